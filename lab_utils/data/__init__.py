@@ -1,0 +1,1 @@
+"""Data sets: phantoms, MedMNIST, the course files, folders of images."""
