@@ -1,0 +1,87 @@
+"""Where to compute, and in which precision."""
+
+import difflib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+DEVICE_VARIABLE = "LAB_DEVICE"
+PRECISIONS = ("bf16", "fp32")
+
+
+def default_device() -> torch.device:
+    """The device to train on: ``LAB_DEVICE`` if set, else CUDA, then MPS, then the CPU.
+
+    Raises:
+        ValueError: if ``LAB_DEVICE`` names no device that this machine has.
+    """
+    name = os.environ.get(DEVICE_VARIABLE, "").strip().lower()
+    if name:
+        return _named_device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def precision_for(device: torch.device | str) -> str:
+    """``"bf16"`` where autocast to bfloat16 is faster on `device`, else ``"fp32"``.
+
+    That is on CUDA from Ampere on, and on CPUs with AMX or AVX512-BF16 units. Other
+    processors emulate bfloat16, which is slower than float32; MPS stays in float32.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+    if device.type == "cpu":
+        return "bf16" if _cpu_has_bf16_units() else "fp32"
+    return "fp32"
+
+
+def synchronize(device: torch.device | str) -> None:
+    """Wait until `device` has done all it was given: call it before reading a clock."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _named_device(name: str) -> torch.device:
+    kind, _, index = name.partition(":")
+    count = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if kind not in count or (index and not index.isdecimal()):
+        near = difflib.get_close_matches(kind, count, n=1, cutoff=0.3)
+        hint = f" Did you mean {near[0]!r}?" if near and near[0] != name else ""
+        raise ValueError(
+            f"{DEVICE_VARIABLE} should be cpu, cuda, cuda:<number> or mps, but is "
+            f"{name!r}.{hint} Change the variable, or unset it to use the best device."
+        )
+    if int(index or 0) >= count[kind]:
+        here = ", ".join(known for known, number in count.items() if number)
+        raise ValueError(
+            f"{DEVICE_VARIABLE} asks for {name!r}, but PyTorch finds only {here} on "
+            f"this machine. Set {DEVICE_VARIABLE}=cpu, or unset it."
+        )
+    return torch.device(name)
+
+
+@lru_cache(maxsize=1)
+def _cpu_has_bf16_units() -> bool:
+    """Ask PyTorch; where it is too old to tell, read Linux's list of CPU flags."""
+    get_capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if get_capabilities is not None:
+        found = get_capabilities()
+        return any(bool(found.get(flag)) for flag in ("amx_bf16", "avx512_bf16"))
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux: no Mac has such units, and Windows gives fp32
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

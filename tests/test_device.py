@@ -1,0 +1,101 @@
+import pytest
+import torch
+
+from lab_utils import device as device_module
+from lab_utils.device import PRECISIONS, default_device, precision_for, synchronize
+
+
+@pytest.fixture
+def bare_cpu(monkeypatch):
+    """A machine with neither CUDA nor MPS, and no LAB_DEVICE."""
+    monkeypatch.delenv("LAB_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    return monkeypatch
+
+
+def test_cuda_comes_before_mps_and_mps_before_cpu(bare_cpu):
+    assert default_device().type == "cpu"
+    bare_cpu.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert default_device().type == "mps"
+    bare_cpu.setattr(torch.cuda, "is_available", lambda: True)
+    assert default_device().type == "cuda"
+
+
+def test_variable_wins_over_cuda(bare_cpu):
+    bare_cpu.setattr(torch.cuda, "is_available", lambda: True)
+    bare_cpu.setenv("LAB_DEVICE", "CPU")
+    assert default_device() == torch.device("cpu")
+
+
+def test_variable_takes_a_device_number(bare_cpu):
+    bare_cpu.setattr(torch.cuda, "is_available", lambda: True)
+    bare_cpu.setattr(torch.cuda, "device_count", lambda: 2)
+    bare_cpu.setenv("LAB_DEVICE", "cuda:1")
+    assert default_device() == torch.device("cuda:1")
+    bare_cpu.setenv("LAB_DEVICE", "cuda:2")
+    with pytest.raises(ValueError, match="finds only cpu, cuda"):
+        default_device()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("cudda", "'cuda'"), ("gpu", "cpu, cuda"), ("cuda:x", "'cuda'")]
+)
+def test_unknown_name_suggests_the_nearest(bare_cpu, name, hint):
+    bare_cpu.setenv("LAB_DEVICE", name)
+    with pytest.raises(ValueError, match=hint):
+        default_device()
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_device_that_is_not_there_says_what_is(bare_cpu, name):
+    bare_cpu.setenv("LAB_DEVICE", name)
+    with pytest.raises(ValueError, match="finds only cpu on this machine"):
+        default_device()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "fp32"),
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({}, "fp32"),
+    ],
+)
+def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: dict(flags), raising=False
+    )
+    device_module._cpu_has_bf16_units.cache_clear()
+    try:
+        assert precision_for("cpu") == expected
+    finally:
+        device_module._cpu_has_bf16_units.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")]
+)
+def test_cuda_uses_bf16_from_ampere_on(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert precision_for(torch.device("cuda:0")) == expected
+
+
+def test_mps_stays_in_fp32():
+    assert precision_for("mps") == "fp32"
+
+
+def test_synchronize_is_harmless_on_the_cpu():
+    synchronize("cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_default_device_computes_in_its_precision(monkeypatch):
+    monkeypatch.delenv("LAB_DEVICE", raising=False)
+    device = default_device()
+    assert device.type == "cuda"
+    assert precision_for(device) in PRECISIONS
+    torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
+    synchronize(device)
