@@ -1,0 +1,94 @@
+"""What a split must look like, and what to do when it does not.
+
+Raises ValueError from every function: what was expected, what came, what to do.
+"""
+
+import torch
+from torch import Tensor
+
+TASKS = ("binary", "multiclass", "multilabel", "ordinal")
+
+
+def check_split(
+    images: Tensor,
+    labels: Tensor,
+    groups: Tensor,
+    task: str,
+    class_names: tuple[str, ...],
+) -> None:
+    """Refuse images, labels, patients, task and names that do not fit together."""
+    _check_task(task, class_names)
+    _check_images(images)
+    _check_lengths(images, labels, groups, task, class_names)
+    _check_labels(labels, task, class_names)
+
+
+def _check_task(task: str, class_names: tuple[str, ...]) -> None:
+    """Refuse an unknown task or a number of names that does not fit it."""
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {TASKS}; got {task!r}. Choose one.")
+    least = 1 if task == "multilabel" else 2
+    if len(class_names) < least or (task == "binary" and len(class_names) != 2):
+        wanted = "exactly 2" if task == "binary" else f"at least {least}"
+        raise ValueError(
+            f"a {task} task needs {wanted} class names; got {tuple(class_names)}. "
+            "Give one name per class, the negative class first in a binary task."
+        )
+
+
+def _check_images(images: Tensor) -> None:
+    """Refuse anything but uint8 images of shape (N, C, H, W)."""
+    if images.dtype != torch.uint8:
+        raise ValueError(
+            f"images must be uint8 from 0 to 255; got {images.dtype}. For floats in "
+            "[0, 1] call lab_utils.data.images.as_uint8(images), which also refuses "
+            "NaN, infinite and out-of-range pixels."
+        )
+    if images.ndim != 4 or 0 in images.shape or images.shape[1] not in (1, 3):
+        raise ValueError(
+            "images must have shape (N, C, H, W) with N > 0 and C = 1 or 3; got "
+            f"{tuple(images.shape)}. Grey images of shape (N, H, W) need "
+            "images[:, None]; channels-last ones need images.permute(0, 3, 1, 2)."
+        )
+
+
+def _check_lengths(
+    images: Tensor,
+    labels: Tensor,
+    groups: Tensor,
+    task: str,
+    class_names: tuple[str, ...],
+) -> None:
+    """Refuse labels or patients that do not match the images one to one."""
+    n, k = len(images), len(class_names)
+    multilabel = task == "multilabel"
+    shape, dtype = ((n, k), torch.float32) if multilabel else ((n,), torch.int64)
+    if labels.shape != shape or labels.dtype != dtype:
+        raise ValueError(
+            f"{n} images of a {task} task with {k} class names need labels of "
+            f"shape {shape} and type {dtype}; got {tuple(labels.shape)} and "
+            f"{labels.dtype}. Every image needs exactly one row of labels."
+        )
+    if groups.shape != (n,) or groups.dtype != torch.int64:
+        raise ValueError(
+            f"groups must be int64 of shape ({n},), one patient number per image; got "
+            f"{groups.dtype} of shape {tuple(groups.shape)}. If patients "
+            "are unknown use torch.arange(len(images))."
+        )
+
+
+def _check_labels(labels: Tensor, task: str, class_names: tuple[str, ...]) -> None:
+    """Refuse label values outside the range of the task."""
+    k = len(class_names)
+    if task == "multilabel":
+        wrong = labels[(labels != 1) & (labels != 0) & (labels != -1)]
+        wanted = "1 (present), 0 (absent) or -1 (uncertain)"
+    else:
+        wrong = labels[(labels < 0) | (labels >= k)]
+        wanted = f"whole numbers from 0 to {k - 1}"
+    if len(wrong):
+        raise ValueError(
+            f"labels of this {task} task with {k} classes must "
+            f"be {wanted}; {len(wrong)} of them are not, for example "
+            f"{wrong[0].item()}. Correct the labels or the list of class names."
+        )
