@@ -1,7 +1,8 @@
 """How much work a lab does, and the folders it reads and writes.
 
-One environment variable, ``LAB_PROFILE``, chooses between three sizes of every experiment: ``smoke`` (seconds, one
-seed, tests the machinery), ``quick`` (two CPU cores, what students run) and ``full`` (a GPU).
+One environment variable, ``LAB_PROFILE``, chooses between three sizes of every experiment: ``smoke``
+(seconds, one seed, tests the machinery), ``quick`` (two CPU cores, what students run) and ``full``
+(a GPU).
 """
 
 import difflib
@@ -24,24 +25,25 @@ def profile() -> str:
     if name not in PROFILES:
         nearest = difflib.get_close_matches(name, PROFILES, n=1, cutoff=0.0)[0]
         raise ValueError(
-            f"The environment variable LAB_PROFILE should be one of {', '.join(PROFILES)}, but it is {name!r}. "
-            f"Did you mean {nearest!r}? Set it before the kernel starts, or unset it to get 'quick'."
+            f"The environment variable LAB_PROFILE should be one of {', '.join(PROFILES)}, but it "
+            f"is {name!r}. Did you mean {nearest!r}? Set it before the kernel starts, or unset it "
+            f"to get 'quick'."
         )
     return name
 
 
 def by_profile(*, smoke: T, quick: T, full: T) -> T:
-    """Return the value that belongs to the profile in use, so that a lab reads ``seeds = by_profile(...)``."""
+    """Return the value that belongs to the profile in use."""
     return {"smoke": smoke, "quick": quick, "full": full}[profile()]
 
 
 def data_root() -> Path:
-    """Return the folder of shipped files (weights, bands): ``LAB_DATA``, or ``data`` beside the package."""
+    """Return the folder of shipped files: ``LAB_DATA``, or ``data`` beside the package."""
     return _folder("LAB_DATA", Path(__file__).resolve().parent.parent / "data")
 
 
 def cache_root() -> Path:
-    """Return the folder of rebuilt and downloaded files: ``LAB_CACHE``, or ``data/cache`` beside the package.
+    """Return the folder of rebuilt and downloaded files: ``LAB_CACHE``, or ``data/cache``.
 
     The folder may not exist yet: whoever writes there creates it.
     """
