@@ -1,0 +1,57 @@
+# Needs Python >= 3.10 and make, nothing else. `make help` lists the targets.
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help lab test run bench lint build clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make lab     install what is needed, open JupyterLab on labs/"
+	@echo "make test    every test, all notebooks included"
+	@echo "make run     run the solved labs, write HTML with pictures to build/  (LABS=\"01 03\" for some)"
+	@echo "make bench   time the kit against other ways to do the same"
+	@echo "make lint    style, types, import directions, labs built from solutions"
+	@echo "make build   build labs/ from solutions/"
+	@echo "make clean   remove caches and build/; the environment in .venv stays"
+	@echo "PYTHON=...   the Python (3.10 or newer) to build .venv with; LAB_PROFILE=smoke|quick|full: how much work"
+
+# The stamp is written last, so an installation cut short is done again; a changed requirement installs again.
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.11 lab"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements.txt --editable '.[dev]'
+	@touch $@
+
+lab: $(INSTALLED)
+	$(BIN)/python -m lab_utils phantoms
+	$(BIN)/python -m jupyterlab --notebook-dir=labs
+
+test: $(INSTALLED)
+	$(BIN)/python -m lab_utils phantoms
+	$(BIN)/python -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	  --numprocesses=$(JOBS) --dist=loadgroup tests labs solutions
+
+run: $(INSTALLED)
+	$(BIN)/python -m lab_utils run $(LABS)
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict lab_utils
+	$(BIN)/lint-imports
+	$(BIN)/python -m lab_utils build --check
+
+build: $(INSTALLED)
+	$(BIN)/python -m lab_utils build
+
+clean:
+	rm -rf build data/cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find lab_utils tests labs solutions -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
