@@ -1,0 +1,233 @@
+"""Intervals: over patients of one test set (bootstrap), over seeds (Student's t).
+
+Part of `lab_utils.metrics`. The two answer different questions. The bootstrap asks how
+much a result would change with other *patients*, the network held fixed; the t interval
+asks how much it would change with another *seed*, the test set held fixed.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from lab_utils.ranking import Array, auroc, column_inputs, macro_auroc
+
+Metric = Callable[[ArrayLike, ArrayLike], float]
+Counts = NDArray[np.int64]
+
+CHUNK = 2_000_000  # weights held at a time by the fast path: 16 MB
+
+
+def bootstrap_draws(
+    metric: Metric,
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Array:
+    """The metric on `draws` test sets made by drawing patients with replacement.
+
+    All images of a drawn patient come along, as often as the patient was drawn: images
+    of one patient are alike, so drawing images would make the interval too narrow.
+    `auroc` and `macro_auroc` of this kit take a fast path with the same result.
+
+    Args:
+        metric: f(labels, scores) -> float; it may raise ValueError where undefined.
+        labels: first axis N.
+        scores: first axis N.
+        groups: patient of each image, shape (N,); None if each image is a patient.
+        draws: number of test sets.
+        seed: the same seed draws the same patients, for any metric and any scores.
+
+    Returns:
+        Shape (draws,). NaN where the draw leaves the metric undefined, for instance
+        without a positive image: `np.isnan(values).sum()` counts those. For
+        `macro_auroc` that includes a draw that loses one of the classes, since a mean
+        over fewer classes is another quantity.
+
+    Raises:
+        ValueError: if the lengths differ, `draws` < 1, or the metric is undefined on
+            the whole set.
+    """
+    y, s = np.asarray(labels), np.asarray(scores)
+    codes = _codes(groups, len(y))
+    if len(s) != len(y) or draws < 1:
+        raise ValueError(
+            f"expected as many scores as labels and draws >= 1, got {len(y)} labels, {len(s)} scores and {draws} draws."
+        )
+    metric(y, s)  # what is undefined on the whole set raises here, with its reason
+    if metric in (auroc, macro_auroc):
+        return _fast_draws(y, s, codes, draws, seed)
+    images = np.arange(len(y))
+    values = np.full(draws, np.nan)
+    for i, count in enumerate(_patient_counts(codes, draws, seed)):
+        rows = np.repeat(images, count[codes])
+        try:
+            values[i] = metric(y[rows], s[rows])
+        except ValueError:
+            continue
+    return values
+
+
+def bootstrap_interval(
+    metric: Metric,
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a metric, resampling patients.
+
+    Takes what `bootstrap_draws` takes. Draws that leave the metric undefined are
+    dropped, which is the same as drawing again until it is defined.
+
+    Returns:
+        The (1 - confidence) / 2 quantile of the draws, and the opposite one.
+
+    Raises:
+        ValueError: as `bootstrap_draws`, if more than half of the draws are undefined,
+            or `confidence` is not between 0 and 1.
+
+    References:
+        Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    values = bootstrap_draws(metric, labels, scores, groups, draws=draws, seed=seed)
+    return _quantiles(values, confidence)
+
+
+def paired_bootstrap(
+    metric: Metric,
+    labels: ArrayLike,
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Difference a - b of two networks on the same images, with its interval.
+
+    Each draw takes the same patients for both, so what makes a patient easy or hard
+    for both cancels.
+
+    Returns:
+        (difference, low, high), the difference on the whole set.
+
+    Raises:
+        ValueError: as `bootstrap_interval`.
+    """
+    sides = (np.asarray(scores_a), np.asarray(scores_b))
+    drawn = [bootstrap_draws(metric, labels, side, groups, draws=draws, seed=seed) for side in sides]
+    whole = metric(labels, sides[0]) - metric(labels, sides[1])
+    return (float(whole), *_quantiles(drawn[0] - drawn[1], confidence))
+
+
+def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of one value per seed and its Student t interval: (mean, low, high).
+
+    With one seed there is no interval: low and high are NaN.
+
+    Raises:
+        ValueError: if there is no value, one is not finite, or `confidence` is not
+            between 0 and 1.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
+        raise ValueError(f"expected one finite value per seed, shape (n,), got {x}")
+    _check_confidence(confidence)
+    mean = float(x.mean())
+    if len(x) == 1:
+        return mean, float("nan"), float("nan")
+    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5
+    return mean, mean - float(half), mean + float(half)
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of a - b over seeds and its t interval: (mean, low, high).
+
+    Entry i of both must come from the same seed (same subset, same data order), so that
+    what the seed does to both cancels. With one seed low and high are NaN.
+
+    Raises:
+        ValueError: if the shapes differ, or as `mean_interval`.
+    """
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if x.shape != y.shape:
+        raise ValueError(
+            f"expected one value per seed on both sides, got shapes {x.shape} and "
+            f"{y.shape}. Run both with the same seeds."
+        )
+    return mean_interval(x - y, confidence=confidence)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+
+
+def _quantiles(values: Array, confidence: float) -> tuple[float, float]:
+    _check_confidence(confidence)
+    defined = values[~np.isnan(values)]
+    if len(defined) < len(values) / 2:
+        raise ValueError(
+            f"the metric is undefined on {len(values) - len(defined)} of {len(values)} "
+            f"bootstrap draws: too few patients of a class. Take a larger test set."
+        )
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _codes(groups: ArrayLike | None, n: int) -> Counts:
+    """Patients numbered from 0."""
+    if groups is None:
+        return np.arange(n)
+    patients = np.asarray(groups)
+    if patients.shape != (n,):
+        raise ValueError(f"groups must name the patient of each of the {n} images, got shape {patients.shape}.")
+    return np.unique(patients, return_inverse=True)[1]
+
+
+def _patient_counts(codes: Counts, draws: int, seed: int) -> Iterator[Counts]:
+    """How often each patient is drawn, one array per draw."""
+    rng, patients = np.random.default_rng(seed), int(codes.max()) + 1
+    for _ in range(draws):
+        yield np.bincount(rng.integers(patients, size=patients), minlength=patients)
+
+
+def _fast_draws(y: Array, s: Array, codes: Counts, draws: int, seed: int) -> Array:
+    """Mean AUROC of each draw over the classes present in the whole set."""
+    y, s = column_inputs(y, s)
+    present = [k for k in range(y.shape[1]) if {0, 1} <= set(y[:, k])]
+    counts = _patient_counts(codes, draws, seed)
+    rows = max(1, CHUNK // len(y))
+    values = []
+    for start in range(0, draws, rows):
+        chunk = np.stack([next(counts) for _ in range(min(rows, draws - start))])
+        weights = chunk[:, codes].astype(np.float64)  # (draws in chunk, N)
+        aurocs = [_weighted_auroc(y[:, k], s[:, k], weights) for k in present]
+        values.append(np.mean(aurocs, axis=0))
+    return np.concatenate(values)
+
+
+def _weighted_auroc(y: Array, s: Array, weights: Array) -> Array:
+    """AUROC for each row of image weights, (draws, N) -> (draws,), NaN if undefined.
+
+    Sort once; then the weighted pairs a positive wins are cumulative sums of the
+    negatives below it, plus half of those that tie with it.
+    """
+    known = np.flatnonzero(y >= 0)
+    order = known[np.argsort(s[known], kind="stable")]
+    first = np.flatnonzero(np.diff(s[order], prepend=-np.inf))  # start of each tie
+    w = weights[:, order]
+    positive = np.add.reduceat(w * (y[order] == 1), first, axis=1)
+    negative = np.add.reduceat(w * (y[order] == 0), first, axis=1)
+    wins = (positive * (negative.cumsum(axis=1) - negative / 2)).sum(axis=1)
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    return np.divide(wins, pairs, out=np.full(len(w), np.nan), where=pairs > 0)
