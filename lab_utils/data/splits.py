@@ -44,9 +44,7 @@ class Split:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        validation.check_split(
-            self.images, self.labels, self.groups, self.task, self.class_names
-        )
+        validation.check_split(self.images, self.labels, self.groups, self.task, self.class_names)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -150,9 +148,7 @@ def _parts(split: Split, part: Ints) -> list[Split]:
     return [split.take(part == i) for i in range(int(part.max()) + 1)]
 
 
-def split_by_patient(
-    split: Split, fractions: Sequence[float], *, seed: int
-) -> list[Split]:
+def split_by_patient(split: Split, fractions: Sequence[float], *, seed: int) -> list[Split]:
     """Cut a split into parts such that every patient is in one part only.
 
     Sizes are right to about one patient; labels are spread evenly over the parts.
@@ -171,9 +167,7 @@ def split_by_patient(
     return parts
 
 
-def split_by_image(
-    split: Split, fractions: Sequence[float], *, seed: int
-) -> list[Split]:
+def split_by_image(split: Split, fractions: Sequence[float], *, seed: int) -> list[Split]:
     """Cut a split image by image: WRONG where patients have several images.
 
     The same patient lands on both sides, and the test score is too good. It is here
@@ -247,9 +241,7 @@ def subset(split: Split, n: int, *, seed: int) -> Split:
     return split.take(subset_indices(split.labels, n, seed=seed))
 
 
-def batch_indices(
-    n: int, batch_size: int, *, generator: torch.Generator
-) -> Iterator[Tensor]:
+def batch_indices(n: int, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the positions 0 ... n - 1 once, shuffled, in batches.
 
     A last batch of a single image is left out: batch norm cannot use it.

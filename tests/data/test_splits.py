@@ -74,11 +74,13 @@ def test_pickle_of_a_part_holds_the_part_only():
     assert torch.equal(pickle.loads(data).images, part.images)
 
 
-def test_to_moves_every_tensor():
-    moved = make_split().to("cpu")
-    assert {t.device.type for t in (moved.images, moved.labels, moved.groups)} == {
-        "cpu"
-    }
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_to_moves_every_tensor_and_take_follows():
+    moved = make_split().to("cuda").take([3, 1])
+    devices = {t.device.type for t in (moved.images, moved.labels, moved.groups)}
+    assert devices == {"cuda"}
+    assert positions(moved) == [3, 1]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -100,10 +102,7 @@ def test_parts_of_a_patient_split_hold_the_classes_evenly():
 
 def test_one_seed_gives_one_split_and_another_seed_another():
     split = make_split(80, per_patient=2)
-    first, again, other = (
-        positions(split_by_patient(split, (0.5, 0.5), seed=seed)[0])
-        for seed in (3, 3, 4)
-    )
+    first, again, other = (positions(split_by_patient(split, (0.5, 0.5), seed=seed)[0]) for seed in (3, 3, 4))
     assert first == again != other
 
 
@@ -186,7 +185,5 @@ def test_only_a_last_batch_of_one_image_is_left_out(n, batch_size, sizes):
 
 def test_two_epochs_of_one_generator_differ():
     generator = torch.Generator().manual_seed(0)
-    first, second = (
-        torch.cat(list(batch_indices(50, 10, generator=generator))) for _ in range(2)
-    )
+    first, second = (torch.cat(list(batch_indices(50, 10, generator=generator))) for _ in range(2))
     assert not torch.equal(first, second)
