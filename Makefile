@@ -14,7 +14,7 @@ help:
 	@echo "make bench   time the kit against other ways to do the same"
 	@echo "make lint    style, types, import directions, labs built from solutions"
 	@echo "make build   build labs/ from solutions/"
-	@echo "make clean   remove caches and build/; the environment in .venv stays"
+	@echo "make clean   remove build/, the phantom cache and tool caches; .venv and downloads stay"
 	@echo "PYTHON=...   the Python (3.10 or newer) to build .venv with; LAB_PROFILE=smoke|quick|full: how much work"
 
 # The stamp is written last, so an installation cut short is done again; a changed requirement installs again.
@@ -53,5 +53,5 @@ build: $(INSTALLED)
 	$(BIN)/python -m lab_utils build
 
 clean:
-	rm -rf build data/cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf build data/cache/phantoms .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find lab_utils tests labs solutions -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
