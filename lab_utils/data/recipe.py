@@ -1,0 +1,52 @@
+"""The arguments of a set of phantoms, checked."""
+
+import difflib
+import numbers
+from dataclasses import dataclass
+
+from lab_utils.data.acquisition import find_site
+from lab_utils.data.findings import FINDINGS
+
+SIZES = (64, 224)  # smallest and largest side in pixels
+LARGEST_SET = 2**30
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a set looks like."""
+
+    n: int
+    size: int = 64
+    seed: int = 0
+    site: str = "A"
+    severity: float = 1.0
+    images_per_patient: int = 4
+    label_noise: float = 0.0
+    uncertain: float = 0.0
+    start: int = 0
+    findings: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        find_site(self.site)
+        _check_range("n", self.n, 1, LARGEST_SET, "the number of images")
+        _check_range("size", self.size, *SIZES, "the side of the pictures in pixels")
+        _check_range("seed", self.seed, 0, 2**32 - 1, "a whole number that names the set")
+        _check_range("severity", self.severity, 0.2, 2.0, "1 is the usual course, below it findings are fainter")
+        _check_range("images_per_patient", self.images_per_patient, 1, 64, "the mean number of images of a patient")
+        _check_range("label_noise", self.label_noise, 0.0, 0.5, "the share of labels that say the opposite")
+        _check_range("uncertain", self.uncertain, 0.0, 0.3, "the share of labels that are -1")
+        _check_range("start", self.start, 0, LARGEST_SET - self.n, "the number of the first image")
+        for name in self.findings or ():
+            if name not in FINDINGS:
+                nearest = difflib.get_close_matches(str(name), FINDINGS, n=1, cutoff=0)[0]
+                raise ValueError(
+                    f"findings must be names out of {', '.join(FINDINGS)}; got {name!r}. Did you mean {nearest!r}?"
+                )
+
+
+def _check_range(name: str, value: float, low: float, high: float, meaning: str) -> None:
+    whole = isinstance(low, int)
+    wanted = "a whole number" if whole else "a number"
+    right_type = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+    if not right_type or not low <= value <= high:
+        raise ValueError(f"{name} must be {wanted} from {low} to {high} ({meaning}); got {value!r}. Choose one inside.")
