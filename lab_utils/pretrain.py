@@ -23,14 +23,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lab_utils.cbr import cbr_small, cbr_tiny
 from lab_utils.data.sources import load_fractals
 from lab_utils.profile import cache_root, data_root
 from lab_utils.resnet10 import resnet10
-from lab_utils.weights import GREY_PREPROCESSING
+from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tup
     columns = torch.where(mirrored, size - 1 - columns, columns)
     rows, columns = _reflect(rows, size), _reflect(columns, size)
     batch = images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (B, H, H)
-    x = GREY_PREPROCESSING(batch[:, None])
+    x = DEFAULT_PREPROCESSING[1](batch[:, None])
     return (F.avg_pool2d(x, 2) if step < recipe.small_steps else x), labels[chosen]
 
 
@@ -131,7 +130,7 @@ def held_out_accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, small
     correct = 0
     with torch.no_grad():
         for part, answer in zip(images.split(250), labels.split(250), strict=True):
-            x = GREY_PREPROCESSING(part[:, None])
+            x = DEFAULT_PREPROCESSING[1](part[:, None])
             logits = model(F.avg_pool2d(x, 2) if small else x)
             correct += int((logits.argmax(dim=1) == answer).sum())
     model.train()
@@ -281,10 +280,9 @@ def ship(
     tensors = shipped_tensors(model)
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
-    preprocessing = asdict(GREY_PREPROCESSING)
+    preprocessing = asdict(DEFAULT_PREPROCESSING[1])
     path = folder / f"{name}.safetensors"
-    metadata = {"model": name, "preprocessing": json.dumps(preprocessing)}
-    _write(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+    save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name)
     entry = {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
