@@ -1,0 +1,162 @@
+"""Build labs/ from solutions/: ``python -m lab_utils build``.
+
+Both folders are kept in one canonical form (no outputs, no execution counts, only meaningful metadata, cell
+ids made from the content, the first cell stamped), so that a difference is a difference in content.
+"""
+
+import copy
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from lab_utils.course.bootstrap import FIRST_LINE, Course, bootstrap_cell, read_course
+from lab_utils.course.marks import split_solution, student_source
+
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = ("tags", "nbgrader")  # all else is traces of whoever ran the notebook last
+SHORTEST_LEAK = 13  # characters; shorter lines of a solution stand in any code
+
+
+def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
+    """Bring both folders up to date; return the files that changed. All notebooks are read before one is written.
+
+    Raises:
+        ValueError: if a notebook cannot be built or would show its solution; the message names notebook and cell.
+    """
+    wanted = _wanted(solutions, labs, read_course(course_file))
+    if found := _orphans(solutions, labs) + _leaks_in(solutions, wanted, labs):
+        raise ValueError("\n".join(found))
+    changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
+    for path in changed:
+        _write(path, wanted[path])
+    return changed
+
+
+def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
+    """Return what is wrong with the folders as they stand, in words; write nothing."""
+    wanted = _wanted(solutions, labs, read_course(course_file))
+    on_disk = {path: path.read_text("utf-8") if path.is_file() else "" for path in wanted}
+    stale = [
+        f"{path}: {'differs from what build makes of the solution' if on_disk[path] else 'is missing'}; "
+        "run: python -m lab_utils build"
+        for path, text in wanted.items()
+        if on_disk[path] != text
+    ]
+    return _orphans(solutions, labs) + stale + _leaks_in(solutions, on_disk, labs)
+
+
+def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
+    """Return the notebook in canonical form, its first cell the bootstrap cell of lab `name`."""
+    cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith(FIRST_LINE)]
+    cells.insert(0, nbformat.v4.new_code_cell(bootstrap_cell(name, course)))
+    seen: dict[str, int] = {}
+    for cell in cells:
+        cell.metadata = NotebookNode({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
+        cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").splitlines())
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        content = f"{name}\0{cell.cell_type}\0{cell.source}"
+        seen[content] = seen.get(content, 0) + 1
+        cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:12]
+    return nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(copy.deepcopy(NOTEBOOK_METADATA)))
+
+
+def make_lab(solution: NotebookNode, name: str) -> NotebookNode:
+    """Return the student's version of a solved notebook.
+
+    Raises:
+        ValueError: naming the notebook and the cell whose marks are wrong.
+    """
+    lab = copy.deepcopy(solution)
+    for number, cell in enumerate(lab.cells, start=1):
+        try:
+            cell.source = student_source(cell.source, code=cell.cell_type == "code")
+        except ValueError as error:
+            first = next(iter(cell.source.splitlines()), "")
+            raise ValueError(f"{name}.ipynb, cell {number} ({first[:50]!r}): {error}.") from error
+    lab.cells = [cell for cell in lab.cells if cell.source.strip()]
+    return lab
+
+
+def leaks(solution: NotebookNode, lab: NotebookNode) -> list[str]:
+    """Return the lines of the solution that can be read anywhere in the lab: source, outputs, metadata."""
+    inside: list[str] = []
+    outside: list[str] = []
+    for cell in solution.cells:
+        hidden, shown = split_solution(cell.source)
+        inside += hidden
+        outside += shown
+    public = _squeeze("\n".join(outside))
+    secrets = {line for line in map(_squeeze, inside) if len(line) >= SHORTEST_LEAK and line not in public}
+    readable = [_squeeze(text) for text in _texts(lab)]
+    return sorted(secret for secret in secrets if any(secret in text for text in readable))
+
+
+def _wanted(solutions: Path, labs: Path, course: Course) -> dict[Path, str]:
+    """Map every file that should exist to the text it should have."""
+    wanted: dict[Path, str] = {}
+    for path in sorted(solutions.glob("*.ipynb")):
+        notebook = canonical(_read(path), path.stem, course)
+        wanted[path] = nbformat.writes(notebook) + "\n"
+        wanted[labs / path.name] = nbformat.writes(make_lab(notebook, path.stem)) + "\n"
+    return wanted
+
+
+def _leaks_in(solutions: Path, texts: dict[Path, str], labs: Path) -> list[str]:
+    found = []
+    for path in sorted(solutions.glob("*.ipynb")):
+        if text := texts.get(labs / path.name):
+            shown = leaks(_read(path), nbformat.reads(text, as_version=4))
+            found += [f"{labs / path.name}: shows this line of the solution: {line!r}" for line in shown]
+    return found
+
+
+def _orphans(solutions: Path, labs: Path) -> list[str]:
+    return [
+        f"{path}: has no source {solutions / path.name}; delete it"
+        for path in sorted(labs.glob("*.ipynb"))
+        if not (solutions / path.name).is_file()
+    ]
+
+
+def _read(path: Path) -> NotebookNode:
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, nbformat.ValidationError) as error:  # ValueError: no JSON at all
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"Expected a Jupyter notebook in {path}, but it cannot be read: {reason}.") from error
+    return notebook
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Yield every text anywhere in a notebook."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
