@@ -62,7 +62,12 @@ def adapt_input(model: nn.Module, preprocessing: Preprocessing, in_channels: int
     offset = (weight.sum(dim=(2, 3)) * ((mean - means) / stds)).sum(dim=1)  # (O,)
     _shift(model, conv, offset)
     set_conv1(model, adapt_conv1(weight * (std / stds).view(1, -1, 1, 1), in_channels))
-    return replace(preprocessing, mean=(mean,) * in_channels, std=(std,) * in_channels, channels=in_channels)
+    return with_channels(replace(preprocessing, mean=(mean,), std=(std,), channels=1), in_channels)
+
+
+def with_channels(grey: Preprocessing, channels: int) -> Preprocessing:
+    """The preprocessing of one channel, for each of `channels`."""
+    return replace(grey, mean=grey.mean * channels, std=grey.std * channels, channels=channels)
 
 
 def _shift(model: nn.Module, conv: nn.Conv2d, offset: Tensor) -> None:

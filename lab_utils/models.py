@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +16,10 @@ from torch import Tensor, nn
 from torchvision import models as tv
 
 from lab_utils import cbr
-from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1
+from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
 from lab_utils.resnet10 import resnet10
 from lab_utils.stages import Stage, head, head_path, stages, unknown_name
-from lab_utils.weights import Preprocessing
+from lab_utils.weights import DEFAULT_PREPROCESSING, Preprocessing, Weights, load_weights
 
 __all__ = ["Stage", "adapt_conv1", "build_model", "head", "list_models", "preprocess", "stages"]
 
@@ -33,6 +34,9 @@ _OURS: dict[str, Callable[..., nn.Module]] = {
 
 # Built without their auxiliary classifiers and without their own change of normalisation.
 _INCEPTIONS = ("googlenet", "inception_v3")
+# torchvision's files still say norm.1 where its networks have long said norm1
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 
 def list_models() -> list[str]:
@@ -80,20 +84,16 @@ def build_model(
     for argument, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"expected {argument} to be a whole number of at least 1, got {value!r}")
-    loaded = None
-    if weights is not None:
-        from lab_utils.weights import load_weights
-
-        loaded = load_weights(name, weights)
+    loaded = None if weights is None else load_weights(name, weights)
     with _seeded(seed):
         model = _construct(name, num_classes, in_channels, loaded)
         if loaded is None:
             if first_conv(model).in_channels != in_channels:
                 set_conv1(model, adapt_conv1(first_conv(model).weight.detach(), in_channels))
-            preprocessing = Preprocessing((0.5,) * in_channels, (0.25,) * in_channels, in_channels)
+            preprocessing = with_channels(DEFAULT_PREPROCESSING[1], in_channels)
         else:
             _load_backbone(model, loaded, name)
-            preprocessing = adapt_input(model, _preprocessing(name, weights, loaded), in_channels)
+            preprocessing = adapt_input(model, _preprocessing(name, loaded), in_channels)
     vars(model).update(name=name, preprocessing=_with_size(name, model, preprocessing))
     return model
 
@@ -145,7 +145,8 @@ def _seeded(seed: int | None) -> Iterator[None]:
 
 def _construct(name: str, num_classes: int, in_channels: int, loaded: Weights | None) -> nn.Module:
     if name in _OURS:
-        model = _OURS[name](num_classes=num_classes, in_channels=in_channels)
+        channels = in_channels if loaded is None else loaded.preprocessing.channels
+        model = _OURS[name](num_classes=num_classes, in_channels=channels)
     else:
         options: dict[str, Any] = {}
         if name in _INCEPTIONS:
@@ -193,7 +194,8 @@ def _load_backbone(model: nn.Module, loaded: Weights, name: str) -> None:
     """Copy all weights but those of the head and of auxiliary classifiers."""
     skip = (head_path(model) + ".", "aux1.", "aux2.", "AuxLogits.")
     target = {k: v for k, v in model.state_dict().items() if not k.startswith(skip)}
-    source = {k: v for k, v in loaded.state_dict.items() if not k.startswith(skip)}
+    source = {_OLD_DENSENET.sub(r"\1\2.", k): v for k, v in loaded.state_dict.items()}
+    source = {k: v for k, v in source.items() if not k.startswith(skip)}
     # old files lack this counter, which matters to nothing here
     missing = [k for k in target if k not in source and not k.endswith("num_batches_tracked")]
     unexpected = [k for k in source if k not in target]
@@ -214,12 +216,12 @@ def _some(keys: list[str]) -> str:
     return f"{len(keys)} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" if keys else "0"
 
 
-def _preprocessing(name: str, weights: str | Path | None, loaded: Weights) -> Preprocessing:
+def _preprocessing(name: str, loaded: Weights) -> Preprocessing:
     """That of the weights, but for networks that torchvision builds with an own input layer.
 
     torchvision's GoogLeNet and Inception v3 turn ImageNet's normalisation into one with mean
     and standard deviation 0.5 inside the network; ours have it outside, as all others do.
     """
-    if name in _INCEPTIONS and weights == "imagenet":
+    if name in _INCEPTIONS and loaded.preprocessing.mean == _IMAGENET_MEAN:
         return replace(loaded.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3)
     return loaded.preprocessing

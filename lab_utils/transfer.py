@@ -39,7 +39,6 @@ def freeze(model: nn.Module, *, upto: str | None = None) -> None:
             parameter.grad = None
         if stage.name == upto:
             break
-    train_mode(model) if model.training else None
 
 
 def unfreeze(model: nn.Module) -> None:

@@ -1,0 +1,187 @@
+"""What a network computes inside: activations per stage, and the features under its head."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lab_utils.models import Stage, head, preprocess
+from lab_utils.models import stages as stages_of
+from lab_utils.stages import unknown_name
+
+
+@contextmanager
+def record(model: nn.Module, stages: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Keep the outputs of stages during the forward passes inside the ``with`` block.
+
+    The values are detached copies, on the device of the model, as the network made them
+    (Swin: (B, H, W, C), ViT: (B, tokens, C)). They are copies because many networks go on
+    with an in-place ReLU, which would overwrite what was kept. Each forward pass replaces
+    those of the one before; hooks are removed when the block is left, however it is left.
+
+    Args:
+        model: any network with `stages`.
+        stages: names of stages, or dotted names of modules (``"layer1.0.bn1"``).
+
+    Yields:
+        A dict, empty at first: name -> output of the last forward pass.
+
+    Raises:
+        ValueError: if a name is neither a stage nor a module.
+    """
+    kept: dict[str, Tensor] = {}
+    modules = {name: _module(model, name) for name in stages}  # before any hook is set
+
+    def keeper(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                raise TypeError(f"expected {name!r} to output one tensor, got {type(output).__name__}; choose a part")
+            kept[name] = output.detach().clone()
+
+        return keep
+
+    handles = [module.register_forward_hook(keeper(name)) for name, module in modules.items()]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def collect_activations(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    stages: Sequence[str] | None = None,
+    pooled: bool = True,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+) -> dict[str, Tensor]:
+    """Outputs of stages for a set of images, in eval mode, gathered on the CPU batch by batch.
+
+    Channels are on axis 1 for every network, also for those that compute with channels last.
+
+    Args:
+        model: any network with `stages` and a `preprocessing`.
+        images: uint8 (N, C, H, W), not yet normalised; or floats in [0, 1].
+        stages: names of stages (or modules, taken to have channels on axis 1); None for all.
+        pooled: average over space, or for ViT over all tokens, the class token included.
+        batch_size: images per forward pass.
+        device: where to compute; the model is moved there. None: where the model is.
+
+    Returns:
+        Per stage, from the image upwards, float32: (N, C) pooled or where there is no space;
+        else (N, C, H, W), and (N, C, tokens) for ViT, the class token first.
+
+    Raises:
+        ValueError: if a name is unknown, or there are no images.
+    """
+    found = stages_of(model)
+    names = list(found) if stages is None else list(stages)
+
+    def outputs(batch: Tensor) -> dict[str, Tensor]:
+        with record(model, names) as kept:
+            model(batch)
+        return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
+
+    return _stream(model, images, outputs, batch_size, device)
+
+
+def extract_features(
+    model: nn.Module,
+    split_or_images: Any,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """What enters the head: the features that a linear probe or a kNN classifies.
+
+    The model is in eval mode, without gradients, and afterwards in the modes it was in. Where
+    the head is a convolution (SqueezeNet), its input is averaged over space.
+
+    Args:
+        model: any network with `stages` and a `preprocessing`.
+        split_or_images: a split (anything with `images`), or images uint8 (N, C, H, W).
+        batch_size: images per forward pass.
+        device: where to compute; the model is moved there. None: where the model is.
+
+    Returns:
+        float32 (N, D) on the CPU.
+
+    Raises:
+        ValueError: if there are no images, or they do not fit the model.
+    """
+    images: Tensor = getattr(split_or_images, "images", split_or_images)
+    classifier = head(model)
+    entered: list[Tensor] = []
+
+    def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        features = inputs[0].detach()
+        entered[:] = [(features if features.ndim == 2 else features.flatten(2).mean(dim=2)).clone()]
+
+    def outputs(batch: Tensor) -> dict[str, Tensor]:
+        model(batch)
+        return {"features": entered[0]}
+
+    handle = classifier.register_forward_pre_hook(keep)
+    try:
+        return _stream(model, images, outputs, batch_size, device)["features"]
+    finally:
+        handle.remove()
+
+
+def _stream(
+    model: nn.Module,
+    images: Tensor,
+    outputs: Callable[[Tensor], dict[str, Tensor]],
+    batch_size: int,
+    device: torch.device | str | None,
+) -> dict[str, Tensor]:
+    """Run `outputs` over batches; one result tensor each, so that no list of parts is held twice."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
+        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(f"expected a tensor of at least one image, (N, C, H, W), got {got}; pass split.images")
+    if batch_size < 1:
+        raise ValueError(f"expected batch_size of at least 1, got {batch_size}")
+    if device is not None:
+        model.to(device)
+    here = next(model.parameters()).device
+    results: dict[str, Tensor] = {}
+    with _evaluating(model), torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            batch = preprocess(model, images[start : start + batch_size].to(here))
+            for name, values in outputs(batch).items():
+                if name not in results:
+                    results[name] = torch.empty(len(images), *values.shape[1:])
+                results[name][start : start + len(values)] = values
+    return results
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards every module is in the mode it was in, frozen ones too."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _channels_first(values: Tensor, stage: Stage | None, pooled: bool) -> Tensor:
+    axis = 1 if stage is None else stage.channel_axis
+    values = values.movedim(axis, 1)
+    return values.flatten(2).mean(dim=2) if pooled and values.ndim > 2 else values
+
+
+def _module(model: nn.Module, name: str) -> nn.Module:
+    found = stages_of(model)
+    if name in found:
+        return found[name].output
+    modules = dict(model.named_modules())
+    if not name or name not in modules:
+        raise unknown_name(f"stage of {type(model).__name__}", name, [*found, *(m for m in modules if m)])
+    return modules[name]
