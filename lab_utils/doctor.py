@@ -1,0 +1,184 @@
+"""Look at the machine: ``python -m lab_utils doctor``, and `start` for the first cell of every lab."""
+
+import hashlib
+import importlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import psutil
+import torch
+
+import lab_utils
+from lab_utils.bands import expected_seconds
+from lab_utils.device import default_device, precision_for
+from lab_utils.profile import cache_root, data_root, profile
+
+MEMORY_GB = 4.0
+DISK_GB = 2.0
+OLDEST_TORCH = (2, 6)
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report; `advice` says what to do where `state` is not "ok"."""
+
+    what: str
+    state: Literal["ok", "warning", "problem"]
+    text: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        mark = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}[self.state]
+        advice = f"\n{'':22}-> {self.advice}" if self.advice else ""
+        return f"{mark}  {self.what:<12} {self.text}{advice}"
+
+
+def start(lab: str) -> None:
+    """Print what the lab runs on and how long it will take; warn of what will stand in its way."""
+    device = default_device()
+    print(f"{lab}: {_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads")
+    print(f"profile {profile()}: {_duration(expected_seconds(lab))}")
+    print(f"{_versions()}, lab_utils {lab_utils.__version__}")
+    for finding in examine():
+        if finding.state != "ok":
+            print(finding)
+
+
+def main() -> int:
+    """Print every finding; return 1 if one of them is a problem."""
+    findings = examine()
+    for finding in findings:
+        print(finding)
+    problems = sum(finding.state == "problem" for finding in findings)
+    print("The labs can run." if not problems else f"{problems} to mend before the labs can run.")
+    return int(problems > 0)
+
+
+def examine() -> list[Finding]:
+    """Return the findings about this machine, in the order to read them."""
+    checks: tuple[Callable[[], Finding], ...] = (
+        check_python,
+        check_torch,
+        check_device,
+        check_profile,
+        check_memory,
+        check_disk,
+        check_cache,
+        check_weights,
+    )
+    return [_survive(check) for check in checks]
+
+
+def check_python() -> Finding:
+    """Say which interpreter runs: a kernel of another environment is the usual surprise."""
+    return Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def check_torch() -> Finding:
+    """PyTorch is new enough, and torchvision was built for it."""
+    release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+    if release < OLDEST_TORCH:
+        return Finding("PyTorch", "problem", _versions(), "install torch 2.6 or newer, with its torchvision")
+    try:
+        importlib.import_module("torchvision")  # a build for another torch fails here
+    except (ImportError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        return Finding("PyTorch", "problem", first, "install torch and torchvision anew, both from one index")
+    return Finding("PyTorch", "ok", _versions())
+
+
+def check_device() -> Finding:
+    """Say where the labs will compute."""
+    device = default_device()
+    text = f"{_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads"
+    if profile() == "full" and device.type == "cpu":
+        return Finding("device", "warning", text, "the full profile takes hours without a GPU; use LAB_PROFILE=quick")
+    return Finding("device", "ok", text)
+
+
+def check_profile() -> Finding:
+    """The profile is one of the three."""
+    return Finding("profile", "ok", f"{profile()} (LAB_PROFILE)")
+
+
+def check_memory() -> Finding:
+    """There is memory for a lab and its worker processes."""
+    free = psutil.virtual_memory().available / 1e9
+    text = f"{free:.1f} GB free"
+    if free < MEMORY_GB:
+        return Finding("memory", "warning", text, f"the labs want {MEMORY_GB:.0f} GB; close other kernels and programs")
+    return Finding("memory", "ok", text)
+
+
+def check_disk() -> Finding:
+    """There is room for the caches."""
+    folder = next(f for f in (cache_root(), *cache_root().parents) if f.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    text = f"{free:.1f} GB free at {folder}"
+    if free < DISK_GB:
+        return Finding("disk", "warning", text, "make room, or set LAB_CACHE to a folder on a larger disk")
+    return Finding("disk", "ok", text)
+
+
+def check_cache() -> Finding:
+    """The cache folder can be written to."""
+    folder = cache_root()
+    advice = "set LAB_CACHE to a folder that you may write to"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        return Finding("cache", "problem", f"{folder}: {error.strerror or error}", advice)
+    return Finding("cache", "ok", str(folder))
+
+
+def check_weights() -> Finding:
+    """The source weights that ship with the kit are there, byte for byte."""
+    folder = data_root() / "weights"
+    advice = "restore the folder from the repository: git checkout -- data/weights"
+    try:
+        entries = json.loads((folder / "manifest.json").read_text("utf-8")).values()
+        wrong = [entry["file"] for entry in entries if not _is_whole(folder / entry["file"], entry["sha256"])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Finding("weights", "problem", f"{folder / 'manifest.json'}: {type(error).__name__}", advice)
+    if wrong:
+        return Finding("weights", "problem", f"missing or damaged in {folder}: {', '.join(wrong)}", advice)
+    return Finding("weights", "ok", f"{len(entries)} files in {folder}")
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def _survive(check: Callable[[], Finding]) -> Finding:
+    """A check that fails, on a wrong environment variable for example, is a finding too."""
+    try:
+        return check()
+    except (ValueError, OSError) as error:
+        return Finding(check.__name__.removeprefix("check_"), "problem", str(error), "correct it and start again")
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"GPU ({torch.cuda.get_device_name(device)})"
+    return {"mps": "GPU (Apple)", "cpu": f"CPU ({os.cpu_count()} cores)"}[device.type]
+
+
+def _versions() -> str:
+    return (
+        f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {metadata.version('torchvision')}"
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "nobody has measured how long this takes"
+    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"

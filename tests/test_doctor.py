@@ -1,0 +1,104 @@
+import hashlib
+import json
+import os
+from collections import namedtuple
+
+import pytest
+
+from lab_utils import doctor
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch, tmp_path):
+    """A machine with weights, bands, a cache folder and no settings of its own."""
+    for name in ("LAB_PROFILE", "LAB_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "a.safetensors").write_bytes(b"weights")
+    entry = {"file": "a.safetensors", "sha256": hashlib.sha256(b"weights").hexdigest()}
+    (weights / "manifest.json").write_text(json.dumps({"a": entry}))
+    labs = {"01_a": {"quick": {"seconds": 80, "values": {}}, "full": {"seconds": 300, "values": {}}}}
+    (tmp_path / "bands.json").write_text(json.dumps({"schema": 1, "labs": labs}))
+    return tmp_path
+
+
+def by_name():
+    return {finding.what: finding for finding in doctor.examine()}
+
+
+def test_a_sound_machine_has_no_problem(capsys):
+    assert doctor.main() == 0
+    report = capsys.readouterr().out
+    for what in ("Python", "PyTorch", "device", "profile", "memory", "disk", "cache", "weights"):
+        assert what in report
+
+
+def test_a_damaged_weight_file_is_a_problem_with_advice(machine, capsys):
+    (machine / "weights" / "a.safetensors").write_bytes(b"weight")
+    assert doctor.main() == 1
+    report = capsys.readouterr().out
+    assert "a.safetensors" in report
+    assert "-> restore the folder" in report
+
+
+def test_missing_weights_are_a_problem(machine):
+    (machine / "weights" / "manifest.json").unlink()
+    assert by_name()["weights"].state == "problem"
+
+
+def test_a_cache_folder_that_cannot_be_written_is_a_problem(monkeypatch, machine):
+    (machine / "file").write_text("")
+    monkeypatch.setenv("LAB_CACHE", str(machine / "file" / "cache"))
+    finding = by_name()["cache"]
+    assert finding.state == "problem"
+    assert "LAB_CACHE" in finding.advice
+
+
+def test_an_unknown_profile_is_a_problem_not_a_crash(monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "quik")
+    assert "Did you mean 'quick'" in by_name()["profile"].text
+    assert doctor.main() == 1
+
+
+def test_an_unknown_device_is_a_problem_not_a_crash(monkeypatch):
+    monkeypatch.setenv("LAB_DEVICE", "gpu")
+    assert by_name()["device"].state == "problem"
+
+
+def test_little_memory_and_disk_are_warnings(monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage(10, 10, 0))
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: memory(int(0.5e9)))
+    found = by_name()
+    assert (found["memory"].state, found["disk"].state) == ("warning", "warning")
+    assert "0.5 GB" in found["memory"].text
+
+
+def test_an_old_torch_is_a_problem(monkeypatch):
+    monkeypatch.setattr(doctor.torch, "__version__", "2.5.1+cu121")
+    assert by_name()["PyTorch"].state == "problem"
+    monkeypatch.setattr(doctor.torch, "__version__", "2.10.0")
+    assert by_name()["PyTorch"].state == "ok"
+
+
+@pytest.mark.parametrize(("profile", "time"), [("quick", "about 80 s"), ("full", "about 5 min"), ("smoke", "nobody")])
+def test_start_tells_device_profile_versions_and_the_time(monkeypatch, capsys, profile, time):
+    monkeypatch.setenv("LAB_PROFILE", profile)
+    monkeypatch.setenv("LAB_DEVICE", "cpu")
+    doctor.start("01_a")
+    told = capsys.readouterr().out
+    assert f"profile {profile}: {time}" in told
+    assert f"CPU ({os.cpu_count()} cores)" in told
+    assert f"torch {doctor.torch.__version__}" in told
+    assert "threads" in told
+
+
+def test_start_warns_of_what_will_stand_in_the_way(monkeypatch, capsys):
+    monkeypatch.setenv("LAB_PROFILE", "full")
+    monkeypatch.setenv("LAB_DEVICE", "cpu")
+    doctor.start("01_a")
+    assert "WARNING  device" in capsys.readouterr().out
