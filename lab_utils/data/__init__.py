@@ -1,1 +1,116 @@
 """Data sets: phantoms, MedMNIST, the course files, folders of images."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from lab_utils.data.course_npy import FILES, load_course
+from lab_utils.data.folder import load_folder
+from lab_utils.data.medmnist import load_medmnist, load_npz
+from lab_utils.data.phantoms import load_phantoms
+from lab_utils.data.published import PUBLISHED
+from lab_utils.data.splits import Split, check_disjoint
+from lab_utils.profile import data_root
+
+__all__ = ["PHANTOM_COUNTS", "load_data"]
+
+PHANTOM_COUNTS = {"train": 1000, "val": 300, "test": 600}
+PHANTOM_STRIDE = 2**28  # images between the first of train, val and test: no patient is near a border
+
+MEDMNIST = re.compile(rf"({'|'.join(PUBLISHED)})(_28|_64|_128|_224)?")
+
+
+def load_data(
+    name: str | Path = "phantoms",
+    *,
+    size: int = 64,
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    root: Path | str | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> dict[str, Split]:
+    """Load a data set: the one line to change to go from phantoms to real images.
+
+    ==========================  =========================================================================
+    `name`                      what is loaded
+    ==========================  =========================================================================
+    "phantoms"                  synthetic chest X-rays; also "test_b", the same task in hospital B
+    "pneumoniamnist", ...       a MedMNIST set, downloaded if needed; "chestmnist_28" names the side
+    "path/to/file.npz"          a file in MedMNIST's format
+    "course"                    the course's ``normal.npy``, ``pneumonia.npy`` ... in the folder `root`
+    "path/to/folder"            a folder of class folders, or of the course's files
+    ==========================  =========================================================================
+
+    Args:
+        name: which data.
+        size: side in pixels; images are resized once, here.
+        n_train: images to train on. None takes all of a real set and 1,000 phantoms (300 to validate, 600 to test). A
+            number draws a stratified subset (phantoms: makes so many); the 100 of one seed are the first of its 200.
+        n_val: images to validate.
+        n_test: images to test; "test_b" has as many.
+        root: folder of a MedMNIST or course file; None looks where the kit keeps them.
+        seed: draws phantoms, subsets and, where a set has none, parts by patient.
+        **options: passed on to `load_phantoms`, `load_medmnist`, `load_npz`, `load_course` or `load_folder`.
+
+    Returns:
+        "train", "val" and "test", no patient in two of them.
+
+    Raises:
+        ValueError: if the name is unknown or the data are not what they should be.
+        FileNotFoundError: if a file or folder is not there.
+        RuntimeError: if a download fails.
+    """
+    common: dict[str, Any] = {
+        "size": size,
+        "n_train": n_train,
+        "n_val": n_val,
+        "n_test": n_test,
+        "seed": seed,
+    } | options
+    path = Path(name).expanduser()
+    if name == "phantoms":
+        splits = _phantoms(**common)
+    elif isinstance(name, str) and MEDMNIST.fullmatch(name):
+        splits = load_medmnist(name, root=root, **common)
+    elif name == "course":
+        splits = load_course(root or data_root() / "course", **common)
+    elif path.suffix == ".npz":
+        splits = load_npz(path, **common)
+    elif path.is_dir():
+        load = load_course if any((path / file).exists() for file in FILES) else load_folder
+        splits = load(path, **common)
+    else:
+        raise _unknown(str(name))
+    check_disjoint(*splits.values())
+    return splits
+
+
+def _phantoms(
+    *, size: int, n_train: int | None, n_val: int | None, n_test: int | None, seed: int, **options: Any
+) -> dict[str, Split]:
+    """Each part begins far from the others: a longer "train" never reaches "val", and its beginning stays the same."""
+    counts = {"train": n_train, "val": n_val, "test": n_test}
+    splits = {}
+    for number, (part, usual) in enumerate(PHANTOM_COUNTS.items()):
+        n, patient_pairs = counts[part], 2 * options.get("images_per_patient", 4)
+        start = number * PHANTOM_STRIDE // patient_pairs * patient_pairs
+        splits[part] = load_phantoms(usual if n is None else n, size=size, seed=seed, start=start, **options)
+    splits["test_b"] = load_phantoms(len(splits["test"]), size=size, seed=seed, start=start, site="B", **options)
+    return splits
+
+
+def _unknown(name: str) -> ValueError | FileNotFoundError:
+    if "/" in name or "\\" in name or name.startswith("."):
+        return FileNotFoundError(
+            f"an .npz file or a folder of class folders was expected at {Path(name).absolute()}; there is none. Check "
+            f"the path; the working folder is {Path.cwd()}."
+        )
+    names = ["phantoms", "course", *PUBLISHED]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
+    return ValueError(
+        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, which is none of "
+        f"these. Did you mean {nearest!r}?"
+    )

@@ -111,19 +111,31 @@ def _strata(labels: NDArray[np.generic]) -> Ints:
     return numbers
 
 
-def _deal(split: Split, owners: Ints, fractions: Sequence[float], seed: int) -> Ints:
-    """Give every owner (a patient or an image) to one part; return that of each image.
+def assign_parts(
+    labels: NDArray[np.generic], owners: NDArray[np.generic], fractions: Sequence[float], *, seed: int
+) -> Ints:
+    """Give every owner (a patient or an image) to one part; return the part of each image.
 
-    Owners are shuffled, sorted by label and dealt one after the other to the part that
-    lacks most images, so that every part gets its share of every label. An owner of
-    several images counts by its largest label: sick if any image is.
+    Owners are shuffled, sorted by label and dealt one after the other to the part that lacks most images, so that every
+    part gets its share of every label. An owner of several images counts by its largest label: sick if any image is.
+
+    Args:
+        labels: shape (N,) or (N, K).
+        owners: numbers or names, shape (N,).
+        fractions: share of the images for each part; they add up to 1.
+        seed: shuffles the owners.
+
+    Returns:
+        Numbers of parts, shape (N,).
+
+    Raises:
+        ValueError: if the fractions do not add up to 1, or a part would stay empty.
     """
     if len(fractions) < 2 or min(fractions) <= 0 or not math.isclose(sum(fractions), 1):
         raise ValueError(
             "fractions must be two or more positive numbers that add up to 1; got "
             f"{tuple(fractions)}. For example (0.8, 0.2)."
         )
-    labels = split.labels.cpu().numpy()
     _, owner, sizes = np.unique(owners, return_inverse=True, return_counts=True)
     worst = np.full((len(sizes), *labels.shape[1:]), labels.min(), labels.dtype)
     np.maximum.at(worst, owner, labels)
@@ -136,16 +148,16 @@ def _deal(split: Split, owners: Ints, fractions: Sequence[float], seed: int) -> 
         filled[part[chosen]] += sizes[chosen]
     if (filled == 0).any():
         raise ValueError(
-            f"every part needs at least one patient or image; {len(sizes)} of them do "
-            f"not fill the fractions {tuple(fractions)}. Use larger fractions or a "
-            "larger set."
+            f"every part needs at least one patient or image; {len(sizes)} of them do not fill the fractions "
+            f"{tuple(fractions)}. Use larger fractions or a larger set."
         )
     of_images: Ints = part[owner]
     return of_images
 
 
-def _parts(split: Split, part: Ints) -> list[Split]:
-    return [split.take(part == i) for i in range(int(part.max()) + 1)]
+def _cut(split: Split, owners: Tensor, fractions: Sequence[float], seed: int) -> list[Split]:
+    part = assign_parts(split.labels.cpu().numpy(), owners.cpu().numpy(), fractions, seed=seed)
+    return [split.take(part == i) for i in range(len(fractions))]
 
 
 def split_by_patient(split: Split, fractions: Sequence[float], *, seed: int) -> list[Split]:
@@ -161,8 +173,7 @@ def split_by_patient(split: Split, fractions: Sequence[float], *, seed: int) -> 
     Raises:
         ValueError: if the fractions do not fit, or a part would stay empty.
     """
-    owners = split.groups.cpu().numpy()
-    parts = _parts(split, _deal(split, owners, fractions, seed))
+    parts = _cut(split, split.groups, fractions, seed)
     check_disjoint(*parts)
     return parts
 
@@ -173,7 +184,7 @@ def split_by_image(split: Split, fractions: Sequence[float], *, seed: int) -> li
     The same patient lands on both sides, and the test score is too good. It is here
     to show just that; use `split_by_patient` for work.
     """
-    return _parts(split, _deal(split, np.arange(len(split)), fractions, seed))
+    return _cut(split, torch.arange(len(split)), fractions, seed)
 
 
 def check_disjoint(*splits: Split) -> None:
@@ -226,6 +237,11 @@ def _cover(present: NDArray[np.bool_], order: Ints) -> Ints:
         if len(holders) and not present[front, column].any():
             front.append(int(holders[0]))
     return np.asarray(front, np.int64)
+
+
+def choose(labels: Tensor, n: int | None, *, seed: int) -> Ints:
+    """Positions of a subset of n images, or of all images if n is None."""
+    return np.arange(len(labels)) if n is None else subset_indices(labels, n, seed=seed)
 
 
 def subset(split: Split, n: int, *, seed: int) -> Split:

@@ -3,6 +3,9 @@
 Raises ValueError from every function: what was expected, what came, what to do.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -20,7 +23,7 @@ def check_split(
     _check_task(task, class_names)
     _check_images(images)
     _check_lengths(images, labels, groups, task, class_names)
-    _check_labels(labels, task, class_names)
+    check_labels(labels, task, class_names)
 
 
 def _check_task(task: str, class_names: tuple[str, ...]) -> None:
@@ -77,8 +80,8 @@ def _check_lengths(
         )
 
 
-def _check_labels(labels: Tensor, task: str, class_names: tuple[str, ...]) -> None:
-    """Refuse label values outside the range of the task."""
+def check_labels(labels: Tensor, task: str, class_names: tuple[str, ...], *, every_class: bool = False) -> None:
+    """Refuse label values outside the range of the task and, if `every_class`, classes without an image."""
     k = len(class_names)
     if task == "multilabel":
         wrong = labels[(labels != 1) & (labels != 0) & (labels != -1)]
@@ -92,3 +95,20 @@ def _check_labels(labels: Tensor, task: str, class_names: tuple[str, ...]) -> No
             f"be {wanted}; {len(wrong)} of them are not, for example "
             f"{wrong[0].item()}. Correct the labels or the list of class names."
         )
+    if not every_class:
+        return
+    present = labels == 1 if task == "multilabel" else labels[:, None] == torch.arange(k, device=labels.device)
+    if absent := [name for name, some in zip(class_names, present.any(dim=0).tolist(), strict=True) if not some]:
+        raise ValueError(
+            f"every one of the {k} classes ({', '.join(class_names)}) needs at least one image to train on; there is "
+            f"none of {', '.join(absent)}. Add images, or leave the class out."
+        )
+
+
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Put `source`, a file for example, before the text of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error

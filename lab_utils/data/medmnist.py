@@ -1,0 +1,174 @@
+"""MedMNIST: five public medical data sets, and any file in their format.
+
+A file holds ``{train,val,test}_{images,labels}``: images uint8 (N, H, W) or (N, H, W, 3), labels (N, 1) or, with
+several findings per image, (N, K). MedMNIST does not publish patients: every image counts as a patient of its own, and
+nobody can prove that the official parts share none.
+
+References:
+    Yang et al. (2023), MedMNIST v2, Scientific Data 10:41, doi:10.1038/s41597-022-01721-8.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab_utils.data.download import download, md5_of
+from lab_utils.data.images import read_images
+from lab_utils.data.npz import length_of, open_npz, rows, whole
+from lab_utils.data.published import PUBLISHED, SIZES, URL, file_of
+from lab_utils.data.splits import Split, choose
+from lab_utils.data.validation import check_labels, naming
+from lab_utils.profile import cache_root
+
+PARTS = ("train", "val", "test")
+
+
+def load_medmnist(
+    name: str,
+    *,
+    size: int = 64,
+    root: Path | str | None = None,
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    verify: bool = True,
+) -> dict[str, Split]:
+    """Load a published set with its official parts; download it if it is not on this computer.
+
+    Args:
+        name: one of `PUBLISHED`, with the published side after it if it should not follow from `size`:
+            "chestmnist_28".
+        size: side in pixels of the images returned. The smallest published side that is not below it is used.
+        root: the folder of the file; None looks in ``cache_root() / "medmnist"`` and in ``~/.medmnist``.
+        n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
+        n_val: images to validate.
+        n_test: images to test.
+        seed: draws the subsets.
+        verify: whether the file must have the published MD5.
+
+    Raises:
+        ValueError: if the file is not the published one, or is damaged.
+        RuntimeError: if it has to be downloaded and cannot be.
+    """
+    name, _, chosen = name.partition("_")
+    side = int(chosen) if chosen else next((s for s in SIZES if s >= size), SIZES[-1])
+    file_name, md5 = file_of(name, side)
+    folders = [Path(root).expanduser()] if root else [cache_root() / "medmnist", Path.home() / ".medmnist"]
+    path = next((f / file_name for f in folders if (f / file_name).exists()), folders[0] / file_name)
+    if not path.exists():
+        download(URL.format(file_name), path, md5=md5)
+    return load_npz(
+        path, size=size, md5=md5 if verify else None, n_train=n_train, n_val=n_val, n_test=n_test, seed=seed
+    )
+
+
+def load_npz(
+    path: Path | str,
+    *,
+    size: int | None = None,
+    task: str | None = None,
+    class_names: Sequence[str] | None = None,
+    md5: str | None = None,
+    n_train: int | None = None,
+    n_val: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+) -> dict[str, Split]:
+    """Load any file in MedMNIST's format: "train", "val" and "test".
+
+    Images are unpacked and resized a few at a time, so that a file larger than memory can be read at a smaller size.
+
+    Args:
+        path: the file.
+        size: side in pixels to resize to; None keeps the images as they are.
+        task: one of `TASKS`. None takes it from the file name if that holds the name of a published set
+            ("my_pneumoniamnist_28.npz"), else from the labels: several columns are multilabel, two values binary.
+        class_names: one per class or finding; None as for `task`.
+        md5: what the file's MD5 must be; None accepts any file.
+        n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
+        n_val: images to validate.
+        n_test: images to test.
+        seed: draws the subsets.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, has another MD5, misses an array, or holds wrong pixels or labels.
+    """
+    path = Path(path).expanduser()
+    keys = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
+    with open_npz(path, keys) as archive:
+        if md5 is not None:
+            _check_md5(path, md5)
+        labels = {part: _read_labels(archive, path, part) for part in PARTS}
+        task, names = _describe(path, labels, task, class_names)
+        splits, first = {}, 0
+        for part, n in zip(PARTS, (n_train, n_val, n_test), strict=True):
+            with naming(f"{path}, {part}"):
+                of_task = labels[part].float() if task == "multilabel" else labels[part].squeeze(1)
+                check_labels(of_task, task, names, every_class=part == "train")
+                positions = choose(of_task, n, seed=seed)
+                images = read_images(rows(archive, f"{part}_images"), positions, size=size)
+                of_image = torch.from_numpy(positions)
+                splits[part] = Split(images, of_task[of_image], of_image + first, task, names)
+            first += len(of_task)
+    return splits
+
+
+def _check_md5(path: Path, md5: str) -> None:
+    got = md5_of(path)
+    if got != md5:
+        raise ValueError(
+            f"{path} should have MD5 {md5}, the published one; it has {got}: damaged, cut short, or other data. Delete "
+            "it and load again to download it. If you know that it is right, load it by its path or with verify=False."
+        )
+
+
+def _read_labels(archive: zipfile.ZipFile, path: Path, part: str) -> Tensor:
+    """Labels of one part as whole numbers, int64 (N, columns), one row for each image."""
+    array = whole(archive, f"{part}_labels")
+    images = length_of(archive, f"{part}_images")
+    if array.ndim not in (1, 2) or len(array) != images or 0 in array.shape:
+        raise ValueError(
+            f"{path}: {part}_images holds {images} images, so {part}_labels must have shape ({images}, 1), or "
+            f"({images}, K) for K findings; it has {array.shape}. Images and labels must be saved from the same rows."
+        )
+    numbers = array.astype(np.float64) if array.dtype.kind in "buif" else np.full(array.shape, np.nan)
+    if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
+        raise ValueError(
+            f"{path}: {part}_labels must be whole numbers; it holds NaN, fractions or text (type {array.dtype}). "
+            "Number the classes from 0, and write -1 for an uncertain finding."
+        )
+    return torch.from_numpy(numbers.astype(np.int64).reshape(len(array), -1))
+
+
+def _describe(
+    path: Path, labels: dict[str, Tensor], task: str | None, class_names: Sequence[str] | None
+) -> tuple[str, tuple[str, ...]]:
+    """Task and class names: as given, else as published, else as the labels suggest."""
+    known = next((PUBLISHED[name] for name in PUBLISHED if name in path.name.lower()), None)
+    columns = labels["train"].shape[1]
+    largest = max(int(part.max()) for part in labels.values())
+    if task is None and known is not None:
+        task = known.task
+    if task is None:
+        task = "multilabel" if columns > 1 else "binary" if largest <= 1 else "multiclass"
+    if class_names is None and known is not None and known.task == task:
+        class_names = known.class_names
+    if class_names is None:
+        multilabel = task == "multilabel"
+        class_names = [
+            f"{'finding' if multilabel else 'class'} {i}" for i in range(columns if multilabel else max(largest, 1) + 1)
+        ]
+    wanted = len(class_names) if task == "multilabel" else 1
+    for part, rows_of_part in labels.items():
+        if rows_of_part.shape[1] != wanted:
+            raise ValueError(
+                f"{path}: {part}_labels must have {wanted} columns for a {task} task with the classes "
+                f"{', '.join(class_names)}; it has {rows_of_part.shape[1]}. Correct the file, task= or class_names=."
+            )
+    return task, tuple(class_names)
