@@ -1,11 +1,14 @@
-"""Where to compute, and in which precision."""
+"""Where to compute, in which precision, and with which random numbers."""
 
 import difflib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 DEVICE_VARIABLE = "LAB_DEVICE"
 PRECISIONS = ("bf16", "fp32")
@@ -85,3 +88,40 @@ def _cpu_has_bf16_units() -> bool:
     except OSError:  # not Linux: no Mac has such units, and Windows gives fp32
         return False
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def rng_state(device: torch.device | str) -> dict[str, Tensor]:
+    """State of PyTorch's global random numbers: the CPU's, and those of `device`."""
+    device = torch.device(device)
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_rng_state(state: dict[str, Tensor], device: torch.device | str) -> None:
+    """Put back what `rng_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], torch.device(device))
+    if "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str) -> Iterator[None]:
+    """Seed PyTorch's global random numbers inside the block; restore them after it."""
+    device = torch.device(device)
+    before = rng_state(device)
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+    try:
+        yield
+    finally:
+        set_rng_state(before, device)

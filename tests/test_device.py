@@ -2,7 +2,15 @@ import pytest
 import torch
 
 from lab_utils import device as device_module
-from lab_utils.device import PRECISIONS, default_device, precision_for, synchronize
+from lab_utils.device import (
+    PRECISIONS,
+    default_device,
+    precision_for,
+    rng_state,
+    seeded,
+    set_rng_state,
+    synchronize,
+)
 
 
 @pytest.fixture
@@ -38,9 +46,7 @@ def test_variable_takes_a_device_number(bare_cpu):
         default_device()
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"), [("cudda", "'cuda'"), ("gpu", "cpu, cuda"), ("cuda:x", "'cuda'")]
-)
+@pytest.mark.parametrize(("name", "hint"), [("cudda", "'cuda'"), ("gpu", "cpu, cuda"), ("cuda:x", "'cuda'")])
 def test_unknown_name_suggests_the_nearest(bare_cpu, name, hint):
     bare_cpu.setenv("LAB_DEVICE", name)
     with pytest.raises(ValueError, match=hint):
@@ -64,9 +70,7 @@ def test_device_that_is_not_there_says_what_is(bare_cpu, name):
     ],
 )
 def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
-    monkeypatch.setattr(
-        torch.cpu, "get_capabilities", lambda: dict(flags), raising=False
-    )
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(flags), raising=False)
     device_module._cpu_has_bf16_units.cache_clear()
     try:
         assert precision_for("cpu") == expected
@@ -74,9 +78,7 @@ def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
         device_module._cpu_has_bf16_units.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")]
-)
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
 def test_cuda_uses_bf16_from_ampere_on(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert precision_for(torch.device("cuda:0")) == expected
@@ -99,3 +101,29 @@ def test_default_device_computes_in_its_precision(monkeypatch):
     assert precision_for(device) in PRECISIONS
     torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
     synchronize(device)
+
+
+def test_seeded_block_repeats_and_leaves_the_random_numbers_alone():
+    before = torch.get_rng_state()
+    draws = []
+    for _ in range(2):
+        with seeded(3, "cpu"):
+            draws.append(torch.rand(4))
+    assert torch.equal(*draws)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_seeded_block_restores_after_an_error():
+    before = torch.get_rng_state()
+    with pytest.raises(KeyError), seeded(3, "cpu"):
+        torch.rand(4)
+        raise KeyError
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_rng_state_continues_where_it_was_taken():
+    with seeded(0, "cpu"):
+        state = rng_state("cpu")
+        first = torch.rand(3)
+        set_rng_state(state, "cpu")
+        assert torch.equal(torch.rand(3), first)

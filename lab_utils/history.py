@@ -1,0 +1,67 @@
+"""What a training run leaves behind."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class History:
+    """One row per point at which training was measured, and the best weights.
+
+    Attributes:
+        rows: each with ``step`` (steps done), ``epoch`` (passes over the data done), ``lr`` (the largest of the
+            groups), ``train_loss`` (mean since the row before, in train mode), ``seconds`` (of training so far,
+            without validation) and, with a validation split, ``val_loss`` and ``val_<metric>``.
+        monitor: the column that chose the best weights: ``val_auroc`` where it is defined, else ``val_loss``; empty
+            without validation.
+        best_step: steps done when `monitor` was best, or None.
+        best_value: its value there.
+        best_state: a copy, on the CPU, of the network's state_dict there.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    monitor: str = ""
+    best_step: int | None = None
+    best_value: float | None = None
+    best_state: dict[str, Tensor] | None = field(default=None, repr=False)
+
+    def column(self, name: str) -> list[float]:
+        """The values of one column, NaN in rows that lack it.
+
+        Raises:
+            KeyError: if no row has it.
+        """
+        if not any(name in row for row in self.rows):
+            known = ", ".join(dict.fromkeys(key for row in self.rows for key in row))
+            raise KeyError(f"no row has {name!r}; there are {known or 'no rows'}")
+        return [row.get(name, math.nan) for row in self.rows]
+
+    def frame(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+    def better(self, value: float) -> bool:
+        """Whether `value` of `monitor` is better than the best so far."""
+        if self.best_value is None:
+            return True
+        return value < self.best_value if self.monitor.endswith("loss") else value > self.best_value
+
+    def then(self, after: "History") -> "History":
+        """This run followed by another on the same network: steps, epochs and seconds run on.
+
+        The best of the two is kept; the earlier one where they are equal.
+        """
+        end = self.rows[-1] if self.rows else {}
+        shift = {name: end.get(name, 0) for name in ("step", "epoch", "seconds")}
+        rows = self.rows + [row | {name: row[name] + by for name, by in shift.items()} for row in after.rows]
+        use_after = after.best_value is not None and self.better(after.best_value)
+        best = after if use_after else self
+        step = best.best_step
+        if use_after and step is not None:
+            step += int(shift["step"])
+        return History(rows, after.monitor or self.monitor, step, best.best_value, best.best_state)

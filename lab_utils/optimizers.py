@@ -1,0 +1,147 @@
+"""Optimizers by name, and how the learning rate changes while they work."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from lab_utils.transfer import trainable_parameters
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("constant", "cosine", "one_cycle", "plateau")
+Groups = list[dict[str, Any]]
+
+
+def one_of(kind: str, name: str, known: tuple[str, ...]) -> None:
+    """Raise a ValueError that names the nearest, if `name` is not among the known."""
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}.{hint}")
+
+
+def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: float, weight_decay: float) -> Groups:
+    """Groups for the optimizer: only what is trainable, each with its lr and weight decay.
+
+    Args:
+        model: the network.
+        params: groups as `transfer.param_groups` returns them, or parameters; default: everything trainable.
+        lr: for groups without one.
+        weight_decay: for groups without one.
+
+    Raises:
+        ValueError: if nothing is trainable, or a learning rate is not positive.
+    """
+    given = list(trainable_parameters(model) if params is None else params)
+    groups: Groups = given if given and isinstance(given[0], dict) else [{"params": given}]
+    defaults: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
+    groups = [defaults | group | {"params": [p for p in group["params"] if p.requires_grad]} for group in groups]
+    groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise ValueError(
+            "there is nothing to train: every parameter that the optimizer would get is frozen (requires_grad=False). "
+            "Call unfreeze(model), or freeze(model, upto=...) so that the head at least stays trainable."
+        )
+    for group in groups:
+        if not 0 < group["lr"] < math.inf:
+            raise ValueError(f"a learning rate must be a positive number; got {group['lr']}. Try 1e-3.")
+    return groups
+
+
+def make_optimizer(optimizer: str | Callable[[Groups], Optimizer], groups: Groups) -> Optimizer:
+    """An optimizer over `groups`; ``"sgd"`` has Nesterov momentum of 0.9.
+
+    A callable gets the groups, which hold lr and weight decay: ``torch.optim.RMSprop``,
+    or ``functools.partial(torch.optim.AdamW, betas=(0.9, 0.95))``.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if not isinstance(optimizer, str):
+        return optimizer(groups)
+    one_of("optimizer", optimizer, OPTIMIZERS)
+    if optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=groups[0]["lr"], momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups) if optimizer == "adamw" else torch.optim.Adam(groups)
+
+
+def lr_factor(schedule: str, step: int, *, total: int, warmup: int = 0) -> float:
+    """What the learning rate is multiplied by at `step` (0 ... total - 1).
+
+    ``constant``: 1. ``cosine``: half a cosine from 1 to 0. ``one_cycle``: from 1/25 up to 1
+    in the first 30% of the steps, then down to 4e-6, both along cosines. ``plateau``: 1, as
+    its drops depend on the loss. A warm-up rises in a line to 1 before any of them.
+
+    References:
+        Smith & Topin (2017), arXiv:1708.07120 (one cycle); Loshchilov & Hutter (2016),
+        arXiv:1608.03983 (cosine).
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    if schedule == "cosine":
+        return _cosine(1.0, 0.0, (step - warmup) / (total - warmup))
+    if schedule == "one_cycle":
+        peak, last = 0.3 * total - 1, total - 1
+        if step <= peak:
+            return _cosine(1 / 25, 1.0, step / peak)
+        return _cosine(1.0, 1 / 25e4, (step - peak) / (last - peak))
+    return 1.0
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+class Schedule:
+    """Sets the learning rate of every group at every step; their ratios never change.
+
+    ``plateau`` divides by 10 once the training loss has not fallen (by 0.01% at least) for
+    `patience` epochs in a row.
+    """
+
+    def __init__(self, optimizer: Optimizer, name: str, *, total: int, warmup: int = 0, patience: int = 10) -> None:
+        one_of("schedule", name, SCHEDULES)
+        if not 0 <= warmup < total or (warmup and name == "one_cycle"):
+            raise ValueError(
+                f"warmup must be shorter than the {total} steps of training, and 0 with one_cycle, which warms up by "
+                f"itself; got warmup={warmup} with schedule={name!r}."
+            )
+        self.optimizer, self.name, self.total, self.warmup, self.patience = optimizer, name, total, warmup, patience
+        self.base = [float(group["lr"]) for group in optimizer.param_groups]
+        self.drop, self.best, self.waited = 1.0, math.inf, 0
+
+    def set(self, step: int) -> float:
+        """Set the learning rates for `step`; return the largest."""
+        factor = self.drop * lr_factor(self.name, step, total=self.total, warmup=self.warmup)
+        for group, base in zip(self.optimizer.param_groups, self.base, strict=True):
+            group["lr"] = base * factor
+        return max(self.base) * factor
+
+    def end_epoch(self, loss: float) -> None:
+        """Tell the schedule the mean training loss of an epoch."""
+        if self.name != "plateau":
+            return
+        if loss < self.best * (1 - 1e-4):
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited == self.patience:
+            self.drop, self.waited = self.drop / 10, 0
+
+    def state_dict(self) -> dict[str, float]:
+        return {"drop": self.drop, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.drop, self.best, self.waited = state["drop"], state["best"], int(state["waited"])
+
+
+def name_of(function: str | Callable[..., object] | None) -> str:
+    """A name for a checkpoint to compare: of a function, without where in memory it is."""
+    if isinstance(function, partial):
+        return f"{name_of(function.func)}{function.args}{function.keywords}"
+    return function if isinstance(function, str) else getattr(function, "__qualname__", type(function).__name__)

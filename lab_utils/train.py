@@ -1,0 +1,288 @@
+"""The training loop.
+
+`fit` trains, `fine_tune` trains the head first and then everything, `predict` and
+`evaluate` look at the result, `lr_range_test` looks for a learning rate.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from lab_utils.checkpoint import describe_model, describe_split
+from lab_utils.data.augment import Augment
+from lab_utils.data.splits import Split
+from lab_utils.device import default_device, seeded
+from lab_utils.evaluate import evaluate, predict, score
+from lab_utils.forward import batch_loss, is_fast, resident, to_device
+from lab_utils.history import History
+from lab_utils.losses import Criterion, criterion_for, label_counts, masked_bce, probabilities
+from lab_utils.lr_range import LRRange, lr_range_test, lr_suggestion
+from lab_utils.memory import is_out_of_memory, largest_that_fits, out_of_memory
+from lab_utils.optimizers import Groups, Schedule, make_optimizer, name_of, parameter_groups
+from lab_utils.progress import open_log, progress_bar
+from lab_utils.run import Run, steps_per_epoch
+from lab_utils.transfer import freeze, param_groups, unfreeze
+
+__all__ = [
+    "History",
+    "LRRange",
+    "evaluate",
+    "fine_tune",
+    "fit",
+    "lr_range_test",
+    "lr_suggestion",
+    "masked_bce",
+    "predict",
+    "probabilities",
+    "score",
+]
+
+
+def fit(
+    model: nn.Module,
+    train: Split,
+    val: Split | None = None,
+    *,
+    epochs: int | None = None,
+    steps: int | None = None,
+    lr: float = 1e-3,
+    optimizer: str | Callable[[Groups], Optimizer] = "adamw",
+    weight_decay: float = 1e-4,
+    schedule: str = "constant",
+    warmup: int = 0,
+    batch_size: int = 32,
+    augment: Augment | None = None,
+    seed: int = 0,
+    precision: str = "auto",
+    device: torch.device | str | None = None,
+    params: Iterable[Any] | None = None,
+    criterion: Criterion | None = None,
+    eval_every: int | None = None,
+    eval_at: Sequence[int] | None = None,
+    keep_best: bool = True,
+    checkpoint: Path | str | None = None,
+    checkpoint_seconds: float = 30.0,
+    progress: bool = True,
+    log_dir: Path | str | None = None,
+) -> History:
+    """Train a network in place.
+
+    The network is moved to `device` and left in eval mode: with its best weights if there is a `val` and `keep_best`,
+    else with its last ones. Frozen parameters, and the statistics of frozen batch norm, do not change. The same seed
+    on the same CPU gives the same weights, bit for bit; the global random numbers are left as they were.
+
+    Args:
+        model: a network from `build_model`, or one with `preprocessing`.
+        train: what to train on.
+        val: what to measure on; never trained on.
+        epochs: passes over the data; or else
+        steps: batches in all.
+        lr: learning rate, the peak of the schedule; groups in `params` have their own.
+        optimizer: ``"adamw"``, ``"adam"``, ``"sgd"`` (Nesterov, momentum 0.9), or a function of parameter groups.
+        weight_decay: of the optimizer; groups in `params` may have their own.
+        schedule: ``"constant"``, ``"cosine"``, ``"one_cycle"``, ``"plateau"`` (see `optimizers`).
+        warmup: steps in which the learning rate rises to `lr` first.
+        batch_size: images per step.
+        augment: random changes of the training images.
+        seed: of the data order, the augmentation and dropout.
+        precision: ``"bf16"``, ``"fp32"`` or ``"auto"``: whichever is faster on the device.
+        device: default `default_device()`.
+        params: parameter groups, as `param_groups` makes them; default: everything trainable.
+        criterion: f(logits, labels) -> mean loss; default: the one that fits the task.
+        eval_every: add a row to the history every so many steps. By default after each epoch if `epochs` is given,
+            ten times if `steps` is; always after the last step.
+        eval_at: or at these steps; 0 is before training.
+        keep_best: keep the weights that did best on `val`: macro AUROC where it is defined, else loss.
+        checkpoint: file to write the state to, and to continue from if it is there.
+        checkpoint_seconds: time between two writes.
+        progress: show a bar.
+        log_dir: folder for TensorBoard.
+
+    Raises:
+        ValueError: if the arguments do not fit together or nothing is trainable; if the checkpoint is of another run.
+        RuntimeError: if the loss is no longer finite; it names step, learning rate and batch.
+        torch.OutOfMemoryError: if a batch does not fit; it names a size that does.
+    """
+    if (epochs is None) == (steps is None):
+        raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
+    _check_val(train, val)
+    device = default_device() if device is None else torch.device(device)
+    fast = is_fast(precision, device)
+    per_epoch = steps_per_epoch(len(train), batch_size)
+    total = steps if steps is not None else (epochs or 0) * per_epoch
+    points = _points(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
+    groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
+    to_device(model, device, fast=fast)
+    updates = make_optimizer(optimizer, groups)
+    noise = torch.Generator().manual_seed(seed ^ 0x5DEECE66)  # other numbers than those of the data order
+    run = Run(
+        model=model,
+        optimizer=updates,
+        schedule=Schedule(updates, schedule, total=total, warmup=warmup),
+        loss=batch_loss(
+            model,
+            resident(train, device),
+            criterion or criterion_for(train.task),
+            device=device,
+            fast=fast,
+            config=augment,
+            generator=noise,
+        ),
+        counts=label_counts(train.labels) if criterion is None else torch.ones(len(train), dtype=torch.float64),
+        order=torch.Generator().manual_seed(seed),
+        noise=noise,
+        batch_size=batch_size,
+        total=total,
+        points=points,
+        device=device,
+        validate=None if val is None else partial(evaluate, model, val, device=device, precision=precision),
+        keep_best=keep_best,
+    )
+    with seeded(seed, device):
+        if checkpoint is not None:
+            settings = {
+                "network": describe_model(model),
+                "train": describe_split(train),
+                "val": describe_split(val),
+                "steps": total,
+                "rows": sorted(points),
+                "lr": [group["lr"] for group in groups],
+                "weight_decay": [group["weight_decay"] for group in groups],
+                "optimizer": name_of(optimizer),
+                "schedule": schedule,
+                "warmup": warmup,
+                "batch_size": batch_size,
+                "augment": repr(augment),
+                "seed": seed,
+                "bf16": fast,
+                "criterion": name_of(criterion),
+                "keep_best": keep_best,
+            }
+            run.keep_in(Path(checkpoint), settings, every=checkpoint_seconds)
+        _train(run, progress=progress, log_dir=log_dir)
+    return run.history
+
+
+def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
+    """Train with a progress bar and a log, explain a lack of memory, load the best weights."""
+    batch_size = run.batch_size
+    with (
+        open_log(log_dir, purge_step=run.step) as log,
+        progress_bar(run.total, shown=progress, initial=run.step) as bar,
+    ):
+
+        def each_row(row: dict[str, float]) -> None:
+            log(row)
+            bar.set_postfix({name: f"{row[name]:.3f}" for name in ("train_loss", run.history.monitor) if name in row})
+
+        try:
+            run.train(each_step=bar.update, each_row=each_row)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            batch_size = 0
+    if batch_size:  # outside the except block, which keeps the tensors of the failed step alive
+        raise out_of_memory(batch_size, _batch_that_fits(run), "training")
+    if run.history.best_state is not None:
+        run.model.load_state_dict(run.history.best_state)
+    run.model.eval()
+
+
+def _batch_that_fits(run: Run) -> int:
+    """Try half the batch, a quarter ...: forward, backward and nothing else; the network stays as it is.
+
+    An estimate: the optimizer's own memory counts only if it has taken a step, and other programs come and go.
+    """
+    buffers = [buffer.clone() for buffer in run.model.buffers()]
+
+    def attempt(size: int) -> None:
+        run.optimizer.zero_grad()
+        run.loss(torch.arange(size)).backward()
+
+    run.unread.clear()
+    largest = largest_that_fits(attempt, min(run.batch_size, len(run.counts)) // 2)
+    run.optimizer.zero_grad()
+    with torch.no_grad():
+        for buffer, before in zip(run.model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+    return largest
+
+
+def fine_tune(
+    model: nn.Module,
+    train: Split,
+    val: Split | None = None,
+    *,
+    head_steps: int,
+    steps: int,
+    lr: float = 1e-3,
+    head_lr: float | None = None,
+    decay: float = 1.0,
+    checkpoint: Path | str | None = None,
+    **settings: Any,
+) -> History:
+    """Train the head on a frozen backbone first, then everything, the lower the slower.
+
+    A new head sends large random gradients into the backbone; trained first, it does not
+    wash away what the backbone knows. Everything is trainable afterwards.
+
+    Args:
+        model: a network with pretrained weights and a new head.
+        train: what to train on.
+        val: what to measure on. With `keep_best` the network ends with the best weights of both steps.
+        head_steps: batches for the head alone.
+        steps: batches for the whole network.
+        lr: learning rate of the whole network's head.
+        head_lr: learning rate of the head alone; default `lr`.
+        decay: factor on the learning rate from each stage to the one below it.
+        checkpoint: file for the second step; that of the first is beside it, with ``_head`` in its name.
+        settings: everything else that `fit` takes, for both steps.
+
+    Returns:
+        The history of both steps, one after the other.
+
+    References:
+        Kumar et al. (2022), Fine-Tuning can Distort Pretrained Features, arXiv:2202.10054.
+    """
+    for name in ("epochs", "params"):
+        if name in settings:
+            raise ValueError(f"fine_tune sets {name} itself; give head_steps=, steps=, lr= and decay= instead.")
+    path = None if checkpoint is None else Path(checkpoint)
+    head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
+    freeze(model)
+    first = fit(model, train, val, steps=head_steps, lr=head_lr or lr, checkpoint=head_path, **settings)
+    unfreeze(model)
+    groups = param_groups(model, lr, decay=decay)
+    second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, **settings)
+    both = first.then(second)
+    if both.best_state is not None and both.best_state is first.best_state:
+        model.load_state_dict(both.best_state)
+    return both
+
+
+def _points(total: int, every: int | None, at: Sequence[int] | None, default: int) -> frozenset[int]:
+    """Numbers of steps after which the history gets a row; the last step always does."""
+    if every is not None and at is not None:
+        raise ValueError("give either eval_every= or eval_at=, not both.")
+    if total < 1 or (every is not None and every < 1):
+        raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
+    if at is not None:
+        if wrong := [step for step in at if not 0 <= step <= total]:
+            raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
+        return frozenset({*(int(step) for step in at), total})
+    return frozenset({*range(every or default, total, every or default), total})
+
+
+def _check_val(train: Split, val: Split | None) -> None:
+    if val is not None and (val.task, val.class_names) != (train.task, train.class_names):
+        raise ValueError(
+            f"val must have the task and the classes of train, {train.task} with {', '.join(train.class_names)}; got "
+            f"{val.task} with {', '.join(val.class_names)}. Take both from one load_data()."
+        )
