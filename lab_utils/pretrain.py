@@ -1,10 +1,8 @@
-"""Train a network on fractals: the one command that rebuilds a shipped weight file.
+"""The one command that rebuilds a shipped weight file.
 
     python -m lab_utils.pretrain resnet10_w16
 
-The run may be killed at any moment: the same command goes on from its last checkpoint, and ends
-with the same weights. The recipe (high learning rate, weight decay on everything) is what makes the
-weights small, as ImageNet weights are.
+The run may be killed at any moment: the same command goes on from its last checkpoint, and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -13,58 +11,20 @@ import argparse
 import difflib
 import hashlib
 import json
-import math
-import os
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lab_utils.cbr import cbr_small, cbr_tiny
 from lab_utils.data.sources import load_fractals
 from lab_utils.profile import cache_root, data_root
 from lab_utils.resnet10 import resnet10
+from lab_utils.source_training import Recipe, held_out_accuracy, relative_scale, train, write_whole
 from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One source training; the defaults are shared by all shipped files.
-
-    Attributes:
-        steps: Optimizer steps in all.
-        small_steps: How many of them, from the first, see images average-pooled to half the side:
-            three to five times as fast, and the rest of the schedule is enough to grow into the
-            full side.
-        images: Training images.
-        held_out: Images of another seed that source accuracy is measured on.
-        categories: Fractal categories.
-        size: Side in px.
-        shift: Largest random shift in px, along each axis.
-        log_every: Steps between two lines of the log.
-    """
-
-    steps: int
-    small_steps: int
-    images: int = 40_000
-    held_out: int = 2_000
-    categories: int = 200
-    size: int = 64
-    batch_size: int = 128
-    lr: float = 0.2
-    momentum: float = 0.9
-    warmup: int = 200
-    weight_decay: float = 1e-3
-    label_smoothing: float = 0.1
-    shift: int = 6
-    log_every: int = 250
-    seed: int = 0
-
 
 # Wide networks and large kernels cost more per step, so they get fewer steps.
 RECIPES = {
@@ -82,181 +42,6 @@ BUILDERS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 CONVERGED = 0.99  # held-out accuracy from which the manifest calls a training converged
-CHECKPOINT_SECONDS = 120.0
-
-
-def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Draw the batch of one step: shifted, mirrored, normalised.
-
-    It depends on the recipe's seed and the step alone, so a resumed run sees what it would have.
-
-    Args:
-        images: uint8 (N, H, H).
-        labels: int64 (N,).
-        step: Number of the step, from 0.
-        recipe: The training it belongs to.
-
-    Returns:
-        float32 (B, 1, H, H), or (B, 1, H/2, H/2) in the first `small_steps`, and int64 (B,).
-    """
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    size, count = images.shape[-1], recipe.batch_size
-    chosen = torch.randint(0, len(images), (count,), generator=generator)
-    shifts = torch.randint(-recipe.shift, recipe.shift + 1, (2, count, 1), generator=generator)
-    mirrored = torch.rand(count, 1, generator=generator) < 0.5
-    rows, columns = torch.arange(size) + shifts  # (B, H) each, reaching over the edge
-    columns = torch.where(mirrored, size - 1 - columns, columns)
-    rows, columns = _reflect(rows, size), _reflect(columns, size)
-    batch = images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (B, H, H)
-    x = DEFAULT_PREPROCESSING[1](batch[:, None])
-    return (F.avg_pool2d(x, 2) if step < recipe.small_steps else x), labels[chosen]
-
-
-def _reflect(index: Tensor, size: int) -> Tensor:
-    """Fold indices that lie outside 0 ... size - 1 back at the edge."""
-    index = index.abs()
-    return torch.where(index >= size, 2 * (size - 1) - index, index)
-
-
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up times a cosine that ends at 0."""
-    warm = min(1.0, (step + 1) / recipe.warmup)
-    return recipe.lr * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-
-
-def held_out_accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, small: bool) -> float:
-    """Share of images (N, H, H) whose category the model names; `small` halves their side."""
-    model.eval()
-    correct = 0
-    with torch.no_grad():
-        for part, answer in zip(images.split(250), labels.split(250), strict=True):
-            x = DEFAULT_PREPROCESSING[1](part[:, None])
-            logits = model(F.avg_pool2d(x, 2) if small else x)
-            correct += int((logits.argmax(dim=1) == answer).sum())
-    model.train()
-    return correct / len(images)
-
-
-def relative_scale(model: nn.Module) -> list[float]:
-    """Standard deviation of each convolution's weights over that of its initialisation."""
-    convolutions = [m.weight.detach() for m in model.modules() if isinstance(m, nn.Conv2d)]
-    return [float(w.std() / math.sqrt(2 / (w.shape[0] * w[0, 0].numel()))) for w in convolutions]
-
-
-def train(
-    name: str,
-    recipe: Recipe,
-    data: tuple[Tensor, Tensor],
-    held_out: tuple[Tensor, Tensor],
-    checkpoint: Path,
-    *,
-    stop_after: int | None = None,
-) -> tuple[nn.Module, list[str]]:
-    """Train from the checkpoint if there is one, else from the start.
-
-    Args:
-        name: A key of `BUILDERS`.
-        recipe: How.
-        data: Images uint8 (N, H, H) and labels int64 (N,).
-        held_out: The same of another seed.
-        checkpoint: File written every two minutes and on `stop_after`.
-        stop_after: Stop at this step, as if killed there; for tests.
-
-    Returns:
-        The model, and the lines of the log.
-    """
-    torch.manual_seed(recipe.seed)
-    model = BUILDERS[name](recipe.categories).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=True,
-        weight_decay=recipe.weight_decay,
-    )
-    start, lines, used = _resume(checkpoint, name, recipe, model, optimizer)
-    model.train()
-    began = saved = time.monotonic()
-    losses: list[Tensor] = []
-    for step in range(start, recipe.steps):
-        if step == stop_after:
-            _save(checkpoint, name, recipe, model, optimizer, step, lines, used)
-            break
-        x, y = draw_batch(*data, step, recipe)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
-        logits = model(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-        now = time.monotonic()
-        if (step + 1) % recipe.log_every == 0 or step + 1 == recipe.steps:
-            accuracy = held_out_accuracy(model, *held_out, small=step < recipe.small_steps)
-            scale = " ".join(f"{value:.2f}" for value in relative_scale(model))
-            lines.append(
-                f"step {step + 1:5d} of {recipe.steps}  side {x.shape[-1]} px  "
-                f"loss {float(torch.stack(losses).mean()):.3f} nats  "
-                f"held-out accuracy {accuracy:.4f}  std/init {scale}  {used + now - began:.0f} s"
-            )
-            print(name, lines[-1], flush=True)
-            losses = []
-        if now - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, name, recipe, model, optimizer, step + 1, lines, used + now - began)
-            saved = now
-    return model, lines
-
-
-def _save(
-    path: Path,
-    name: str,
-    recipe: Recipe,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    lines: list[str],
-    seconds: float,
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "name": name,
-        "recipe": asdict(recipe),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "lines": lines,
-        "seconds": seconds,
-    }
-    _write(path, lambda temporary: torch.save(state, temporary))
-
-
-def _resume(
-    path: Path, name: str, recipe: Recipe, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, list[str], float]:
-    if not path.exists():
-        return 0, [], 0.0
-    state = torch.load(path, weights_only=True)
-    if (state["name"], state["recipe"]) != (name, asdict(recipe)):
-        raise ValueError(
-            f"Expected {path} to hold an unfinished training of {name} by the present recipe, but "
-            f"it holds {state['name']} by {state['recipe']}. Delete the file to start anew."
-        )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    print(f"{name} goes on from step {state['step']} of {path}", flush=True)
-    return state["step"], state["lines"], state["seconds"]
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write under a temporary name, then rename: the file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def shipped_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -299,9 +84,9 @@ def ship(
     manifest = folder / "manifest.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else {}
     text = json.dumps({**entries, name: entry}, indent=2, sort_keys=True) + "\n"
-    _write(manifest, lambda temporary: temporary.write_text(text))
+    write_whole(manifest, lambda temporary: temporary.write_text(text))
     log = "\n".join([*lines, f"shipped: held-out accuracy {accuracy:.4f} with fp16 filters", ""])
-    _write(folder / f"{name}.log", lambda temporary: temporary.write_text(log))
+    write_whole(folder / f"{name}.log", lambda temporary: temporary.write_text(log))
     return entry
 
 
@@ -328,7 +113,7 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
 
     data, held_out = draw(recipe.images, recipe.seed), draw(recipe.held_out, recipe.seed + 1)
     checkpoint = cache_root() / "pretrain" / f"{name}.pt"
-    model, lines = train(name, recipe, data, held_out, checkpoint)
+    model, lines = train(name, BUILDERS[name], recipe, data, held_out, checkpoint)
     entry = ship(name, recipe, model, lines, held_out, data_root() / "weights")
     checkpoint.unlink(missing_ok=True)
     return entry
