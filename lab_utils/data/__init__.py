@@ -111,6 +111,6 @@ def _unknown(name: str) -> ValueError | FileNotFoundError:
     names = ["phantoms", "course", *PUBLISHED]
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
     return ValueError(
-        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, which is none of "
-        f"these. Did you mean {nearest!r}?"
+        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, none of them. "
+        f"Did you mean {nearest!r}?"
     )

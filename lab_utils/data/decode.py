@@ -71,7 +71,7 @@ def _decode_one(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
             if picture.mode in DEEP:
                 raise ValueError(
                     f"{path}: an 8-bit picture was expected; this one has more grey levels (mode {picture.mode}). "
-                    "Choose the range that should be visible and save it as 8-bit, with the same range for all pictures."
+                    "Choose the range that should be visible and save it as 8-bit, the same range for all pictures."
                 )
             picture.draft(mode, (2 * size, 2 * size))  # JPEG: decode no more detail than needed
             small = picture.convert(mode).resize((size, size), Image.Resampling.BILINEAR)

@@ -33,7 +33,7 @@ def download(url: str, target: Path, *, md5: str) -> None:
             remains in any case.
     """
     by_hand = (
-        f"download {url} in a browser on any computer and put it there as {target.name} (MD5 {md5}), "
+        f"download {url} in a browser on any computer and put it into {target.parent} as {target.name} (MD5 {md5}), "
         'or work with load_data("phantoms"), which needs no network'
     )
     part = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
@@ -41,7 +41,7 @@ def download(url: str, target: Path, *, md5: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "xb") as file:
             digest = hashlib.md5(usedforsecurity=False)
-            for block in _blocks(url, target.name, f"Try again, or {by_hand}; the folder is {target.parent}."):
+            for block in _blocks(url, target.name, f"Try again, or {by_hand}."):
                 digest.update(block)
                 file.write(block)
         if digest.hexdigest() != md5:

@@ -61,10 +61,20 @@ def load_medmnist(
     folders = [Path(root).expanduser()] if root else [cache_root() / "medmnist", Path.home() / ".medmnist"]
     path = next((f / file_name for f in folders if (f / file_name).exists()), folders[0] / file_name)
     if not path.exists():
-        download(URL.format(file_name), path, md5=md5)
+        _download(name, path, md5, folders)
     return load_npz(
         path, size=size, md5=md5 if verify else None, n_train=n_train, n_val=n_val, n_test=n_test, seed=seed
     )
+
+
+def _download(name: str, path: Path, md5: str, folders: list[Path]) -> None:
+    try:
+        download(URL.format(path.name), path, md5=md5)
+    except RuntimeError as error:
+        here = [f"{name}_{side}" for side in SIZES if any((f / file_of(name, side)[0]).exists() for f in folders)]
+        if not here:
+            raise
+        raise RuntimeError(f"{error} On this computer already: {', '.join(here)}; load that name instead.") from error
 
 
 def load_npz(
