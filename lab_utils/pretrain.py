@@ -30,8 +30,8 @@ from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 RECIPES = {
     "resnet10_w16": Recipe(steps=6_000, small_steps=4_800),
     "resnet10_w32": Recipe(steps=6_000, small_steps=4_800),
-    "cbr_tiny": Recipe(steps=3_500, small_steps=3_000),
-    "cbr_small": Recipe(steps=3_000, small_steps=2_600),
+    "cbr_tiny": Recipe(steps=2_500, small_steps=2_300),
+    "cbr_small": Recipe(steps=2_000, small_steps=1_850),
 }
 
 BUILDERS: dict[str, Callable[[int], nn.Module]] = {
