@@ -150,8 +150,8 @@ def _construct(name: str, num_classes: int, in_channels: int, loaded: Weights | 
     else:
         options: dict[str, Any] = {}
         if name in _INCEPTIONS:
-            # init_weights=True is torchvision's default, said aloud so that it does not warn
-            options = {"aux_logits": False, "transform_input": False, "init_weights": True}
+            # init_weights=True is torchvision's default, said aloud so that it does not warn; it is slow
+            options = {"aux_logits": False, "transform_input": False, "init_weights": loaded is None}
         elif name.startswith("vit_"):
             options = _vit_size(name, loaded)
         model = tv.get_model(name, weights=None, num_classes=num_classes, **options)

@@ -248,7 +248,7 @@ def test_the_channels_own_means_and_stds_move_into_the_network_exactly() -> None
 
 @pytest.mark.parametrize(
     ("name", "border"),
-    [("squeezenet1_1", 0), ("resnet18", 2), ("densenet121", 2), ("shufflenet_v2_x0_5", 1)],
+    [("squeezenet1_1", 0), ("resnet18", 2), ("shufflenet_v2_x0_5", 1)],
 )
 def test_grey_images_have_the_features_they_had_as_rgb(name: str, border: int, tmp_path: Path) -> None:
     path = saved(lively(tv.get_model(name, weights=None)), tmp_path / "weights.pth")
@@ -263,9 +263,8 @@ def test_grey_images_have_the_features_they_had_as_rgb(name: str, border: int, t
             features.append(model(preprocess(model, images)))
     inner = slice(border, -border or None)
     torch.testing.assert_close(features[0][..., inner, inner], features[2][..., inner, inner], rtol=1e-4, atol=1e-4)
-    # border pixels see zero padding where the means differ by up to 0.2 standard deviations
-    scale = float(features[2].std())
-    assert (features[0] - features[2]).abs().max() < 0.5 * scale
+    # at the border the filters meet zeros, which stand for another grey in every channel
+    assert (features[0] - features[2]).abs().max() < 0.5 * features[2].std()
 
 
 def test_colour_input_for_grey_weights_gives_grey_images_the_same_logits(tmp_path: Path) -> None:
@@ -295,10 +294,10 @@ def test_the_backbone_is_loaded_and_the_head_is_new_even_where_it_would_fit(tmp_
 
 
 def test_weights_of_another_model_are_refused_with_a_few_names(tmp_path: Path) -> None:
-    path = saved(tv.resnet18(weights=None), tmp_path / "resnet18.pth")
-    with pytest.raises(ValueError, match=r"weights of resnet34.*missing \d+ \(layer1.2.conv1.weight.*weights=None"):
-        build_model("resnet34", weights=path, num_classes=2)
-    with pytest.raises(ValueError, match=r"unexpected \d+ \(conv1.weight"):
+    path = saved(tv.shufflenet_v2_x0_5(weights=None), tmp_path / "shufflenet.pth")
+    with pytest.raises(ValueError, match=r"weights of squeezenet1_1.*missing 50 \(features.0.weight.*weights=None"):
+        build_model("squeezenet1_1", weights=path, num_classes=2)
+    with pytest.raises(ValueError, match=r"unexpected 338 \(conv1.0.weight.*\.\.\.\)"):
         build_model("cbr_tiny", weights=path, num_classes=2)
     wide = saved(build_model("resnet10_w32", num_classes=2), tmp_path / "wide.pth")
     with pytest.raises(ValueError, match=r"of another shape \d+ \(stem.0.weight"):
