@@ -116,7 +116,7 @@ def _find_parts(root: Path) -> dict[str, Path]:
     folders = [path for path in _visible(root) if path.is_dir()]
     levels = {PARTS[path.name.lower()]: path for path in folders if path.name.lower() in PARTS}
     if "train" in levels:
-        return levels
+        return {part: levels[part] for part in ("train", "val", "test") if part in levels}
     if len(folders) == 1 and not any(_is_picture(path) for path in _visible(root)):
         inside = _visible(folders[0])
         if any(path.is_dir() for path in inside):

@@ -100,6 +100,6 @@ def _channels_first(pixels: Tensor) -> Tensor:
     if pixels.ndim == 4 and pixels.shape[3] in (1, 3):
         return pixels.permute(0, 3, 1, 2)
     raise ValueError(
-        "images must have shape (N, H, W) or (N, H, W, 1 or 3); got {tuple(pixels.shape)} in one chunk. "
+        f"images must have shape (N, H, W) or (N, H, W, 1 or 3); got {tuple(pixels.shape)} in one chunk. "
         "Move the colour axis to the end, and keep one picture per row."
     )

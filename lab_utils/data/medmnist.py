@@ -10,6 +10,7 @@ References:
 
 import zipfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,8 @@ def load_npz(
                 of_task = labels[part].float() if task == "multilabel" else labels[part].squeeze(1)
                 check_labels(of_task, task, names, every_class=part == "train")
                 positions = choose(of_task, n, seed=seed)
-                images = read_images(rows(archive, f"{part}_images"), positions, size=size)
+                with closing(rows(archive, f"{part}_images")) as chunks:
+                    images = read_images(chunks, positions, size=size)
                 of_image = torch.from_numpy(positions)
                 splits[part] = Split(images, of_task[of_image], of_image + first, task, names)
             first += len(of_task)

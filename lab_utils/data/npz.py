@@ -5,7 +5,7 @@ NumPy unpacks a whole array at once; the largest public files hold 13 GB of trai
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -40,15 +40,17 @@ def open_npz(path: Path, keys: Sequence[str]) -> Iterator[zipfile.ZipFile]:
                     f"{', '.join(found) or 'nothing'}. Save it with numpy.savez_compressed under these names."
                 )
             yield archive
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, NotImplementedError) as error:
         raise ValueError(
             f"{path} should be a whole .npz file; it is cut short, damaged or something else ({error}; "
             f"{path.stat().st_size:,} bytes). Delete it and copy or download it again."
         ) from error
 
 
-def rows(archive: zipfile.ZipFile, key: str) -> Iterator[Array]:
+def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
     """Yield consecutive pieces of an array, at most `CHUNK` rows each.
+
+    Close it (``contextlib.closing``) where it may not run to its end: the file stays open until then.
 
     Raises:
         ValueError: if the array holds Python objects or is laid out in Fortran order.

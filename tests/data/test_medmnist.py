@@ -4,6 +4,7 @@ import os
 import runpy
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 from types import MappingProxyType
 
@@ -251,6 +252,29 @@ def test_every_published_side_loads(tmp_path):
     for side in SIZES:
         path = save(tmp_path / f"pneumoniamnist_{side}.npz", arrays(side=side))
         assert load_npz(path)["train"].image_size == side
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_cut_anywhere_is_refused(tmp_path, share, packed):
+    path = tmp_path / "mine.npz"
+    (np.savez_compressed if packed else np.savez)(path, **arrays())
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ValueError, match=r"mine\.npz should be a whole \.npz file"):
+        load_npz(path)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_flipped_bit_among_the_pixels_is_noticed(tmp_path, packed):
+    path = tmp_path / "mine.npz"
+    (np.savez_compressed if packed else np.savez)(path, **arrays())
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("train_images.npy")
+    content[member.header_offset + 60 + member.compress_size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.npz should be a whole \.npz file"):
+        load_npz(path)
 
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "pneumoniamnist_resplit_28.npz"

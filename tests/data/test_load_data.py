@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from lab_utils.data import PHANTOM_COUNTS, load_data
+from lab_utils.data.phantoms import FINDINGS, make_phantoms
+from lab_utils.data.splits import check_disjoint
+
+SMALL = {"n_train": 24, "n_val": 8, "n_test": 16}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_phantoms_are_the_default_with_a_second_hospital():
+    splits = load_data(**SMALL)
+    assert {part: len(split) for part, split in splits.items()} == {"train": 24, "val": 8, "test": 16, "test_b": 16}
+    for split in splits.values():
+        assert (split.task, split.class_names) == ("multilabel", FINDINGS)
+        assert split.images.shape[1:] == (1, 64, 64)
+    check_disjoint(*splits.values())
+
+
+def test_the_parts_show_different_patients():
+    splits = load_data(**SMALL)
+    for left, right in (("train", "val"), ("train", "test"), ("val", "test"), ("test", "test_b")):
+        assert not torch.equal(splits[left].images[:8], splits[right].images[:8])
+
+
+def test_more_training_images_change_neither_the_first_ones_nor_the_test():
+    few, many = load_data(**SMALL), load_data(**SMALL | {"n_train": 40})
+    assert torch.equal(few["train"].images, many["train"].images[:24])
+    assert torch.equal(few["test"].images, many["test"].images)
+
+
+def test_seed_size_and_options_reach_the_phantoms():
+    base = load_data(**SMALL)["train"]
+    other = load_data(**SMALL, seed=1, size=80, uncertain=0.3)["train"]
+    assert other.image_size == 80
+    assert not torch.equal(other.groups, base.groups)
+    assert (other.labels == -1).any()
+    assert not (base.labels == -1).any()
+
+
+def test_the_usual_numbers_of_phantoms(monkeypatch):
+    def tiny(n, **options):
+        asked.append((n, options.get("site", "A")))
+        return make_phantoms(4, **options)
+
+    asked: list[tuple[int, str]] = []
+    monkeypatch.setattr("lab_utils.data.load_phantoms", tiny)
+    load_data()
+    assert asked[:3] == [(n, "A") for n in PHANTOM_COUNTS.values()]
+    assert asked[3][1] == "B"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("phantom", "phantoms"), ("PneumoniaMNIST", "pneumoniamnist"), ("chest", "chestmnist")]
+)
+def test_an_unknown_name_suggests_the_nearest(name, nearest):
+    with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
+        load_data(name)

@@ -1,0 +1,525 @@
+"""Bad input of every kind: one row each, one paragraph each, nothing half-written left behind.
+
+A row is a function that does the wrong thing in an empty folder, the kind of error, and what its text must contain:
+what was expected, what came, and what to do. To add a row, add it to the list of its subject, or a list to `ROWS`.
+"""
+
+import errno
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lab_utils.data import load_data
+from lab_utils.data.published import PUBLISHED
+from lab_utils.data.splits import Split, check_disjoint, split_by_image, subset
+
+
+class Row(NamedTuple):
+    """One wrong thing to do and what must be said about it."""
+
+    name: str
+    do: Callable[[Path], object]
+    error: type[Exception]
+    expected: str
+    came: str
+    advice: str
+
+
+# --- data sets -----------------------------------------------------------------------------------------------------
+
+
+def npz(folder: Path, **changes: Any) -> Path:
+    """A small file in MedMNIST's format, with some arrays replaced, or left out where None is given."""
+    arrays: dict[str, Any] = {}
+    for part in ("train", "val", "test"):
+        arrays[f"{part}_images"] = np.full((6, 8, 8), 100, np.uint8)
+        arrays[f"{part}_labels"] = np.array([[0], [1]] * 3)
+    path = folder / "mine.npz"
+    np.savez(path, **{key: value for key, value in (arrays | changes).items() if value is not None})
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def pixels(value: float) -> np.ndarray:
+    images = np.full((6, 8, 8), 0.5, np.float32)
+    images[3, 2, 1] = value
+    return images
+
+
+def published(folder: Path) -> object:
+    npz(folder).rename(folder / "pneumoniamnist.npz")
+    return load_data("pneumoniamnist_28", root=folder)
+
+
+def course(folder: Path, spoil: Callable[[Path], object]) -> object:
+    for name in ("normal", "pneumonia", "test_normal", "test_pneumonia"):
+        np.save(folder / f"{name}.npy", np.zeros((10, 8, 8), np.uint8))
+    spoil(folder)
+    return load_data("course", root=folder)
+
+
+def pictures(folder: Path, spoil: Callable[[Path], object]) -> object:
+    for part in ("train", "val", "test"):
+        for name in ("normal", "sick"):
+            (folder / part / name).mkdir(parents=True)
+            for i in range(3):
+                Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / part / name / f"{i}.png")
+    spoil(folder)
+    return load_data(folder)
+
+
+def one_patient_everywhere(folder: Path) -> None:
+    for part in ("train", "test"):
+        picture = folder / part / "sick" / "0.png"
+        (folder / part / "sick" / "miller").mkdir()
+        picture.rename(folder / part / "sick" / "miller" / "0.png")
+
+
+def no_network(folder: Path) -> object:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urllib.request, "urlopen", refuse)
+        return load_data("retinamnist_28", root=folder)
+
+
+def full_disk(folder: Path) -> object:
+    def refuse(self: object, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full:
+        """Opens a real file, so that there is something to leave behind, and cannot write it."""
+
+        def __init__(self, path: Path, mode: str) -> None:
+            self.file = open(path, mode)  # noqa: SIM115
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.file.close()
+
+        write = refuse
+
+    (folder / "server").mkdir()
+    (folder / "server" / "retinamnist.npz").write_bytes(b"content")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab_utils.data.medmnist.URL", (folder / "server").as_uri() + "/{}")
+        patch.setattr("lab_utils.data.download.open", Full, raising=False)
+        return load_data("retinamnist_28", root=folder / "cache")
+
+
+def folder_is_a_file(folder: Path) -> object:
+    (folder / "cache").write_text("not a folder")
+    return load_data("retinamnist_28", root=folder / "cache")
+
+
+DATA = [
+    Row(
+        "unknown data set",
+        lambda f: load_data("retinamist"),
+        ValueError,
+        "data must be one of",
+        "'retinamist'",
+        "Did you mean 'retinamnist'",
+    ),
+    Row(
+        "no such file",
+        lambda f: load_data(f / "mine.npz"),
+        FileNotFoundError,
+        "npz file was expected",
+        "there is none",
+        "Check the path",
+    ),
+    Row(
+        "no such folder",
+        lambda f: load_data(f / "images"),
+        FileNotFoundError,
+        "folder of class folders was expected",
+        "there is none",
+        "Check the path",
+    ),
+    Row(
+        "truncated npz",
+        lambda f: load_data(cut_short(npz(f))),
+        ValueError,
+        "a whole .npz file",
+        "cut short",
+        "download it again",
+    ),
+    Row(
+        "wrong checksum",
+        published,
+        ValueError,
+        f"should have MD5 {PUBLISHED['pneumoniamnist'].md5[0]}",
+        "it has",
+        "Delete it and load again",
+    ),
+    Row(
+        "missing key",
+        lambda f: load_data(npz(f, val_labels=None)),
+        ValueError,
+        "must hold the arrays",
+        "val_labels is missing",
+        "Save it with",
+    ),
+    Row(
+        "labels too short",
+        lambda f: load_data(npz(f, train_labels=np.zeros((5, 1)))),
+        ValueError,
+        "must have shape (6, 1)",
+        "(5, 1)",
+        "from the same rows",
+    ),
+    Row(
+        "labels out of range",
+        lambda f: load_data(npz(f, train_labels=np.array([0, 1, 2, 0, 1, 9])), class_names=("a", "b", "c")),
+        ValueError,
+        "whole numbers from 0 to 2",
+        "for example 9",
+        "Correct the labels",
+    ),
+    Row(
+        "negative labels",
+        lambda f: load_data(npz(f, test_labels=np.array([0, 1, -1, 0, 1, 1]))),
+        ValueError,
+        "whole numbers from 0 to 1",
+        "for example -1",
+        "Correct the labels",
+    ),
+    Row(
+        "labels that are NaN",
+        lambda f: load_data(npz(f, val_labels=np.full((6, 1), np.nan))),
+        ValueError,
+        "must be whole numbers",
+        "holds NaN",
+        "Number the classes",
+    ),
+    Row(
+        "NaN pixels",
+        lambda f: load_data(npz(f, train_images=pixels(np.nan))),
+        ValueError,
+        "must be a finite number",
+        "1 are NaN or infinite",
+        "leave out these images",
+    ),
+    Row(
+        "infinite pixels",
+        lambda f: load_data(npz(f, train_images=pixels(np.inf))),
+        ValueError,
+        "must be a finite number",
+        "1 are NaN or infinite",
+        "leave out these images",
+    ),
+    Row(
+        "float pixels above 1",
+        lambda f: load_data(npz(f, train_images=pixels(1.5))),
+        ValueError,
+        "must lie in [0, 1]",
+        "from 0.5 to 1.5",
+        "Rescale them",
+    ),
+    Row(
+        "float pixels below 0",
+        lambda f: load_data(npz(f, test_images=pixels(-2))),
+        ValueError,
+        "must lie in [0, 1]",
+        "from -2 to 0.5",
+        "Rescale them",
+    ),
+    Row(
+        "whole numbers above 255",
+        lambda f: load_data(npz(f, val_images=np.full((6, 8, 8), 4000, np.int16))),
+        ValueError,
+        "must lie in [0, 255]",
+        "to 4000",
+        "Rescale them",
+    ),
+    Row(
+        "pixels in a wrong shape",
+        lambda f: load_data(npz(f, train_images=np.zeros((6, 8, 8, 4), np.uint8))),
+        ValueError,
+        "must have shape (N, H, W)",
+        "(6, 8, 8, 4)",
+        "Move the colour axis",
+    ),
+    Row(
+        "pickled objects in npz",
+        lambda f: load_data(npz(f, train_labels=np.array([{}] * 6))),
+        ValueError,
+        "plain array of numbers",
+        "type object",
+        "never loaded",
+    ),
+    Row(
+        "an empty class",
+        lambda f: load_data(npz(f, train_labels=np.array([0, 0, 0, 2, 2, 2]))),
+        ValueError,
+        "needs at least one image",
+        "none of class 1",
+        "Add images",
+    ),
+    Row(
+        "an empty part",
+        lambda f: load_data(npz(f, val_images=np.zeros((0, 8, 8), np.uint8), val_labels=np.zeros((0, 1)))),
+        ValueError,
+        "at least one row",
+        "it is empty",
+        "Leave out",
+    ),
+    Row(
+        "n larger than the set",
+        lambda f: load_data(npz(f), n_train=7),
+        ValueError,
+        "n from 1 to 6",
+        "n = 7",
+        "Ask for fewer",
+    ),
+    Row(
+        "no network", no_network, RuntimeError, "should come from https://", "Name or service not known", "in a browser"
+    ),
+    Row("a full disk", full_disk, RuntimeError, "should be stored in", "No space left", "LAB_CACHE"),
+    Row(
+        "a cache folder that cannot be written",
+        folder_is_a_file,
+        RuntimeError,
+        "should be stored in",
+        "cannot be written",
+        "LAB_CACHE",
+    ),
+    Row(
+        "course file missing",
+        lambda f: course(f, lambda g: (g / "pneumonia.npy").unlink()),
+        FileNotFoundError,
+        "should hold normal.npy",
+        "pneumonia.npy is missing",
+        "root=",
+    ),
+    Row(
+        "course file truncated",
+        lambda f: course(f, lambda g: cut_short(g / "normal.npy")),
+        ValueError,
+        "a whole .npy file",
+        "cannot be read",
+        "Copy it again",
+    ),
+    Row(
+        "course file pickled",
+        lambda f: course(f, lambda g: np.save(g / "normal.npy", np.array([{}] * 9), allow_pickle=True)),
+        ValueError,
+        "a whole .npy file",
+        "cannot be read",
+        "never loaded",
+    ),
+    Row(
+        "empty course file",
+        lambda f: course(f, lambda g: np.save(g / "normal.npy", np.zeros((0, 8, 8), np.uint8))),
+        ValueError,
+        "at least two grey images",
+        "(0, 8, 8)",
+        "copy the course's file",
+    ),
+    Row(
+        "picture damaged",
+        lambda f: pictures(f, lambda g: (g / "train/sick/1.png").write_bytes(b"\x89PNG")),
+        ValueError,
+        "whole picture was expected",
+        "1.png",
+        "copy it again",
+    ),
+    Row(
+        "picture truncated",
+        lambda f: pictures(
+            f, lambda g: (g / "test/sick/1.png").write_bytes((g / "test/sick/1.png").read_bytes()[:-30])
+        ),
+        ValueError,
+        "whole picture was expected",
+        "cannot be decoded",
+        "copy it again",
+    ),
+    Row(
+        "picture with 16 bits",
+        lambda f: pictures(f, lambda g: Image.fromarray(np.zeros((8, 8), np.uint16)).save(g / "train/sick/1.png")),
+        ValueError,
+        "8-bit picture was expected",
+        "more grey levels",
+        "save it as 8-bit",
+    ),
+    Row(
+        "class folder empty",
+        lambda f: pictures(f, lambda g: [p.unlink() for p in (g / "test/sick").iterdir()]),
+        ValueError,
+        "every class folder needs pictures",
+        "holds none",
+        "Add pictures",
+    ),
+    Row(
+        "class folder missing",
+        lambda f: pictures(f, lambda g: (g / "test/sick").rename(g / "test/ill")),
+        ValueError,
+        "should hold the class folders normal, sick",
+        "it holds ill, normal",
+        "the same classes",
+    ),
+    Row(
+        "patient in two part folders",
+        lambda f: pictures(f, one_patient_everywhere),
+        ValueError,
+        "in one part only",
+        "both train and test: miller",
+        "Move all images",
+    ),
+]
+
+
+# --- splits made by hand -------------------------------------------------------------------------------------------
+
+
+def by_hand(**changes: Any) -> Split:
+    given: dict[str, Any] = {
+        "images": torch.zeros(6, 1, 8, 8, dtype=torch.uint8),
+        "labels": torch.tensor([0, 1] * 3),
+        "groups": torch.arange(6) // 3,
+        "task": "binary",
+        "class_names": ("normal", "sick"),
+    }
+    return Split(**given | changes)
+
+
+def findings(value: float) -> Split:
+    return by_hand(labels=torch.full((6, 2), value), task="multilabel")
+
+
+SPLITS = [
+    Row(
+        "float images",
+        lambda f: by_hand(images=torch.rand(6, 1, 8, 8)),
+        ValueError,
+        "must be uint8",
+        "float32",
+        "as_uint8",
+    ),
+    Row(
+        "images without channels",
+        lambda f: by_hand(images=torch.zeros(6, 8, 8, dtype=torch.uint8)),
+        ValueError,
+        "(N, C, H, W)",
+        "(6, 8, 8)",
+        "images[:, None]",
+    ),
+    Row(
+        "no images",
+        lambda f: by_hand(images=torch.zeros(0, 1, 8, 8, dtype=torch.uint8)),
+        ValueError,
+        "with N > 0",
+        "(0, 1, 8, 8)",
+        "need",
+    ),
+    Row(
+        "wrong number of labels",
+        lambda f: by_hand(labels=torch.zeros(5, dtype=torch.int64)),
+        ValueError,
+        "shape (6,)",
+        "(5,)",
+        "exactly one row",
+    ),
+    Row(
+        "float labels",
+        lambda f: by_hand(labels=torch.zeros(6)),
+        ValueError,
+        "torch.int64",
+        "torch.float32",
+        "exactly one row",
+    ),
+    Row(
+        "label out of range",
+        lambda f: by_hand(labels=torch.tensor([0, 1, 0, 1, 0, 2])),
+        ValueError,
+        "from 0 to 1",
+        "for example 2",
+        "Correct the labels",
+    ),
+    Row(
+        "finding that is NaN",
+        lambda f: findings(float("nan")),
+        ValueError,
+        "1 (present), 0 (absent) or -1",
+        "for example nan",
+        "Correct the labels",
+    ),
+    Row(
+        "finding out of range",
+        lambda f: findings(2.0),
+        ValueError,
+        "1 (present), 0 (absent) or -1",
+        "for example 2.0",
+        "Correct the labels",
+    ),
+    Row(
+        "wrong number of patients",
+        lambda f: by_hand(groups=torch.arange(5)),
+        ValueError,
+        "int64 of shape (6,)",
+        "(5,)",
+        "torch.arange",
+    ),
+    Row(
+        "unknown task", lambda f: by_hand(task="regression"), ValueError, "must be one of", "'regression'", "Choose one"
+    ),
+    Row(
+        "too many class names",
+        lambda f: by_hand(class_names=("a", "b", "c")),
+        ValueError,
+        "exactly 2 class names",
+        "('a', 'b', 'c')",
+        "one name per class",
+    ),
+    Row(
+        "subset larger than the set",
+        lambda f: subset(by_hand(), 7, seed=0),
+        ValueError,
+        "from 1 to 6",
+        "n = 7",
+        "Ask for fewer",
+    ),
+    Row(
+        "one patient on both sides",
+        lambda f: check_disjoint(*split_by_image(by_hand(), (0.5, 0.5), seed=0)),
+        ValueError,
+        "in one split only",
+        "patients are in both",
+        "split_by_patient()",
+    ),
+]
+
+
+# --- add the lists of other subjects here: models and stages, weights, checkpoints, the phantom cache ... -------------
+
+ROWS = [*DATA, *SPLITS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_one_paragraph_says_what_was_expected_what_came_and_what_to_do(row, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "lab_cache"))
+    with pytest.raises(row.error) as caught:
+        row.do(tmp_path)
+    text = str(caught.value)
+    for part in (row.expected, row.came, row.advice):
+        assert part in text
+    assert "\n" not in text
+    assert text.endswith(".") or text.endswith("?")
+    assert 60 < len(text) < 900
+    half_written = [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".part") or path.name[0] == "."]
+    assert half_written == []
