@@ -17,8 +17,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> None:
-    """Give back what nothing refers to any more."""
-    gc.collect()
+    """Give the device's memory that nothing refers to any more back to it."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
@@ -31,6 +30,7 @@ def largest_that_fits(attempt: Callable[[int], None], batch_size: int) -> int:
     Returns:
         The first size that went through, at most `batch_size`; 0 if not even 1 did.
     """
+    gc.collect()  # what failed may be held by a cycle of references
     while batch_size >= 1:
         free_memory()
         try:

@@ -152,7 +152,7 @@ def fit(
                 "val": describe_split(val),
                 "steps": total,
                 "rows": sorted(points),
-                "lr": [group["lr"] for group in groups],
+                "lr": run.schedule.base,
                 "weight_decay": [group["weight_decay"] for group in groups],
                 "optimizer": name_of(optimizer),
                 "schedule": schedule,
