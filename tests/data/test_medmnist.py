@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lab_utils.data import load_data, medmnist, npz
 from lab_utils.data.download import md5_of
@@ -159,6 +160,9 @@ def test_resizing_is_antialiased_and_keeps_grey_levels():
     stripes[..., ::2] = 200  # finer than the small image can show: grey, not stripes
     inside = resize(stripes, 16)[..., 2:-2, 2:-2].float()
     assert (inside - 100).abs().max() <= 4
+    noise = torch.randint(0, 256, (3, 3, 50, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    exact = F.interpolate(noise.float(), size=(32, 32), mode="bilinear", antialias=True)
+    assert (resize(noise, 32).float() - exact).abs().max() <= 1
     flat = torch.full((1, 3, 28, 28), 77, dtype=torch.uint8)
     assert (resize(flat, 64) == 77).all()
     assert resize(flat, 28) is flat
