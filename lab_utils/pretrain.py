@@ -29,7 +29,7 @@ from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 # Wide networks and large kernels cost more per step, so they get fewer steps.
 RECIPES = {
     "resnet10_w16": Recipe(steps=6_000, small_steps=4_800),
-    "resnet10_w32": Recipe(steps=6_000, small_steps=4_800),
+    "resnet10_w32": Recipe(steps=6_000, small_steps=5_400),
     "cbr_tiny": Recipe(steps=2_500, small_steps=2_300),
     "cbr_small": Recipe(steps=2_000, small_steps=1_850),
 }
