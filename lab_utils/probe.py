@@ -54,12 +54,12 @@ def linear_probe(
     if not l2 > 0:
         raise ValueError(f"l2 must be above 0, got {l2}. Try 1.0.")
     x, y, z = _inputs(train_features, train_labels, test_features, task)
-    scaler = StandardScaler().fit(x)
-    x, z = scaler.transform(x), scaler.transform(z)
 
     def fit(rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Array:
+        scaler = StandardScaler().fit(x[rows])
         solver = LogisticRegression(C=1 / l2, max_iter=10_000)
-        return _spread(solver.fit(x[rows], labels).predict_proba(z), solver.classes_)
+        solver.fit(scaler.transform(x[rows]), labels)
+        return _spread(solver.predict_proba(scaler.transform(z)), solver.classes_)
 
     return _by_task(fit, y, len(z), task)
 

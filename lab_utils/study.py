@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -24,6 +25,7 @@ from tqdm.auto import tqdm
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
+SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
 Config = Mapping[str, Any]
 Row = dict[str, Any]
@@ -127,26 +129,31 @@ def _runs_here(function: Function, configs: Sequence[Row], on_cpu: bool) -> Runs
 
 
 def _runs_in_workers(function: Function, configs: Sequence[Row], workers: int) -> Runs:
+    stop = threading.Event()
+    tasks = (
+        joblib.delayed(_run_in_worker)(function, index, config)
+        for index, config in itertools.takewhile(lambda _: not stop.is_set(), enumerate(configs))
+    )
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         # max_nbytes: arrays stay writable, as they are without workers
-        pool = joblib.Parallel(workers, return_as="generator_unordered", max_nbytes=None, batch_size=1)
-        call = joblib.delayed(_run_in_worker)
-        results = pool(call(function, i, config) for i, config in enumerate(configs))
+        results = joblib.Parallel(workers, return_as="generator_unordered", max_nbytes=None, batch_size=1)(tasks)
     try:
         for index, row, failure in results:
             if failure is not None:
-                where = f"run {index + 1} of {len(configs)}"
-                raise RuntimeError(f"{where} {failure}")
+                raise RuntimeError(f"run {index + 1} of {len(configs)} {failure}")
             yield index, row
     except process_executor.TerminatedWorkerError as error:
         raise RuntimeError(
-            f"a worker process of {_name(function)} died, most often because memory "
-            f"ran out. Try fewer workers (workers=1), fewer images or smaller batches."
+            f"a worker process of {_name(function)} died, most often because memory ran out. Try "
+            f"fewer workers (workers=1), fewer images or smaller batches."
         ) from error
-    finally:
+    except BaseException:  # also Ctrl-C, and GeneratorExit when the caller stops early
+        stop.set()
+        time.sleep(SETTLE)
         with warnings.catch_warnings():  # joblib's on cancelling, which is intended
             warnings.filterwarnings("ignore", ".*being processed by the workers")
             results.close()
+        raise
 
 
 def _run_in_worker(function: Function, index: int, config: Row) -> tuple[int, Row, str | None]:
