@@ -34,7 +34,7 @@ lab: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
 	$(BIN)/python -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
-	  --numprocesses=$(JOBS) --dist=loadgroup tests labs solutions
+	  --numprocesses=$(JOBS) tests labs solutions
 
 run: $(INSTALLED)
 	$(BIN)/python -m lab_utils run $(LABS)
