@@ -221,3 +221,12 @@ def test_the_box_escapes_html_and_says_what_the_text_says():
     assert "a < b & c" in text
     assert "THE LAB GOES ON WITH THE KIT'S OWN `f`" in text
     assert len({len(line) for line in text.splitlines()}) == 1
+
+
+def test_the_fixture_for_other_tests_gives_what_a_check_shows(outcome_of, capsys):
+    def check(student):
+        return judge("halve", student, halve, [halves])
+
+    assert outcome_of(check, lambda values: values).hint == "Half of 4 is 2."
+    assert outcome_of(check, lambda values: values / 2).status == "correct"
+    assert capsys.readouterr().out == ""
