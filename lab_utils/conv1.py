@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from lab_utils.weights import Preprocessing
+from lab_utils.preprocessing import Preprocessing
 
 
 def adapt_conv1(weight: Tensor, in_channels: int) -> Tensor:

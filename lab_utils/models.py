@@ -17,9 +17,10 @@ from torchvision import models as tv
 
 from lab_utils import cbr
 from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
+from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.resnet10 import resnet10
 from lab_utils.stages import Stage, head, head_path, stages, unknown_name
-from lab_utils.weights import DEFAULT_PREPROCESSING, Preprocessing, Weights, load_weights
+from lab_utils.weights import Weights, load_weights
 
 __all__ = ["Stage", "adapt_conv1", "build_model", "head", "list_models", "preprocess", "stages"]
 

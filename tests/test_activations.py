@@ -9,8 +9,8 @@ from torchvision import models as tv
 
 from lab_utils.activations import collect_activations, extract_features, record
 from lab_utils.models import build_model, head, preprocess, stages
+from lab_utils.preprocessing import Preprocessing
 from lab_utils.transfer import freeze, train_mode
-from lab_utils.weights import Preprocessing
 
 
 def grey_images(n: int = 7, side: int = 32) -> Tensor:

@@ -14,8 +14,9 @@ from torchvision.models.regnet import BlockParams
 
 from lab_utils.conv1 import adapt_input, first_conv
 from lab_utils.models import adapt_conv1, build_model, head, list_models, preprocess, stages
+from lab_utils.preprocessing import Preprocessing
 from lab_utils.stages import head_path
-from lab_utils.weights import Preprocessing, save_weights
+from lab_utils.weights import save_weights
 
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)
 
@@ -330,10 +331,11 @@ def test_googlenet_normalises_outside_as_torchvision_does_inside(tmp_path: Path)
         source = lively(tv.googlenet(weights=None, transform_input=True, init_weights=False, aux_logits=True)).eval()
     path = saved(source, tmp_path / "g.pth")
     model = build_model("googlenet", weights=path, num_classes=2, in_channels=3).eval()
-    model.fc = source.fc
     images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(preprocess(model, images), source._transform_input(IMAGENET(images)))
+    model.fc = source.fc  # and nothing is transformed a second time
     with torch.no_grad():
-        torch.testing.assert_close(model(preprocess(model, images)), source(IMAGENET(images)), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(model(preprocess(model, images)), source(IMAGENET(images)), rtol=1e-4, atol=1e-5)
 
 
 def test_procedural_weights_of_a_model_without_any_name_those_that_have(
