@@ -34,7 +34,7 @@ def plot_images(
     """
     pictures = _pictures(images)
     rows = -(-len(pictures) // columns)
-    height = 1.5 * rows + (0.4 * rows if titles else 0) + (0.5 if heading else 0)
+    height = 1.5 * rows + (0.25 * rows if titles else 0) + (0.5 if heading else 0)
     figure, grid = plt.subplots(rows, columns, figsize=(1.5 * columns, height), squeeze=False)
     for ax in grid.flat:
         ax.set_axis_off()
@@ -45,7 +45,7 @@ def plot_images(
     for ax, label in zip(grid[:, 0], row_labels or (), strict=False):
         ax.text(-0.06, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize="small")
     if heading:
-        figure.suptitle(heading, fontweight="bold")
+        figure.suptitle(heading, fontsize="large", fontweight="bold")
     return grid.ravel()[: len(pictures)]
 
 

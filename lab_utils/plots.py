@@ -76,7 +76,7 @@ def plot_prevalence(labels: Mapping[str, ArrayLike], class_names: Sequence[str],
     ax.grid(visible=False, axis="y")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_xlabel("share of images with a known label")
-    ax.legend()
+    _legend_above(ax)
     return ax
 
 
@@ -188,7 +188,7 @@ def plot_paired(
     ax.set_xlim(-0.5, len(differences) - 0.5)
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.legend()
+    _legend_above(ax)
     return ax
 
 
@@ -285,7 +285,7 @@ def plot_bars(
     ends = []
     for place, (name, value) in enumerate(values.items()):
         low, high = (intervals or {}).get(name, (np.nan, np.nan))
-        ax.barh(place, value, height=0.6, color=sns.color_palette("colorblind")[place % 10])
+        ax.barh(place, value, height=0.6, color=sns.color_palette("colorblind")[0])
         if np.isfinite([low, high]).all():
             ax.errorbar(value, place, xerr=[[value - low], [high - value]], color="0.2", capsize=5, elinewidth=2)
         ends.append(max(value, high if np.isfinite(high) else value, 0))
@@ -328,6 +328,10 @@ def plot_stage_heatmap(
     ax.set(xlabel="stage, from the image up")
     ax.tick_params(axis="y", rotation=0)
     return ax
+
+
+def _legend_above(ax: Axes) -> None:
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, borderaxespad=0.2)
 
 
 def _words(key: str) -> str:
