@@ -19,11 +19,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+repository = "{repository}"
+folder = "{folder}"
 if importlib.util.find_spec("lab_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
-    root = next((f for f in folders if (f / "lab_utils/doctor.py").is_file()), Path.cwd() / "{folder}")
+    root = next((f for f in folders if (f / "lab_utils/doctor.py").is_file()), Path.cwd() / folder)
     if not (root / "lab_utils/doctor.py").is_file():
-        subprocess.run(["git", "clone", "--depth=1", "{repository}", str(root)], check=True)
+        subprocess.run(["git", "clone", "--depth=1", repository, str(root)], check=True)
     # These are ranges that the torch and NumPy of this machine satisfy: neither is installed again.
     what = ["--requirement", str(root / "requirements.txt"), "--editable", str(root)]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *what], check=True)
