@@ -35,7 +35,7 @@ SITES = {
     # A: an outpatient department with a fixed machine.
     "A": Site(
         code=0, prevalence=(0.25, 0.22, 0.18, 0.25, 0.35), gain=(0.85, 1.20), offset=(-0.06, 0.08), gamma=(0.75, 1.30),
-        noise=(0.008, 0.030), tilt=0.08, magnified=0.0, tube=0.20, pacemaker=0.08, leads=0.05, marker=0.6,
+        noise=(0.008, 0.030), tilt=0.09, magnified=0.0, tube=0.20, pacemaker=0.08, leads=0.05, marker=0.6,
         collimated=0.05,
     ),
     # B: an intensive care unit with a mobile machine: patients lie, are sicker, and the picture is grainy and flat.

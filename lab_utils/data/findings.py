@@ -130,10 +130,10 @@ def volume_loss(patient: Draws, frame: Frame, strength: Strength) -> Collapse:
 
 
 def atelectasis(patient: Draws, frame: Frame, chest: Lungs, collapse: Collapse, strength: Strength) -> Tensor:
-    """Atelectasis, second part: up to three plates and a veil above the diaphragm. Opacity, (B, H, W)."""
-    dense = strength.between(0.25, 0.65)
+    """Atelectasis, second part: one or two plates and a veil above the diaphragm. Opacity, (B, H, W)."""
+    dense = strength.between(0.35, 0.75)
     plates = torch.zeros_like(frame.x)
-    for probability, side in ((1.0, 1), (0.4, 1), (0.4, -1)):
+    for probability, side in ((1.0, 1), (0.5, -1)):
         x = frame.x - side * collapse.sign * patient.uniform(0.25, 0.48)
         y = frame.y - patient.uniform(0.02, 0.34)
         tilt = patient.uniform(-0.5, 0.5)
@@ -148,21 +148,22 @@ def atelectasis(patient: Draws, frame: Frame, chest: Lungs, collapse: Collapse, 
 
 def cardiomegaly(strength: Strength) -> Tensor:
     """Added to the ratio of heart to chest width, (B, 1, 1)."""
-    return strength.between(0.05, 0.16)
+    return strength.between(0.035, 0.13)
 
 
-def consolidation(patient: Draws, frame: Frame, strength: Strength) -> Tensor:
+def consolidation(patient: Draws, frame: Frame, chest: Lungs, strength: Strength) -> Tensor:
     """One or two patches of lung filled with pus, with ragged borders. Opacity, (B, H, W)."""
-    dense = strength.between(0.45, 0.90)
+    dense = strength.between(0.45, 0.85)
     opacity = torch.zeros_like(frame.x)
     for probability in (1.0, 0.35):
         side = 2 * patient.chance(0.5) - 1
-        x = frame.x - side * patient.uniform(0.26, 0.56)
-        y = frame.y - patient.uniform(-0.45, 0.38)
+        x = frame.x - side * patient.uniform(0.30, 0.52)
+        highest, lowest = chest.top + 0.25, chest.base_left - 0.16  # well inside the lung: it must be seen
+        y = frame.y - highest - (lowest - highest) * patient.uniform(0, 1)
         stretch = patient.uniform(0.7, 1.4)
         radius = patient.uniform(0.10, 0.18) * (0.8 + 0.4 * strength.extent)
         distance = ((x * stretch).square() + (y / stretch).square()).sqrt()
-        ragged = distance + 0.06 * frame.patchy + 0.03 * frame.fine
+        ragged = distance * (1 + 0.35 * frame.patchy.clamp(-1, 1)) + 0.02 * frame.fine
         patch = patient.chance(probability) * edge(radius - ragged, 0.035)
         opacity = torch.maximum(opacity, dense * patch)
     return opacity * (0.85 + 0.15 * frame.fine).clamp_(0, 1.2)
@@ -179,11 +180,12 @@ class Congestion:
 
 def edema(patient: Draws, frame: Frame, strength: Strength) -> Congestion:
     """Edema: a butterfly of haze around the hila, lines, wide vessels."""
-    water = strength.between(0.15, 0.70)
+    water = strength.between(0.15, 0.65)
     squared = (frame.across - 0.20).square() + 0.64 * (frame.y - 0.02).square()
     haze = bump(squared / patient.uniform(0.05, 0.12)) * (0.75 + 0.25 * frame.broad)
     lines = frame.fine * (0.4 + haze) + 0.5 * torch.cos(90 * frame.y + 6 * frame.broad)
-    return Congestion((water * (0.34 * haze + 0.10)).clamp_(0, 0.8), 0.022 * water * lines, 1 + 0.5 * water)
+    opacity = (water * (0.32 * haze + 0.08)).clamp_(0, 0.8)
+    return Congestion(opacity, strength.between(0.016, 0.032) * lines, 1 + strength.between(0.4, 0.9))
 
 
 def effusion(patient: Draws, frame: Frame, chest: Lungs, strength: Strength) -> Tensor:
@@ -191,6 +193,6 @@ def effusion(patient: Draws, frame: Frame, chest: Lungs, strength: Strength) -> 
     where = patient.uniform(0, 1)  # 0.2 of the patients have it on both sides
     right, left = (where < 0.6).float(), (where > 0.4).float()
     side = right + (left - right) * frame.left
-    height = strength.between(0.05, 0.42) * patient.uniform(0.7, 1.1)
+    height = strength.between(0.07, 0.45) * patient.uniform(0.7, 1.1)
     surface = chest.floor - height * (0.55 + 0.75 * chest.outward**3) - 0.02
     return 0.92 * strength.present * side * edge(frame.y - surface, 0.022) * chest.cavity

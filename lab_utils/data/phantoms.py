@@ -7,6 +7,7 @@ breath, exposure, devices and grain to the image; how far a finding has gone to 
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +20,15 @@ from tqdm.auto import tqdm
 from lab_utils.data.acquisition import SITES, Site, find_site
 from lab_utils.data.cache import cached_tensors
 from lab_utils.data.draws import Draws
-from lab_utils.data.findings import FINDINGS, draw_grades, read_labels
-from lab_utils.data.recipe import LARGEST_SET, Recipe
+from lab_utils.data.findings import FINDINGS, Grades, draw_grades, read_labels
+from lab_utils.data.recipe import LARGEST_SET, Recipe, finding_names
 from lab_utils.data.render import take_picture
 from lab_utils.data.splits import Split
 from lab_utils.profile import cache_root
 
 __all__ = ["FINDINGS", "GENERATOR_VERSION", "load_phantoms", "make_phantoms"]
 
-GENERATOR_VERSION = 1  # raise it with every change of a single pixel: it is part of the name of each cache file
+GENERATOR_VERSION = 3  # raise it with every change of a single pixel: it is part of the name of each cache file
 CHUNK_PIXELS = 65_536  # pixels made at a time: pictures of one structure then stay in the processor's cache
 PATIENT, IMAGE, READER, CLINIC = range(4)  # streams of random numbers, per site
 
@@ -71,7 +72,7 @@ def make_phantoms(
     Raises:
         ValueError: if an argument is out of range, a site or finding is unknown.
     """
-    chosen = None if findings is None else tuple(findings)
+    chosen = finding_names(findings)
     recipe = Recipe(n, size, seed, site, severity, images_per_patient, label_noise, uncertain, start, chosen)
     return _as_split(_make(recipe, progress))
 
@@ -110,7 +111,7 @@ def load_phantoms(
         ValueError: as `make_phantoms`.
         OSError: if the folder named by `cache` cannot be written.
     """
-    chosen = None if findings is None else tuple(findings)
+    chosen = finding_names(findings)
     recipe = Recipe(n, size, seed, site, severity, images_per_patient, label_noise, uncertain, start, chosen)
     folder = cache_root() / "phantoms" if cache is None else Path(cache)
     key = f"phantoms {GENERATOR_VERSION} {recipe}"
@@ -141,19 +142,40 @@ def _make(recipe: Recipe, progress: bool) -> dict[str, Tensor]:
     return {"images": images, "labels": labels, "groups": groups}
 
 
-def _make_chunk(recipe: Recipe, numbers: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-    """Images uint8 (B, H, W), labels (B, 5) and patients (B,) of the images with these numbers."""
+@dataclass(frozen=True)
+class Visit:
+    """What chance decides about a batch of images before a picture is taken."""
+
+    site: Site
+    patients: NDArray[np.int64]  # (B,), numbered within site and seed
+    patient: Draws
+    image: Draws
+    grades: Grades
+
+
+def draw_visits(recipe: Recipe, numbers: NDArray[np.int64]) -> Visit:
+    """Draw patients and findings of the images with these numbers."""
     site = find_site(recipe.site)
     patients = _patients_of(recipe, numbers)
-    patient = Draws(recipe.seed, _stream(site, PATIENT), patients, words=1100)
-    image = Draws(recipe.seed, _stream(site, IMAGE), numbers, words=110 + recipe.size**2 // 2)
-    reader = Draws(recipe.seed, _stream(site, READER), numbers, words=10)
-    grades = draw_grades(patient, image, site.prevalence, recipe.findings)
-    grey = take_picture(patient, image, grades, site, recipe.size, recipe.severity)
+    patient = Draws(recipe.seed, _stream(site, PATIENT), patients, scalars=160, noise=760)
+    image = Draws(recipe.seed, _stream(site, IMAGE), numbers, scalars=110, noise=recipe.size**2 // 2)
+    return Visit(site, patients, patient, image, draw_grades(patient, image, site.prevalence, recipe.findings))
+
+
+def draw_labels(recipe: Recipe, numbers: NDArray[np.int64], visit: Visit) -> Tensor:
+    """Labels (B, 5) of the images with these numbers, as a reader wrote them."""
+    reader = Draws(recipe.seed, _stream(visit.site, READER), numbers, scalars=10)
+    return read_labels(visit.grades, reader, label_noise=recipe.label_noise, uncertain=recipe.uncertain)
+
+
+def _make_chunk(recipe: Recipe, numbers: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+    """Images uint8 (B, H, W), labels (B, 5) and patients (B,) of the images with these numbers."""
+    visit = draw_visits(recipe, numbers)
+    labels = draw_labels(recipe, numbers, visit)
+    grey = take_picture(visit.patient, visit.image, visit.grades, visit.site, recipe.size, recipe.severity)
     pictures = grey.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
-    labels = read_labels(grades, reader, label_noise=recipe.label_noise, uncertain=recipe.uncertain)
-    everywhere_unique = (recipe.seed * len(SITES) + site.code) * LARGEST_SET
-    return pictures, labels, torch.from_numpy(patients + everywhere_unique)
+    elsewhere = (recipe.seed * len(SITES) + visit.site.code) * LARGEST_SET  # patients of other seeds and sites
+    return pictures, labels, torch.from_numpy(visit.patients + elsewhere)
 
 
 def _stream(site: Site, kind: int) -> int:
@@ -163,6 +185,6 @@ def _stream(site: Site, kind: int) -> int:
 def _patients_of(recipe: Recipe, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """The patient of each image: a random cut divides every pair of patients' images."""
     pair, place = np.divmod(numbers, 2 * recipe.images_per_patient)
-    clinic = Draws(recipe.seed, _stream(find_site(recipe.site), CLINIC), pair, words=1)
+    clinic = Draws(recipe.seed, _stream(find_site(recipe.site), CLINIC), pair, scalars=1)
     cut = 1 + np.floor(clinic.uniforms(1)[:, 0] * (2 * recipe.images_per_patient - 1))
     return 2 * pair + (place >= cut)

@@ -2,6 +2,7 @@
 
 import difflib
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab_utils.data.acquisition import find_site
@@ -36,12 +37,27 @@ class Recipe:
         _check_range("label_noise", self.label_noise, 0.0, 0.5, "the share of labels that say the opposite")
         _check_range("uncertain", self.uncertain, 0.0, 0.3, "the share of labels that are -1")
         _check_range("start", self.start, 0, LARGEST_SET - self.n, "the number of the first image")
-        for name in self.findings or ():
-            if name not in FINDINGS:
-                nearest = difflib.get_close_matches(str(name), FINDINGS, n=1, cutoff=0)[0]
-                raise ValueError(
-                    f"findings must be names out of {', '.join(FINDINGS)}; got {name!r}. Did you mean {nearest!r}?"
-                )
+
+
+def finding_names(findings: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Check the names of the findings to force; None stays None.
+
+    Raises:
+        ValueError: naming the nearest finding.
+    """
+    if findings is None:
+        return None
+    for name in findings:
+        if isinstance(findings, str) or name not in FINDINGS:
+            asked = str(findings if isinstance(findings, str) else name)
+            nearest = max(
+                FINDINGS, key=lambda known: difflib.SequenceMatcher(None, known.lower(), asked.lower()).ratio()
+            )
+            raise ValueError(
+                f"findings must be a list of names out of {', '.join(FINDINGS)}; got {findings!r}. Write for example "
+                f"findings=[{nearest!r}], [] for a healthy chest, or None to draw them."
+            )
+    return tuple(findings)
 
 
 def _check_range(name: str, value: float, low: float, high: float, meaning: str) -> None:

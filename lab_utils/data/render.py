@@ -19,11 +19,11 @@ def take_picture(patient: Draws, image: Draws, grades: Grades, site: Site, size:
     water = findings.edema(patient, frame, edema)
 
     air = chest.field * chest.depth * (1 - 0.86 * silhouette) * (1 - water.opacity)
-    air = air * (1 - findings.consolidation(patient, frame, consolidation).clamp_(0, 0.95))
+    air = air * (1 - findings.consolidation(patient, frame, chest, consolidation).clamp_(0, 0.95))
     air = air * (1 - findings.effusion(patient, frame, chest, effusion))
     air = air * (1 - findings.atelectasis(patient, frame, chest, collapse, atelectasis).clamp_(0, 0.9))
 
-    tissue, body, _ = anatomy.soft_tissue(patient, frame)
+    tissue, body = anatomy.soft_tissue(patient, frame)
     dense = anatomy.mediastinum(patient, frame, shift=collapse.shift) + anatomy.spine(patient, frame)
     dense = dense + 0.16 * thickness + anatomy.clavicles(patient, image, frame, chest)
     dense = dense + anatomy.scapulae(patient, image, frame) + 0.02 * frame.broad

@@ -1,0 +1,330 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from lab_utils.data import anatomy, phantoms
+from lab_utils.data.acquisition import SITES
+from lab_utils.data.draws import Draws
+from lab_utils.data.findings import CORRELATION, strengths, volume_loss
+from lab_utils.data.phantoms import FINDINGS, load_phantoms, make_phantoms
+from lab_utils.data.recipe import Recipe
+from lab_utils.data.splits import Split, check_disjoint
+
+
+@pytest.fixture(scope="module")
+def train() -> Split:
+    return make_phantoms(1000, seed=11)
+
+
+@pytest.fixture(scope="module")
+def test() -> Split:
+    return make_phantoms(800, seed=12)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Tensor:
+    return make_phantoms(24, seed=3, findings=()).images.int()
+
+
+def correlation(left: Tensor, right: Tensor) -> float:
+    return float(np.corrcoef(left.flatten().numpy(), right.flatten().numpy())[0, 1])
+
+
+def test_a_set_is_a_multilabel_split_of_grey_images(train):
+    assert train.images.shape == (1000, 1, 64, 64)
+    assert train.images.dtype == torch.uint8
+    assert (train.task, train.class_names) == ("multilabel", FINDINGS)
+    assert set(train.labels.unique().tolist()) == {0.0, 1.0}
+
+
+# --- the same everywhere
+
+
+def test_pictures_are_the_same_on_every_machine():
+    images = make_phantoms(3, seed=1).images[:, 0].double()
+    quarters = images.view(3, 2, 32, 2, 32).mean(dim=(2, 4)).flatten(1)
+    expected = [
+        [141.34, 136.29, 155.88, 181.55],
+        [131.49, 128.83, 147.06, 152.84],
+        [136.98, 141.99, 152.87, 181.32],
+    ]
+    torch.testing.assert_close(quarters, torch.tensor(expected, dtype=torch.float64), atol=1.0, rtol=0)
+
+
+def test_random_words_are_those_of_philox():
+    # The first words of key (1, 2), counter 0: pinned, because every picture hangs on them.
+    draws = Draws(1, 0, np.array([2, 5, 2]), scalars=4)
+    first = draws.uniforms(4)
+    words = np.random.Philox(key=[1, 2]).random_raw(4)
+    np.testing.assert_array_equal(first[0], (words >> np.uint64(11)) * 2.0**-53)
+    np.testing.assert_array_equal(first[0], first[2])
+    assert (first[0] != first[1]).all()
+
+
+def test_noise_and_normals_are_standard():
+    draws = Draws(0, 0, np.arange(200), scalars=60, noise=32 * 16)
+    for values in (draws.normals(5), draws.noise(32).numpy()):
+        assert abs(values.mean()) < 4 / np.sqrt(values.size)
+        assert abs(values.std() - 1) < 4 / np.sqrt(2 * values.size)
+
+
+@pytest.mark.parametrize("pixels", [64 * 64, 64 * 64 * 64])
+def test_batches_do_not_change_a_picture(monkeypatch, pixels):
+    usual = make_phantoms(20, label_noise=0.2, uncertain=0.2)
+    monkeypatch.setattr(phantoms, "CHUNK_PIXELS", pixels)
+    other = make_phantoms(20, label_noise=0.2, uncertain=0.2)
+    assert (usual.images.int() - other.images.int()).abs().max() <= 1
+    assert torch.equal(usual.labels, other.labels)
+    assert torch.equal(usual.groups, other.groups)
+
+
+@pytest.mark.parametrize(("start", "n"), [(0, 9), (7, 13), (19, 1)])
+def test_any_stretch_of_a_set_can_be_made_alone(start, n):
+    whole = make_phantoms(20, seed=4, label_noise=0.3, uncertain=0.3)
+    part = make_phantoms(n, seed=4, label_noise=0.3, uncertain=0.3, start=start)
+    assert (whole.images[start : start + n].int() - part.images.int()).abs().max() <= 1
+    assert torch.equal(whole.labels[start : start + n], part.labels)
+    assert torch.equal(whole.groups[start : start + n], part.groups)
+
+
+def test_seeds_and_sites_have_other_patients_with_other_numbers():
+    sets = [make_phantoms(24, seed=seed, site=site) for seed in (0, 1) for site in SITES]
+    check_disjoint(*sets)
+    for i, left in enumerate(sets):
+        for right in sets[:i]:
+            assert not torch.equal(left.images, right.images)
+
+
+def test_size_changes_the_grid_and_not_the_body():
+    small = make_phantoms(6, seed=2).images.float()
+    for size in (96, 128, 224):
+        large = adaptive_avg_pool2d(make_phantoms(6, seed=2, size=size).images.float(), 64)
+        assert min(correlation(*pair) for pair in zip(small, large, strict=True)) > 0.95
+
+
+# --- patients
+
+
+def test_patients_have_as_many_images_as_asked_on_average():
+    groups = make_phantoms(160, images_per_patient=4).groups
+    counts = groups.unique_consecutive(return_counts=True)[1]
+    assert len(counts) == len(groups.unique()) == 40  # one stretch of images each
+    assert (int(counts.min()), int(counts.max())) == (1, 7)
+    assert len(make_phantoms(10, images_per_patient=1).groups.unique()) == 10
+
+
+def test_images_of_a_patient_are_more_alike_than_those_of_two(train):
+    images = adaptive_avg_pool2d(train.images[:300].float(), 32).flatten(1).numpy()
+    alike = np.corrcoef(images)
+    same = (train.groups[:300, None] == train.groups[None, :300]).numpy() & ~np.eye(300, dtype=bool)
+    nearest = np.where(np.eye(300, dtype=bool), -1, alike).argmax(axis=1)
+    found = same[np.arange(300), nearest].mean()
+    assert alike[same].mean() > alike[~same & ~np.eye(300, dtype=bool)].mean() + 0.02
+    assert found > 10 * same.mean()  # the nearest picture is often one of the same patient: a split by image leaks
+
+
+def test_findings_of_a_patient_mostly_stay_and_sometimes_change(train):
+    same = (train.groups[:, None] == train.groups[None]).triu(1)
+    first, second = same.nonzero(as_tuple=True)
+    agree = (train.labels[first] == train.labels[second]).float().mean(dim=0)
+    chance = train.labels.mean(dim=0) ** 2 + (1 - train.labels.mean(dim=0)) ** 2
+    assert (agree > chance + 0.1).all()
+    assert (agree < 0.98).all()
+
+
+# --- findings and labels
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_prevalence_is_that_of_the_site(site):
+    n = 4000
+    share = labels_only(n, site).mean(dim=0)
+    wanted = torch.tensor(SITES[site].prevalence)
+    # Images of a patient agree: at most four count as one.
+    assert ((share - wanted).abs() < 3.5 * (wanted * (1 - wanted) * 4 / n).sqrt()).all()
+
+
+def labels_only(n: int, site: str, **arguments: float) -> Tensor:
+    """Labels without the pictures, which cost almost all of the time."""
+    recipe = Recipe(n, site=site, **arguments)
+    return phantoms.draw_labels(recipe, np.arange(n), phantoms.draw_visits(recipe, np.arange(n)))
+
+
+def test_findings_come_together_as_their_correlations_say():
+    labels = labels_only(4000, "A").numpy()
+    found = np.corrcoef(labels.T)
+    assert min(found[1, 3], found[3, 4], found[0, 4]) > 0.10
+    assert np.abs(found[np.abs(CORRELATION) < 0.06]).max() < 0.10
+
+
+def test_label_noise_flips_that_share_and_leaves_the_images():
+    clean, noisy = labels_only(2000, "A"), labels_only(2000, "A", label_noise=0.2)
+    assert abs((clean != noisy).float().mean() - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 10_000)
+    left, right = make_phantoms(4), make_phantoms(4, label_noise=0.5, uncertain=0.3)
+    assert torch.equal(left.images, right.images)
+
+
+def test_uncertain_labels_are_that_share_and_lie_near_the_threshold():
+    recipe = Recipe(4000, uncertain=0.15)
+    visits = phantoms.draw_visits(recipe, np.arange(4000))
+    doubtful = (phantoms.draw_labels(recipe, np.arange(4000), visits) == -1).numpy()
+    margin = np.abs(visits.grades.margin)
+    assert abs(doubtful.mean() - 0.15) < 0.015
+    assert np.median(margin[doubtful]) < 0.5 * np.median(margin[~doubtful])
+
+
+def outside_the_chest(n: int, seed: int) -> Tensor:
+    """True at the pixels beyond the chest wall, above the lungs and outside the mediastinum, (B, 64, 64)."""
+    visits = phantoms.draw_visits(Recipe(n, seed=seed, findings=()), np.arange(n))
+    healthy = strengths(visits.grades, 1.0)[0]
+    frame = anatomy.place_body(visits.patient, visits.image, 64, tilt=visits.site.tilt)
+    collapse = volume_loss(visits.patient, frame, healthy)
+    chest = anatomy.lungs(visits.patient, visits.image, frame, shift=collapse.shift, rise=collapse.rise)
+    return (chest.cavity < 0.003) & (frame.across > 0.35)
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_a_finding_can_be_seen_in_the_chest_and_changes_nothing_else(healthy, finding):
+    change = (make_phantoms(24, seed=3, findings=[finding]).images.int() - healthy).abs()[:, 0]
+    outside = outside_the_chest(24, seed=3)
+    assert 0.1 < outside.float().mean() < 0.6
+    assert change[outside].max() <= 2
+    assert (change.amax(dim=(1, 2)) >= 15).all()  # a label of 1 can be seen
+    assert (change > 8).float().mean() < 0.25
+
+
+def test_a_large_heart_is_in_the_middle_and_an_effusion_at_the_bottom(healthy):
+    change = {
+        name: (make_phantoms(24, seed=3, findings=[name]).images.int() - healthy).abs().float().mean(dim=(0, 1))
+        for name in ("Cardiomegaly", "Pleural Effusion")
+    }
+    place = torch.linspace(-1, 1, 64)
+    weight = {name: picture / picture.sum() for name, picture in change.items()}
+    down = {name: float((picture.sum(dim=1) * place).sum()) for name, picture in weight.items()}
+    across = {name: float((picture.sum(dim=0) * place.abs()).sum()) for name, picture in weight.items()}
+    assert down["Pleural Effusion"] > down["Cardiomegaly"] > 0
+    assert across["Pleural Effusion"] > 0.45 > across["Cardiomegaly"]
+
+
+def test_severity_changes_how_much_a_finding_shows():
+    faint, strong = (
+        (make_phantoms(12, seed=3, severity=severity, findings=FINDINGS).images.int() - base).abs().float().mean()
+        for severity in (0.4, 1.5)
+        for base in [make_phantoms(12, seed=3, findings=()).images.int()]
+    )
+    assert strong > 1.5 * faint > 0
+
+
+def test_sites_take_different_pictures_of_the_same_task():
+    a, b = (make_phantoms(60, site=site, findings=()).images.float() / 255 for site in SITES)
+    grain = [(x[..., 1:] - x[..., :-1]).abs().median() for x in (a, b)]
+    assert grain[1] > 1.25 * grain[0]
+    assert labels_only(1000, "B").mean() > labels_only(1000, "A").mean() + 0.05
+
+
+# --- no way round the task
+
+
+def pixel_score(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], c: float) -> NDArray[np.float64]:
+    scores = []
+    for k in range(len(FINDINGS)):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300))
+        model.fit(train[0].numpy(), train[1][:, k].numpy())
+        scores.append(roc_auc_score(test[1][:, k].numpy(), model.decision_function(test[0].numpy())))
+    return np.array(scores)
+
+
+def test_brightness_and_contrast_do_not_tell_the_findings(train, test):
+    numbers = [
+        (torch.stack([split.images.float().mean((1, 2, 3)), split.images.float().std((1, 2, 3))], 1), split.labels)
+        for split in (train, test)
+    ]
+    assert pixel_score(*numbers, c=1.0).max() < 0.60
+
+
+def test_coarse_pixels_tell_the_findings_only_in_part(train, test):
+    coarse = [(adaptive_avg_pool2d(split.images / 255, 16).flatten(1), split.labels) for split in (train, test)]
+    score = pixel_score(*coarse, c=0.003)
+    assert score.max() < 0.80
+    assert score.mean() > 0.60  # they are in the picture all the same
+
+
+# --- files and errors
+
+
+def test_the_second_load_reads_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
+    first = load_phantoms(5, seed=8, uncertain=0.2)
+    files = list((tmp_path / "phantoms").iterdir())
+    assert len(files) == 1
+    monkeypatch.setattr(phantoms, "_make", lambda recipe, progress: pytest.fail("made again"))
+    second = load_phantoms(5, seed=8, uncertain=0.2)
+    for name in ("images", "labels", "groups"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+
+
+def test_every_argument_and_the_version_have_their_own_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(phantoms, "_make", lambda recipe, progress: make_small())
+    changes = [
+        {}, {"size": 96}, {"seed": 1}, {"site": "B"}, {"severity": 0.5}, {"images_per_patient": 2},
+        {"label_noise": 0.1}, {"uncertain": 0.1}, {"start": 8}, {"findings": ()}, {"findings": ("Edema",)},
+    ]  # fmt: skip
+    for arguments in changes:
+        load_phantoms(2, cache=tmp_path, **arguments)
+    assert len(list(tmp_path.iterdir())) == len(changes)
+    monkeypatch.setattr(phantoms, "GENERATOR_VERSION", "next")
+    load_phantoms(2, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(changes) + 1
+
+
+def make_small() -> dict[str, Tensor]:
+    return {
+        "images": torch.zeros(2, 1, 64, 64, dtype=torch.uint8),
+        "labels": torch.zeros(2, 5),
+        "groups": torch.arange(2),
+    }
+
+
+def test_a_named_cache_folder_that_cannot_be_written_is_an_error_the_kits_own_a_note(tmp_path, monkeypatch, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(OSError, match="should be written but could not"):
+        load_phantoms(2, cache=blocked)
+    monkeypatch.setenv("LAB_CACHE", str(blocked))
+    assert len(load_phantoms(2)) == 2
+    assert "Going on without it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "n must be a whole number from 1"),
+        ({"n": -3}, "got -3"),
+        ({"n": 2.0}, "whole number"),
+        ({"size": 63}, "size must be a whole number from 64 to 224"),
+        ({"size": 256}, "got 256"),
+        ({"seed": -1}, "seed must be"),
+        ({"severity": 0.0}, "severity must be a number from 0.2 to 2.0"),
+        ({"severity": float("nan")}, "got nan"),
+        ({"severity": "high"}, "got 'high'"),
+        ({"images_per_patient": 0}, "images_per_patient must be"),
+        ({"label_noise": 0.6}, "label_noise must be a number from 0.0 to 0.5"),
+        ({"uncertain": 0.5}, "uncertain must be a number from 0.0 to 0.3"),
+        ({"start": -1}, "start must be"),
+        ({"site": "a"}, "Did you mean 'A'"),
+        ({"site": "hospital B"}, "Did you mean 'B'"),
+        ({"findings": ["Oedema"]}, r"findings=\['Edema'\]"),
+        ({"findings": ["effusion"]}, r"findings=\['Pleural Effusion'\]"),
+        ({"findings": "Edema"}, r"findings=\['Edema'\]"),
+    ],
+)
+def test_arguments_out_of_range_are_explained(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_phantoms(**{"n": 4, **arguments})
