@@ -119,6 +119,7 @@ def _execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[obj
         kernel_name="python3",  # of this environment, whatever the notebook says
         timeout=SECONDS_PER_CELL[profile()],
         resources={"metadata": {"path": str(folder)}},
+        store_widget_state=False,  # the page then shows the pictures and lists that widgets carry, also offline
         on_cell_start=lambda **_: bar.update(),  # counts the cell that runs, so that an error can name it
     )
     # Not strict: a missed band is for the table, and the cells after it should run all the same.
