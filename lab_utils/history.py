@@ -1,6 +1,7 @@
 """What a training run leaves behind."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ class History:
         best_state: a copy, on the CPU, of the network's state_dict there.
     """
 
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list, repr=False)
     monitor: str = ""
     best_step: int | None = None
     best_value: float | None = None
@@ -65,3 +66,20 @@ class History:
         if use_after and step is not None:
             step += int(shift["step"])
         return History(rows, after.monitor or self.monitor, step, best.best_value, best.best_state)
+
+
+def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: int) -> frozenset[int]:
+    """Numbers of steps after which a history gets a row; the last step always does.
+
+    Raises:
+        ValueError: if there is no step, or the wish does not fit them.
+    """
+    if every is not None and at is not None:
+        raise ValueError("give either eval_every= or eval_at=, not both.")
+    if total < 1 or (every is not None and every < 1):
+        raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
+    if at is not None:
+        if wrong := [step for step in at if not 0 <= step <= total]:
+            raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
+        return frozenset({*(int(step) for step in at), total})
+    return frozenset({*range(every or default, total, every or default), total})

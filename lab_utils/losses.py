@@ -41,7 +41,7 @@ def label_counts(labels: Tensor) -> Tensor:
     """
     if labels.ndim == 1:
         return torch.ones(len(labels), dtype=torch.float64)
-    return (labels >= 0).sum(dim=1).double().cpu()
+    return (labels >= 0).sum(dim=1).cpu().double()  # MPS has no float64
 
 
 def probabilities(logits: Tensor, task: str) -> Tensor:

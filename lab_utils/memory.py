@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 
 # What the allocators of the CPU (Linux, Windows) and of MPS say; CUDA has a class of its own.
 _MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
@@ -24,24 +25,37 @@ def free_memory() -> None:
         torch.mps.empty_cache()
 
 
-def largest_that_fits(attempt: Callable[[int], None], batch_size: int) -> int:
-    """Halve the batch until `attempt(batch_size)` does not run out of memory.
+def batch_that_fits(model: nn.Module, loss: Callable[[Tensor], Tensor], batch_size: int) -> int:
+    """Try `batch_size`, half of it, a quarter ...: forward and backward. The network stays as it is.
+
+    An estimate: an optimizer that has not taken a step yet will need up to twice the memory of the weights on top,
+    and other programs come and go.
+
+    Args:
+        model: the network; its gradients are lost.
+        loss: from positions of images (B,) to the loss of that batch.
+        batch_size: where to start.
 
     Returns:
-        The first size that went through, at most `batch_size`; 0 if not even 1 did.
+        The first size that did not run out of memory; 0 if not even one image did.
     """
     gc.collect()  # what failed may be held by a cycle of references
+    buffers = [buffer.clone() for buffer in model.buffers()]
     while batch_size >= 1:
         free_memory()
         try:
-            attempt(batch_size)
+            loss(torch.arange(batch_size)).backward()
+            break
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-        else:
-            return batch_size
+        finally:
+            model.zero_grad()
         batch_size //= 2
-    return 0
+    with torch.no_grad():
+        for buffer, before in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+    return batch_size
 
 
 def out_of_memory(batch_size: int, fits: int, doing: str) -> torch.OutOfMemoryError:

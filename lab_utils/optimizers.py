@@ -35,7 +35,7 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
         weight_decay: for groups without one.
 
     Raises:
-        ValueError: if nothing is trainable, or a learning rate is not positive.
+        ValueError: if nothing is trainable, a learning rate is not positive, or parameters are of another network.
     """
     given = list(trainable_parameters(model) if params is None else params)
     groups: Groups = given if given and isinstance(given[0], dict) else [{"params": given}]
@@ -46,6 +46,12 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
         raise ValueError(
             "there is nothing to train: every parameter that the optimizer would get is frozen (requires_grad=False). "
             "Call unfreeze(model), or freeze(model, upto=...) so that the head at least stays trainable."
+        )
+    own = {id(parameter) for parameter in model.parameters()}
+    if any(id(parameter) not in own for group in groups for parameter in group["params"]):
+        raise ValueError(
+            "params= holds parameters that are not in this network: it would not learn. Make the groups from the "
+            "network that is trained, for example params=param_groups(model, lr)."
         )
     for group in groups:
         if not 0 < group["lr"] < math.inf:

@@ -115,9 +115,15 @@ class Run:
             if self.path is not None and time.perf_counter() - self.saved >= self.every:
                 self._save()
             each_step()
-        self.optimizer.zero_grad()
+        self._read()
+        self.forget_gradients()
         if self.path is not None:
             self._save()
+
+    def forget_gradients(self) -> None:
+        """Free the memory of the gradients, and of losses that nobody will read."""
+        self.optimizer.zero_grad()
+        self.unread.clear()
 
     def _batches(self) -> Iterator[Tensor]:
         """Positions of batch after batch, for ever, from where the run stands."""

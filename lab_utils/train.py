@@ -20,10 +20,10 @@ from lab_utils.data.splits import Split
 from lab_utils.device import default_device, seeded
 from lab_utils.evaluate import evaluate, predict, score
 from lab_utils.forward import batch_loss, is_fast, resident, to_device
-from lab_utils.history import History
+from lab_utils.history import History, row_steps
 from lab_utils.losses import Criterion, criterion_for, label_counts, masked_bce, probabilities
 from lab_utils.lr_range import LRRange, lr_range_test, lr_suggestion
-from lab_utils.memory import is_out_of_memory, largest_that_fits, out_of_memory
+from lab_utils.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.optimizers import Groups, Schedule, make_optimizer, name_of, parameter_groups
 from lab_utils.progress import open_log, progress_bar
 from lab_utils.run import Run, steps_per_epoch
@@ -116,7 +116,7 @@ def fit(
     fast = is_fast(precision, device)
     per_epoch = steps_per_epoch(len(train), batch_size)
     total = steps if steps is not None else (epochs or 0) * per_epoch
-    points = _points(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
+    points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
     groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
     to_device(model, device, fast=fast)
     updates = make_optimizer(optimizer, groups)
@@ -141,7 +141,9 @@ def fit(
         total=total,
         points=points,
         device=device,
-        validate=None if val is None else partial(evaluate, model, val, device=device, precision=precision),
+        validate=None
+        if val is None
+        else partial(evaluate, model, resident(val, device), device=device, precision=precision),
         keep_best=keep_best,
     )
     with seeded(seed, device):
@@ -161,6 +163,7 @@ def fit(
                 "augment": repr(augment),
                 "seed": seed,
                 "bf16": fast,
+                "device": device.type,
                 "criterion": name_of(criterion),
                 "keep_best": keep_best,
             }
@@ -189,30 +192,11 @@ def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
         else:
             batch_size = 0
     if batch_size:  # outside the except block, which keeps the tensors of the failed step alive
-        raise out_of_memory(batch_size, _batch_that_fits(run), "training")
+        run.forget_gradients()
+        raise out_of_memory(batch_size, batch_that_fits(run.model, run.loss, batch_size // 2), "training")
     if run.history.best_state is not None:
         run.model.load_state_dict(run.history.best_state)
     run.model.eval()
-
-
-def _batch_that_fits(run: Run) -> int:
-    """Try half the batch, a quarter ...: forward, backward and nothing else; the network stays as it is.
-
-    An estimate: the optimizer's own memory counts only if it has taken a step, and other programs come and go.
-    """
-    buffers = [buffer.clone() for buffer in run.model.buffers()]
-
-    def attempt(size: int) -> None:
-        run.optimizer.zero_grad()
-        run.loss(torch.arange(size)).backward()
-
-    run.unread.clear()
-    largest = largest_that_fits(attempt, min(run.batch_size, len(run.counts)) // 2)
-    run.optimizer.zero_grad()
-    with torch.no_grad():
-        for buffer, before in zip(run.model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
-    return largest
 
 
 def fine_tune(
@@ -265,19 +249,6 @@ def fine_tune(
     if both.best_state is not None and both.best_state is first.best_state:
         model.load_state_dict(both.best_state)
     return both
-
-
-def _points(total: int, every: int | None, at: Sequence[int] | None, default: int) -> frozenset[int]:
-    """Numbers of steps after which the history gets a row; the last step always does."""
-    if every is not None and at is not None:
-        raise ValueError("give either eval_every= or eval_at=, not both.")
-    if total < 1 or (every is not None and every < 1):
-        raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
-    if at is not None:
-        if wrong := [step for step in at if not 0 <= step <= total]:
-            raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
-        return frozenset({*(int(step) for step in at), total})
-    return frozenset({*range(every or default, total, every or default), total})
 
 
 def _check_val(train: Split, val: Split | None) -> None:

@@ -136,6 +136,11 @@ def test_nothing_trainable_is_an_error_that_says_so():
         parameter_groups(model, [], lr=0.1, weight_decay=0)
 
 
+def test_parameters_of_another_network_are_refused():
+    with pytest.raises(ValueError, match="not in this network"):
+        parameter_groups(TinyNet(), param_groups(TinyNet(), 0.1), lr=0.1, weight_decay=0)
+
+
 @pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf")])
 def test_learning_rate_must_be_positive(lr):
     with pytest.raises(ValueError, match="positive number"):
