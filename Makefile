@@ -24,7 +24,7 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --requirement requirements.txt --editable '.[dev]'
 	@touch $@
 
 lab: $(INSTALLED)
