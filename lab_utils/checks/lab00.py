@@ -58,7 +58,9 @@ def _any_order(student: Auroc) -> None:
 
 
 def _ties(student: Auroc) -> None:
+    value = _number(student(TIED_LABELS, TIED_SCORES))
     hint = "Some scores are equal. What does the definition say about a pair with equal scores?"
+    hint = hint_for(TIED_LABELS, TIED_SCORES, value) or hint
     _compare(student, TIED_LABELS, TIED_SCORES, hint)
     _compare(student, TIED_LABELS[::-1], TIED_SCORES[::-1], hint)
     _compare(student, LABELS, np.full(5, 0.5), hint)
@@ -66,7 +68,7 @@ def _ties(student: Auroc) -> None:
 
 def _any_scale(student: Auroc) -> None:
     hint = "These are logits: below 0 and above 1 are allowed. Only the order of the scores may count."
-    _compare(student, LABELS, np.array([9.0, 4.0, 3.9, 3.8, -20.0]), hint)
+    _compare(student, LABELS, np.array([9.0, 4.0, 3.9, -3.8, -20.0]), hint)
 
 
 def _below_one_half(student: Auroc) -> None:
@@ -112,9 +114,11 @@ def _one_class(student: Auroc) -> None:
 
 
 def _compare(student: Auroc, labels: NDArray[Any], scores: NDArray[Any], hint: str = "") -> None:
+    """Call the student's function; without a `hint` look for the mistake that gives this number."""
     value, expected = _number(student(labels, scores)), auroc(labels, scores)
     if abs(value - expected) > 1e-6 or not np.isfinite(value):
-        reason = hint_for(labels, scores, value) or hint or "Which pairs of one positive and one negative are right?"
+        pairs = "Which pairs of one positive and one negative image are in the right order?"
+        reason = hint or hint_for(labels, scores, value) or pairs
         given = f"labels = {labels.tolist()}, scores = {scores.tolist()}"
         raise Wrong(f"{given}: expected {expected:.4g}, got {value:.4g}. {reason}")
 
