@@ -65,11 +65,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _phantoms(arguments: argparse.Namespace) -> int:
-    import torch
-
     from lab_utils.data import load_data
 
-    torch.set_num_threads(1)  # phantoms are drawn by small operations: on a busy machine threads wait for each other
     splits = load_data("phantoms")
     print(", ".join(f"{name}: {len(split)} phantoms" for name, split in splits.items()))
     return 0

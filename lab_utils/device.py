@@ -125,3 +125,17 @@ def seeded(seed: int, device: torch.device | str) -> Iterator[None]:
         yield
     finally:
         set_rng_state(before, device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one CPU thread inside the block.
+
+    For chains of small operations: on a busy machine more threads mostly wait for each other.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

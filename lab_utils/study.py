@@ -205,10 +205,7 @@ def _one_thread(on_cpu: bool) -> Iterator[None]:
         with threadpool_limits(1 if on_cpu else None):
             yield
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    from lab_utils.device import one_thread
+
+    with one_thread(), threadpool_limits(1):
+        yield

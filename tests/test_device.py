@@ -5,6 +5,7 @@ from lab_utils import device as device_module
 from lab_utils.device import (
     PRECISIONS,
     default_device,
+    one_thread,
     precision_for,
     rng_state,
     seeded,
@@ -115,9 +116,14 @@ def test_seeded_block_repeats_and_leaves_the_random_numbers_alone():
 
 def test_seeded_block_restores_after_an_error():
     before = torch.get_rng_state()
-    with pytest.raises(KeyError), seeded(3, "cpu"):
-        torch.rand(4)
-        raise KeyError
+
+    def draw_and_fail():
+        with seeded(3, "cpu"):
+            torch.rand(4)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        draw_and_fail()
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -127,3 +133,19 @@ def test_rng_state_continues_where_it_was_taken():
         first = torch.rand(3)
         set_rng_state(state, "cpu")
         assert torch.equal(torch.rand(3), first)
+
+
+def test_one_thread_holds_inside_the_block_and_ends_with_it_even_on_an_error():
+    def fail():
+        with one_thread():
+            assert torch.get_num_threads() == 1
+            raise KeyError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError):
+            fail()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -24,6 +24,7 @@ from lab_utils.data.findings import FINDINGS, Grades, draw_grades, read_labels
 from lab_utils.data.recipe import LARGEST_SET, Recipe, finding_names
 from lab_utils.data.render import take_picture
 from lab_utils.data.splits import Split
+from lab_utils.device import one_thread
 from lab_utils.profile import cache_root
 
 __all__ = ["FINDINGS", "GENERATOR_VERSION", "load_phantoms", "make_phantoms"]
@@ -130,6 +131,7 @@ def _make(recipe: Recipe, progress: bool) -> dict[str, Tensor]:
     groups = torch.empty(recipe.n, dtype=torch.int64)
     chunk = max(1, CHUNK_PIXELS // recipe.size**2)
     with (
+        one_thread(),
         torch.inference_mode(False),
         torch.no_grad(),
         tqdm(total=recipe.n, desc="phantoms", unit="image", delay=2, disable=not progress, leave=False) as bar,
