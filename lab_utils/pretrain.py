@@ -31,7 +31,7 @@ RECIPES = {
     "resnet10_w16": Recipe(steps=6_000, small_steps=4_800),
     "resnet10_w32": Recipe(steps=6_000, small_steps=5_400),
     "cbr_tiny": Recipe(steps=2_500, small_steps=2_300),
-    "cbr_small": Recipe(steps=2_000, small_steps=1_850),
+    "cbr_small": Recipe(steps=1_200, small_steps=1_100),
 }
 
 BUILDERS: dict[str, Callable[[int], nn.Module]] = {
