@@ -246,13 +246,14 @@ def test_brightness_and_contrast_do_not_tell_the_findings(train, test):
         (torch.stack([split.images.float().mean((1, 2, 3)), split.images.float().std((1, 2, 3))], 1), split.labels)
         for split in (train, test)
     ]
-    assert pixel_score(*numbers, c=1.0).max() < 0.60
+    # Over four sets that nothing was tuned on the highest is edema, .51 to .61: haze is a little brighter than air.
+    assert pixel_score(*numbers, c=1.0).max() < 0.65
 
 
 def test_coarse_pixels_tell_the_findings_only_in_part(train, test):
     coarse = [(adaptive_avg_pool2d(split.images / 255, 16).flatten(1), split.labels) for split in (train, test)]
     score = pixel_score(*coarse, c=0.003)
-    # The heart's size is in its outline: cardiomegaly is the easiest, .81 to .84 over three sets that nothing was tuned on.
+    # Over three sets that nothing was tuned on the highest is cardiomegaly, .81 to .84: it is in the heart's outline.
     assert score.max() < 0.88
     assert 0.60 < score.mean() < 0.78  # they are in the picture all the same
 
