@@ -1,8 +1,9 @@
 """Published bands: between which bounds the results of a lab should lie, per profile.
 
-data/bands.json holds, for each lab and profile, the seconds the lab takes and a band for each value::
+data/bands.json holds, for each lab, a note on how its bands were derived, and for each profile the seconds the lab
+takes and a band for each value::
 
-    {"schema": 1, "labs": {"01_feature_extraction": {"quick": {
+    {"schema": 1, "labs": {"01_feature_extraction": {"note": "...", "quick": {
         "seconds": 95,
         "values": {"procedural - random, n = 100": {"low": 0.02, "high": 0.15}}
     }}}}
