@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils import conv1, lr_range
+from lab_utils import conv1
 from lab_utils.checks.lab03_fine_tune import check_fine_tune, fine_tune
 from lab_utils.checks.lab03_param_groups import check_param_groups, param_groups
 from lab_utils.checks.lab03_questions import FAIR, INTERVAL, NEW_CONV1, WHICH_DEPTH, WHICH_RATE
@@ -53,10 +53,12 @@ def check_adapt_conv1(student: Adapt) -> Adapt:
 
 
 def lr_suggestion(lrs: Floats, losses: Floats) -> float:
-    """The kit's version: smooth what is finite, then look for the steepest fall per log(lr)."""
+    """The kit's version; unlike `lr_range.lr_suggestion` it also answers where the loss never falls: the first rate."""
     finite = np.isfinite(losses)
     stop = len(losses) if finite.all() else int(finite.argmin())
-    return lr_range.lr_suggestion(lrs[:stop], smooth(losses[:stop]))
+    smoothed = smooth(losses[:stop])
+    slope = np.gradient(smoothed, np.log(lrs[:stop]))
+    return float(lrs[slope[: smoothed.argmin() + 1].argmin()])
 
 
 def adapt_conv1(weight: Tensor) -> Tensor:

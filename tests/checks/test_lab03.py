@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab03
+from lab_utils.lr_range import lr_suggestion as lr_suggestion_of_smoothed
 from lab_utils.lr_range import smooth
 from lab_utils.models import head, stages
 from lab_utils.train import fit
@@ -162,6 +163,13 @@ WRONG_SUGGESTIONS = [
 @pytest.mark.parametrize(("student", "word"), WRONG_SUGGESTIONS)
 def test_a_wrong_suggestion_gets_the_hint_that_fits(student, word, outcome_of):
     assert_rejected(outcome_of(lab03.check_lr_suggestion, student), word)
+
+
+def test_the_kits_suggestion_is_that_of_the_range_test_and_answers_where_nothing_falls():
+    lrs = np.geomspace(1e-5, 1.0, 50)
+    losses = 0.7 - 0.3 / (1 + np.exp(-np.log(lrs / 1e-3))) + 0.01 * np.random.default_rng(0).normal(size=50)
+    assert lab03.lr_suggestion(lrs, losses) == lr_suggestion_of_smoothed(lrs, smooth(losses))
+    assert lab03.lr_suggestion(lrs, np.linspace(0.5, 2.0, 50)) == lrs[0]
 
 
 # ---- adapt_conv1
