@@ -40,6 +40,7 @@ run: $(INSTALLED)
 	$(BIN)/python -m lab_utils run $(LABS)
 
 bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/bench.py
 
 lint: $(INSTALLED)
