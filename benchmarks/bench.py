@@ -195,7 +195,7 @@ def _fastai_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> N
 
     loaders = DataLoaders(loader, loader, device=default_device())
     learner = Learner(loaders, model, loss_func=nn.functional.binary_cross_entropy_with_logits, opt_func=Adam)
-    with learner.no_bar(), learner.no_logging():
+    with learner.no_logging():  # without fastai.callback.progress there is no bar either
         learner.validate = lambda *_, **__: None
         learner._do_epoch_validate = lambda *_, **__: None  # fit has no validation here either
         learner.fit(1, lr=1e-3)
