@@ -5,38 +5,23 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from lab_utils.checks import lab00
 from lab_utils.checks.auroc_mistakes import known_mistakes
-from lab_utils.checks.outcome import examine
 from tests.checks.notebook_functions import load_function
 
 LAB = "00_start_here.ipynb"
 
 
-def outcome(check, student):
-    """What `check` shows, without showing it."""
-    seen = {}
-
-    def spy(name, student, kit, cases):
-        seen["outcome"] = examine(name, student, kit, cases)
-        return student
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lab00, "judge", spy)
-        check(student)
-    return seen["outcome"]
-
-
 @pytest.mark.parametrize("name", ["auroc", "split_by_patient"])
-def test_the_solution_is_correct_and_the_stub_is_not_attempted(name):
+def test_the_solution_is_correct_and_the_stub_is_not_attempted(name, outcome_of):
     check = getattr(lab00, f"check_{name}")
-    assert outcome(check, load_function(f"solutions/{LAB}", name)).status == "correct"
-    assert outcome(check, load_function(f"labs/{LAB}", name)).status == "not attempted"
+    assert outcome_of(check, load_function(f"solutions/{LAB}", name)).status == "correct"
+    assert outcome_of(check, load_function(f"labs/{LAB}", name)).status == "not attempted"
 
 
 @pytest.mark.parametrize("name", ["auroc", "split_by_patient"])
-def test_the_kits_own_version_passes_every_case(name):
+def test_the_kits_own_version_passes_every_case(name, outcome_of):
     check = getattr(lab00, f"check_{name}")
     kit = getattr(lab00, name)
-    assert outcome(check, lambda *args: kit(*args)).status == "correct"
+    assert outcome_of(check, lambda *args: kit(*args)).status == "correct"
 
 
 # ---- auroc: other right answers
@@ -72,8 +57,8 @@ def by_area(labels, scores):
 
 
 @pytest.mark.parametrize("student", [by_ranks, by_loops, by_area])
-def test_other_ways_to_a_right_auroc_pass(student):
-    assert outcome(lab00.check_auroc, student).status == "correct"
+def test_other_ways_to_a_right_auroc_pass(student, outcome_of):
+    assert outcome_of(lab00.check_auroc, student).status == "correct"
 
 
 # ---- auroc: wrong answers
@@ -187,8 +172,8 @@ WRONG_AUROC = [
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
 @pytest.mark.parametrize(("student", "word"), WRONG_AUROC)
-def test_a_wrong_auroc_gets_the_hint_that_fits(student, word):
-    result = outcome(lab00.check_auroc, student)
+def test_a_wrong_auroc_gets_the_hint_that_fits(student, word, outcome_of):
+    result = outcome_of(lab00.check_auroc, student)
     assert result.status == "incorrect"
     assert word in result.hint
 
@@ -238,8 +223,8 @@ def global_generator(groups, test_fraction, seed):
 
 
 @pytest.mark.parametrize("student", [sklearn_way, fills_up_with_images, global_generator])
-def test_other_right_splits_pass(student):
-    result = outcome(lab00.check_split_by_patient, student)
+def test_other_right_splits_pass(student, outcome_of):
+    result = outcome_of(lab00.check_split_by_patient, student)
     assert result.status == "correct", result.hint
 
 
@@ -372,8 +357,8 @@ WRONG_SPLIT = [
 
 
 @pytest.mark.parametrize(("student", "word"), WRONG_SPLIT)
-def test_a_wrong_split_gets_the_hint_that_fits(student, word):
-    result = outcome(lab00.check_split_by_patient, student)
+def test_a_wrong_split_gets_the_hint_that_fits(student, word, outcome_of):
+    result = outcome_of(lab00.check_split_by_patient, student)
     assert result.status == "incorrect"
     assert word in result.hint
 

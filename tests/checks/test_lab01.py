@@ -12,7 +12,6 @@ from lab_utils.activations import extract_features as kit_extract
 from lab_utils.activations import record
 from lab_utils.checks import lab01, lab01_probe, lab01_questions
 from lab_utils.checks.lab01_features import Tiny
-from lab_utils.checks.outcome import examine
 from lab_utils.models import head, preprocess
 from lab_utils.widgets import Question
 from tests.checks.notebook_functions import load_function
@@ -21,36 +20,22 @@ LAB = "01_feature_extraction.ipynb"
 NAMES = ["normalise", "extract_features", "linear_probe"]
 
 
-def outcome(check, student):
-    """What `check` shows, without showing it."""
-    seen = {}
-
-    def spy(name, student, kit, cases):
-        seen["outcome"] = examine(name, student, kit, cases)
-        return student
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lab01, "judge", spy)
-        check(student)
-    return seen["outcome"]
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_the_solution_is_correct_and_the_stub_is_not_attempted(name):
+def test_the_solution_is_correct_and_the_stub_is_not_attempted(name, outcome_of):
     check = getattr(lab01, f"check_{name}")
-    result = outcome(check, load_function(f"solutions/{LAB}", name))
+    result = outcome_of(check, load_function(f"solutions/{LAB}", name))
     assert result.status == "correct", result.hint
-    assert outcome(check, load_function(f"labs/{LAB}", name)).status == "not attempted"
+    assert outcome_of(check, load_function(f"labs/{LAB}", name)).status == "not attempted"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_kits_own_version_passes_every_case(name):
+def test_the_kits_own_version_passes_every_case(name, outcome_of):
     kit = {
         "normalise": lab01.normalise,
         "extract_features": kit_extract,
         "linear_probe": lab01_probe.linear_probe,
     }
-    result = outcome(getattr(lab01, f"check_{name}"), lambda *args, **kwargs: kit[name](*args, **kwargs))
+    result = outcome_of(getattr(lab01, f"check_{name}"), lambda *args, **kwargs: kit[name](*args, **kwargs))
     assert result.status == "correct", result.hint
 
 
@@ -90,8 +75,8 @@ def in_grey_levels(images, mean, std):
 
 
 @pytest.mark.parametrize("student", [per_channel_loop, with_torchvision, in_grey_levels])
-def test_other_ways_to_normalise_pass(student):
-    result = outcome(lab01.check_normalise, student)
+def test_other_ways_to_normalise_pass(student, outcome_of):
+    result = outcome_of(lab01.check_normalise, student)
     assert result.status == "correct", result.hint
 
 
@@ -218,8 +203,8 @@ WRONG_NORMALISE = [
 
 
 @pytest.mark.parametrize(("student", "word"), WRONG_NORMALISE)
-def test_a_wrong_normalise_gets_the_hint_that_fits(student, word):
-    result = outcome(lab01.check_normalise, student)
+def test_a_wrong_normalise_gets_the_hint_that_fits(student, word, outcome_of):
+    result = outcome_of(lab01.check_normalise, student)
     assert result.status == "incorrect"
     assert word in result.hint
 
@@ -260,8 +245,8 @@ def puts_the_mode_back(model, images, batch_size=256):
 
 
 @pytest.mark.parametrize("student", [with_an_identity, pools_the_last_stage, puts_the_mode_back])
-def test_other_ways_to_extract_features_pass(student):
-    result = outcome(lab01.check_extract_features, student)
+def test_other_ways_to_extract_features_pass(student, outcome_of):
+    result = outcome_of(lab01.check_extract_features, student)
     assert result.status == "correct", result.hint
 
 
@@ -444,8 +429,8 @@ WRONG_EXTRACT = [
 
 
 @pytest.mark.parametrize(("student", "word"), WRONG_EXTRACT)
-def test_a_wrong_extract_features_gets_the_hint_that_fits(student, word):
-    result = outcome(lab01.check_extract_features, student)
+def test_a_wrong_extract_features_gets_the_hint_that_fits(student, word, outcome_of):
+    result = outcome_of(lab01.check_extract_features, student)
     assert result.status == "incorrect"
     assert word in result.hint
 
@@ -493,8 +478,8 @@ def scaled(train_features, test_features):
 
 
 @pytest.mark.parametrize("student", [with_a_pipeline, scaled_by_hand])
-def test_other_right_probes_pass(student):
-    result = outcome(lab01.check_linear_probe, student)
+def test_other_right_probes_pass(student, outcome_of):
+    result = outcome_of(lab01.check_linear_probe, student)
     assert result.status == "correct", result.hint
 
 
@@ -646,7 +631,7 @@ WRONG_PROBE = [
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize(("student", "word"), WRONG_PROBE)
-def test_a_wrong_linear_probe_gets_the_hint_that_fits(student, word):
-    result = outcome(lab01.check_linear_probe, student)
+def test_a_wrong_linear_probe_gets_the_hint_that_fits(student, word, outcome_of):
+    result = outcome_of(lab01.check_linear_probe, student)
     assert result.status == "incorrect"
     assert word in result.hint
