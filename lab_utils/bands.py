@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lab_utils.atomic import write_whole
 from lab_utils.profile import data_root, profile
 
 SCHEMA = 1
@@ -112,7 +113,5 @@ def _entry(lab: str) -> Mapping[str, Any]:
 
 
 def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    os.replace(temporary, path)
+    text = json.dumps(content, indent=1) + "\n"
+    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))

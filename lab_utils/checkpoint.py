@@ -1,15 +1,14 @@
 """Training states on disk: written whole or not at all, and only continued by the same run."""
 
 import json
-import os
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lab_utils.atomic import write_whole
 from lab_utils.data.splits import Split
 
 FORMAT = 1
@@ -26,27 +25,14 @@ def save_checkpoint(path: Path, state: dict[str, Any], settings: dict[str, Any])
     Raises:
         RuntimeError: if the file can not be written.
     """
-    # One fixed name: what a kill leaves behind is overwritten by the next save.
-    partial = path.with_name(path.name + ".partial")
+    content = {"format": FORMAT, "settings": json.dumps(settings), "state": state}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            torch.save({"format": FORMAT, "settings": json.dumps(settings), "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        write_whole(path, lambda unfinished: torch.save(content, unfinished))
     except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-        remove_quietly(partial)
         raise RuntimeError(
             f"the checkpoint {path} can not be written: {error}. Choose a folder that you may write to and that has "
             "space left, or train without checkpoint=."
         ) from error
-
-
-def remove_quietly(path: Path) -> None:
-    """Remove a file if that is possible."""
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:

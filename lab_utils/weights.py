@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import pickle
 import re
 import struct
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lab_utils.atomic import write_whole
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.profile import data_root
 
@@ -78,14 +78,8 @@ def save_weights(
 ) -> None:
     """Write a .safetensors file that `load_weights` reads, preprocessing included; whole or not at all."""
     metadata = {"model": model_name, "preprocessing": json.dumps(asdict(preprocessing))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        tensors = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
-        save_file(tensors, temporary, metadata=metadata)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
+    write_whole(path, lambda unfinished: save_file(tensors, unfinished, metadata=metadata))
 
 
 def _procedural(name: str) -> Weights:

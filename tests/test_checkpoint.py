@@ -175,7 +175,7 @@ def test_stop_while_writing_leaves_the_last_state_whole(tmp_path, monkeypatch, m
 
     def stop(*args):
         if moment == "write":
-            args[1].write(b"half of a file")
+            args[1].write_bytes(b"half of a file")
         raise KeyboardInterrupt
 
     target = (torch, "save") if moment == "write" else (os, "replace")

@@ -6,7 +6,6 @@ ids made from the content, the first cell stamped), so that a difference is a di
 
 import copy
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from lab_utils.atomic import write_whole
 from lab_utils.course.bootstrap import FIRST_LINE, Course, bootstrap_cell, read_course
 from lab_utils.course.marks import split_solution, student_source
 
@@ -156,7 +156,4 @@ def _squeeze(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))

@@ -15,6 +15,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from lab_utils.atomic import write_whole
 from lab_utils.bands import Row, expected_seconds, rows
 from lab_utils.profile import profile
 
@@ -134,7 +135,4 @@ def _describe(failure: Exception) -> str:
 
 def _write_html(notebook: NotebookNode, lab: str, build: Path) -> None:
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": lab}})
-    build.mkdir(parents=True, exist_ok=True)
-    temporary = build / f".{lab}.{os.getpid()}"
-    temporary.write_text(page, "utf-8")
-    os.replace(temporary, build / f"{lab}.html")
+    write_whole(build / f"{lab}.html", lambda unfinished: unfinished.write_text(page, "utf-8"))

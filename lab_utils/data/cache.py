@@ -2,15 +2,12 @@
 
 Layout: magic, SHA-256 of the rest, length of the rest, then a JSON header (what the tensors are, and the key they were
 made for) and their bytes. A file that a kill cut short has the wrong length, a damaged one the wrong checksum: both are
-rebuilt. A file gets its name only when it is complete (`os.replace`), so readers and writers of several processes never
+rebuilt. `write_whole` gives a file its name only when it is complete, so readers and writers of several processes never
 see half of one.
 """
 
 import hashlib
 import json
-import os
-import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lab_utils.atomic import write_whole
+
 MAGIC = b"LABTENSORS1\n"
 ALIGNMENT = 64  # bytes; tensors are used where they lie in the file
-STALE_AFTER = 3600.0  # seconds until the unfinished file of a killed process is cleared away
 
 
 class Unreadable(Exception):
@@ -80,29 +78,12 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], *, key: str = "") -> N
     for block in rest:
         digest.update(block)
     length = sum(map(len, rest)).to_bytes(8, "little")
-    _write_whole(path, [MAGIC, digest.digest(), length, *rest])
+    write_whole(path, lambda unfinished: _write(unfinished, [MAGIC, digest.digest(), length, *rest]))
 
 
-def _write_whole(path: Path, blocks: list[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_stale(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(unfinished, "xb") as file:
-            file.writelines(blocks)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _clear_stale(path: Path) -> None:
-    """Remove what killed processes left; a young file may belong to one at work."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        try:
-            if time.time() - leftover.stat().st_mtime > STALE_AFTER:
-                leftover.unlink()
-        except OSError:  # another process was quicker, or owns it
-            continue
+def _write(path: Path, blocks: list[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(blocks)
 
 
 def read_tensors(path: Path, *, key: str = "") -> dict[str, Tensor]:

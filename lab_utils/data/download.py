@@ -1,16 +1,15 @@
 """Fetch a file, prove that it is the right one, and only then give it its name."""
 
-import contextlib
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm.auto import tqdm
+
+from lab_utils.atomic import write_whole
 
 BLOCK = 1 << 20  # bytes
 PATIENCE = 30.0  # seconds without an answer until the network counts as absent
@@ -36,29 +35,25 @@ def download(url: str, target: Path, *, md5: str) -> None:
         f"download {url} in a browser on any computer and put it into {target.parent} as {target.name} (MD5 {md5}), "
         'or work with load_data("phantoms"), which needs no network'
     )
-    part = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "xb") as file:
-            digest = hashlib.md5(usedforsecurity=False)
+
+    def fetch(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:
             for block in _blocks(url, target.name, f"Try again, or {by_hand}."):
-                digest.update(block)
                 file.write(block)
-        if digest.hexdigest() != md5:
+        if (found := md5_of(unfinished)) != md5:
             raise RuntimeError(
-                f"{url} should have MD5 {md5}; what came has {digest.hexdigest()} ({part.stat().st_size:,} bytes) and "
+                f"{url} should have MD5 {md5}; what came has {found} ({unfinished.stat().st_size:,} bytes) and "
                 "was thrown away. The download was cut short or changed on its way (a log-in page?). "
                 f"Try again, or {by_hand}."
             )
-        os.replace(part, target)
+
+    try:
+        write_whole(target, fetch)
     except OSError as error:
         raise RuntimeError(
             f"{target.name} should be stored in {target.parent}; the folder cannot be written ({error}). Free some "
             "space, or name a folder that you may write to: root=, or the environment variable LAB_CACHE."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
-            part.unlink(missing_ok=True)
 
 
 def _blocks(url: str, name: str, advice: str) -> Iterator[bytes]:

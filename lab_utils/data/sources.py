@@ -12,13 +12,14 @@ References:
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lab_utils.atomic import write_whole
 
 CATEGORIES = 200
 
@@ -183,12 +184,10 @@ def load_fractals(
     path = cache_folder / f"fractals_{categories}x{size}px_seed{seed}_n{n}.npy"
     if not path.exists():
         images, _ = make_fractals(n, size=size, seed=seed, categories=categories)
-        cache_folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.save(file, images)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, lambda unfinished: _save(unfinished, images))
     return np.load(path), np.arange(n, dtype=np.int64) % categories
+
+
+def _save(path: Path, images: NDArray[np.uint8]) -> None:
+    with path.open("wb") as file:  # given a name, np.save would add .npy to it
+        np.save(file, images)

@@ -1,12 +1,10 @@
 import errno
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from lab_utils.data import cache
 from lab_utils.data.cache import Unreadable, cached_tensors, read_tensors, write_tensors
 
 TENSORS = {
@@ -90,7 +88,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def disk_full(source: object, target: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache.os, "replace", disk_full)
+    monkeypatch.setattr(os, "replace", disk_full)
     with pytest.raises(OSError, match="No space"):
         write_tensors(path, {"images": torch.zeros(3)})
     assert os.listdir(tmp_path) == ["set.bin"]
@@ -107,17 +105,6 @@ def test_a_folder_that_cannot_be_written_is_a_note_unless_it_was_asked_for(tmp_p
     assert "LAB_CACHE" in printed
     with pytest.raises(OSError, match=r"should be written but could not.*LAB_CACHE"):
         cached_tensors(path, lambda: TENSORS, required=True)
-
-
-def test_what_a_killed_process_left_is_cleared_and_what_one_at_work_writes_is_not(tmp_path):
-    dead, alive = tmp_path / ".set.bin.1.aa.tmp", tmp_path / ".set.bin.2.bb.tmp"
-    for leftover in (dead, alive):
-        leftover.write_bytes(b"half")
-    long_ago = time.time() - 2 * cache.STALE_AFTER
-    os.utime(dead, (long_ago, long_ago))
-    write_tensors(tmp_path / "set.bin", TENSORS)
-    assert not dead.exists()
-    assert alive.exists()
 
 
 def test_several_writers_of_one_file_never_show_half_of_it(tmp_path):
