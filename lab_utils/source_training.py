@@ -1,4 +1,4 @@
-"""Train a network to name fractals, in a run that may be killed at any moment.
+"""Train a network to name fractals and patches of photographs, in a run that may be killed at any moment.
 
 The recipe (a high learning rate, and weight decay on everything) is what makes the weights small beside their
 initialisation, as ImageNet weights are.
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lab_utils.device import precision_for
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING
 
 CHECKPOINT_SECONDS = 120.0
@@ -32,8 +33,9 @@ class Recipe:
         small_steps: How many of them, from the first, see images average-pooled to half the side:
             three to five times as fast, and the rest of the schedule is enough to grow into the
             full side.
-        images: Training images.
-        held_out: Images of another seed that source accuracy is measured on.
+        images: Fractals to train on.
+        photos: Patches of photographs to train on; 0 leaves photographs out.
+        held_out: Images of another seed that source accuracy is measured on, of each kind.
         categories: Fractal categories.
         size: Side in px.
         shift: Largest random shift in px, along each axis.
@@ -43,6 +45,7 @@ class Recipe:
     steps: int
     small_steps: int
     images: int = 40_000
+    photos: int = 16_000
     held_out: int = 2_000
     categories: int = 200
     size: int = 64
@@ -96,17 +99,25 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     return recipe.lr * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
-def held_out_accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, small: bool) -> float:
-    """Share of images (N, H, H) whose category the model names; `small` halves their side."""
+def held_out_accuracy(
+    model: nn.Module, images: Tensor, labels: Tensor, *, small: bool, device: torch.device | str = "cpu"
+) -> float:
+    """Share of images (N, H, H) whose category the model, on `device`, names; `small` halves their side."""
     model.eval()
     correct = 0
-    with torch.no_grad():
+    with torch.no_grad(), autocast(device):
         for part, answer in zip(images.split(250), labels.split(250), strict=True):
-            x = DEFAULT_PREPROCESSING[1](part[:, None])
+            x = DEFAULT_PREPROCESSING[1](part[:, None]).to(device)
             logits = model(F.avg_pool2d(x, 2) if small else x)
-            correct += int((logits.argmax(dim=1) == answer).sum())
+            correct += int((logits.argmax(dim=1) == answer.to(device)).sum())
     model.train()
     return correct / len(images)
+
+
+def autocast(device: torch.device | str) -> torch.autocast:
+    """Compute in bfloat16 where `device` gains by it."""
+    kind, low = torch.device(device).type, precision_for(device) == "bf16"
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=low)
 
 
 def relative_scale(model: nn.Module) -> list[float]:
@@ -123,6 +134,7 @@ def train(
     held_out: tuple[Tensor, Tensor],
     checkpoint: Path,
     *,
+    device: torch.device | str = "cpu",
     stop_after: int | None = None,
 ) -> tuple[nn.Module, list[str]]:
     """Train from the checkpoint if there is one, else from the start.
@@ -134,13 +146,15 @@ def train(
         data: Images uint8 (N, H, H) and labels int64 (N,).
         held_out: The same of another seed.
         checkpoint: File written every two minutes and on `stop_after`.
+        device: Where to compute.
         stop_after: Stop at this step, as if killed there; for tests.
 
     Returns:
         The model, and the lines of the log.
     """
     torch.manual_seed(recipe.seed)
-    model = build(recipe.categories).to(memory_format=torch.channels_last)
+    classes = int(data[1].max()) + 1
+    model = build(classes).to(torch.device(device)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -159,15 +173,16 @@ def train(
         x, y = draw_batch(*data, step, recipe)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe)
-        logits = model(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
+        with autocast(device):
+            logits = model(x.to(device).contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits.float(), y.to(device), label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
         now = time.monotonic()
         if (step + 1) % recipe.log_every == 0 or step + 1 == recipe.steps:
-            accuracy = held_out_accuracy(model, *held_out, small=step < recipe.small_steps)
+            accuracy = held_out_accuracy(model, *held_out, small=step < recipe.small_steps, device=device)
             scale = " ".join(f"{value:.2f}" for value in relative_scale(model))
             lines.append(
                 f"step {step + 1:5d} of {recipe.steps}  side {x.shape[-1]} px  "

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils import pretrain, source_training
-from lab_utils.pretrain import BUILDERS, RECIPES, ship, shipped_tensors
+from lab_utils.data.photos import make_photos
+from lab_utils.pretrain import BUILDERS, RECIPES, ship, shipped_tensors, source_images
 from lab_utils.source_training import Recipe, draw_batch, held_out_accuracy, learning_rate, relative_scale, train
 from lab_utils.weights import load_weights
 
@@ -16,6 +17,7 @@ SHORT = Recipe(
     steps=8,
     small_steps=5,
     images=60,
+    photos=30,
     held_out=20,
     categories=4,
     size=16,
@@ -172,6 +174,24 @@ def test_training_learns_what_can_be_learnt(tmp_path: Path, data: Data) -> None:
     recipe = Recipe(**{**vars(SHORT), "steps": 60, "small_steps": 20, "log_every": 60})
     _, lines = train("net", small_net, recipe, data, data, tmp_path / "run.pt")
     assert float(lines[-1].split("accuracy ")[1].split()[0]) > 0.9  # chance is 0.25
+
+
+def test_source_images_are_fractals_and_then_patches_with_categories_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
+    images, labels = source_images(SHORT, fractals=8, photos=6, seed=3)
+    patches, kinds = make_photos(6, size=16, seed=3)
+    assert images.shape == (14, 16, 16)
+    assert labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, *(4 + kinds)]
+    assert torch.equal(images[8:], torch.from_numpy(patches))
+    only_fractals, _ = source_images(SHORT, fractals=8, photos=0, seed=3)
+    assert torch.equal(only_fractals, images[:8])
+
+
+def test_the_head_has_a_place_for_every_category(tmp_path: Path, data: Data) -> None:
+    model, _ = train("net", small_net, SHORT, (data[0], data[1] + 2), (data[0], data[1] + 2), tmp_path / "run.pt")
+    assert model.get_submodule("5").out_features == 6
 
 
 # ---------------------------------------------------------------- what is shipped
