@@ -1,9 +1,12 @@
-"""Which part of each torchvision family is which stage. The table behind `stages.py`."""
+"""Which part of each torchvision family is which stage. The table behind `stages.py`.
+
+torchvision takes longer to import than PyTorch itself: it is looked at only for a network of its own.
+"""
 
 from collections.abc import Callable
+from functools import cache
 
 from torch import nn
-from torchvision import models as tv
 
 # stage name -> dotted paths of its modules (or single parameters), as they are executed;
 # the last one is the module whose output is the output of the stage. Paths that a network
@@ -13,10 +16,26 @@ Plan = dict[str, list[str]]
 
 def plan(model: nn.Module) -> Plan | None:
     """The stages of a torchvision classifier, but for its classifier; None for any other network."""
-    for family, make in _FAMILIES.items():
+    if not _of_torchvision(model):
+        return None
+    for family, make in _families().items():
         if isinstance(model, family):
             return make(model)
     return None
+
+
+def channel_axis(model: nn.Module) -> int:
+    """Axis of the channels in what the stages give: 1 in maps (B, C, H, W), -1 in Swin's maps and ViT's tokens."""
+    if not _of_torchvision(model):
+        return 1
+    from torchvision import models as tv
+
+    return -1 if isinstance(model, tv.VisionTransformer | tv.SwinTransformer) else 1
+
+
+def _of_torchvision(model: nn.Module) -> bool:
+    """Whether the class of `model`, or one that it inherits from, is torchvision's."""
+    return any(base.__module__.partition(".")[0] == "torchvision" for base in type(model).__mro__)
 
 
 def _resnet(_: nn.Module) -> Plan:
@@ -87,7 +106,7 @@ def _vit(model: nn.Module) -> Plan:
 
 def _by_resolution(model: nn.Module) -> Plan:
     """Cut a plain sequence before every strided module and after every max-pooling."""
-    top = "layers" if isinstance(model, tv.MNASNet) else "features"
+    top = "features" if hasattr(model, "features") else "layers"  # MNASNet's
     blocks: list[list[str]] = [[]]
     for name, child in model.get_submodule(top).named_children():
         strided = any(isinstance(m, nn.Conv2d) and m.stride[0] > 1 for m in child.modules())
@@ -99,19 +118,21 @@ def _by_resolution(model: nn.Module) -> Plan:
     return {f"block{k}": paths for k, paths in enumerate(filter(None, blocks), start=1)}
 
 
-_FAMILIES: dict[type[nn.Module], Callable[[nn.Module], Plan]] = {
-    tv.ResNet: _resnet,
-    tv.DenseNet: _densenet,
-    tv.GoogLeNet: _googlenet,
-    tv.Inception3: _inception,
-    tv.RegNet: _regnet,
-    tv.ShuffleNetV2: _shufflenet,
-    tv.MaxVit: _maxvit,
-    tv.ConvNeXt: _pyramid,
-    tv.SwinTransformer: _pyramid,
-    tv.VisionTransformer: _vit,
-    **dict.fromkeys(
-        (tv.AlexNet, tv.VGG, tv.SqueezeNet, tv.MobileNetV2, tv.MobileNetV3, tv.EfficientNet, tv.MNASNet),
-        _by_resolution,
-    ),
-}
+@cache
+def _families() -> dict[type[nn.Module], Callable[[nn.Module], Plan]]:
+    from torchvision import models as tv
+
+    plain = (tv.AlexNet, tv.VGG, tv.SqueezeNet, tv.MobileNetV2, tv.MobileNetV3, tv.EfficientNet, tv.MNASNet)
+    return {
+        tv.ResNet: _resnet,
+        tv.DenseNet: _densenet,
+        tv.GoogLeNet: _googlenet,
+        tv.Inception3: _inception,
+        tv.RegNet: _regnet,
+        tv.ShuffleNetV2: _shufflenet,
+        tv.MaxVit: _maxvit,
+        tv.ConvNeXt: _pyramid,
+        tv.SwinTransformer: _pyramid,
+        tv.VisionTransformer: _vit,
+        **dict.fromkeys(plain, _by_resolution),
+    }

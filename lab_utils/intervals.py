@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from lab_utils.ranking import Array, auroc, column_inputs, macro_auroc
 
@@ -138,6 +137,8 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
         ValueError: if there is no value, one is not finite, or `confidence` is not
             between 0 and 1.
     """
+    from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second to import
+
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise ValueError(f"expected one finite value per seed, shape (n,), got {x}")
@@ -145,7 +146,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
     mean = float(x.mean())
     if len(x) == 1:
         return mean, float("nan"), float("nan")
-    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5
+    half = stdtrit(len(x) - 1, (1 + confidence) / 2) * x.std(ddof=1) / len(x) ** 0.5
     return mean, mean - float(half), mean + float(half)
 
 

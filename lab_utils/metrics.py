@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import cohen_kappa_score, recall_score
 
 from lab_utils.intervals import (
     bootstrap_draws,
@@ -83,6 +82,8 @@ def recall_per_class(labels: ArrayLike, predictions: ArrayLike) -> Array:
 
     Takes what `accuracy` takes; shape (K,), K the largest class number seen plus one.
     """
+    from sklearn.metrics import recall_score  # a second to import: not for those who only train
+
     y, p = _classes(labels, predictions)
     values = np.full(max(y.max(), p.max()) + 1, np.nan)
     present = np.unique(y)
@@ -108,6 +109,8 @@ def quadratic_kappa(labels: ArrayLike, predictions: ArrayLike) -> float:
     Raises:
         ValueError: if labels and predictions are one and the same class everywhere.
     """
+    from sklearn.metrics import cohen_kappa_score
+
     y, p = _classes(labels, predictions)
     if len(np.unique(np.concatenate([y, p]))) < 2:
         raise ValueError(

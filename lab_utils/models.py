@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as tv
 
 from lab_utils import cbr
 from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
@@ -42,6 +41,8 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 def list_models() -> list[str]:
     """Every name that `build_model` knows: ours first, then torchvision's."""
+    from torchvision import models as tv  # takes longer to import than PyTorch itself, and our networks do without it
+
     return [*_OURS, *tv.list_models(module=tv)]
 
 
@@ -80,7 +81,7 @@ def build_model(
         ValueError: if the name is unknown, or the weights are those of another model.
         FileNotFoundError: if there are no such weights; nothing falls back to random.
     """
-    if name not in list_models():
+    if name not in _OURS and name not in list_models():
         raise unknown_name("model", name, list_models())
     for argument, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if not isinstance(value, int) or value < 1:
@@ -155,6 +156,8 @@ def _construct(name: str, num_classes: int, in_channels: int, loaded: Weights | 
             options = {"aux_logits": False, "transform_input": False, "init_weights": loaded is None}
         elif name.startswith("vit_"):
             options = _vit_size(name, loaded)
+        from torchvision import models as tv
+
         model = tv.get_model(name, weights=None, num_classes=num_classes, **options)
     if loaded is not None:  # give conv1 the channels of the weights; they are adapted later
         conv = first_conv(model)
@@ -178,6 +181,8 @@ def _with_size(name: str, model: nn.Module, preprocessing: Preprocessing) -> Pre
     """Add the side in px that the network insists on, or below which it cannot go."""
     if name in _OURS:
         return preprocessing
+    from torchvision import models as tv
+
     if isinstance(model, tv.VisionTransformer):
         return replace(preprocessing, size=model.image_size)
     if isinstance(model, tv.MaxVit):

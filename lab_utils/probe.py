@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 Array = NDArray[np.float64]
 TASKS = ("binary", "multiclass", "multilabel", "ordinal")
@@ -51,6 +49,9 @@ def linear_probe(
     References:
         Alain & Bengio (2016), linear classifier probes, arXiv:1610.01644.
     """
+    from sklearn.linear_model import LogisticRegression  # a second to import: not for those who only train
+    from sklearn.preprocessing import StandardScaler
+
     if not l2 > 0:
         raise ValueError(f"l2 must be above 0, got {l2}. Try 1.0.")
     x, y, z = _inputs(train_features, train_labels, test_features, task)

@@ -5,8 +5,6 @@ Part of `lab_utils.metrics`, which explains the kinds of input.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_auc_score
-from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 Array = NDArray[np.float64]
 
@@ -35,7 +33,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
             f"AUROC needs images of both classes, got {positives} positive and "
             f"{len(y) - positives} negative. Take a larger or a stratified sample."
         )
-    return float(roc_auc_score(y, s))
+    return _area(y, s)
 
 
 def auroc_per_class(labels: ArrayLike, scores: ArrayLike) -> Array:
@@ -59,8 +57,14 @@ def auroc_per_class(labels: ArrayLike, scores: ArrayLike) -> Array:
     for k in range(y.shape[1]):
         known = y[:, k] >= 0
         if len(np.unique(y[known, k])) == 2:
-            values[k] = roc_auc_score(y[known, k], s[known, k])
+            values[k] = _area(y[known, k], s[known, k])
     return values
+
+
+def _area(y: Array, s: Array) -> float:
+    from sklearn.metrics import roc_auc_score  # a second to import: not for those who only train
+
+    return float(roc_auc_score(y, s))
 
 
 def absent_classes(labels: ArrayLike, scores: ArrayLike) -> list[int]:
@@ -89,8 +93,10 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     Raises:
         ValueError: as `auroc`.
     """
+    from sklearn import metrics
+
     auroc(labels, scores)  # the same conditions
-    fpr, tpr, _ = sklearn_roc_curve(*binary_inputs(labels, scores), drop_intermediate=False)
+    fpr, tpr, _ = metrics.roc_curve(*binary_inputs(labels, scores), drop_intermediate=False)
     return fpr, tpr
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from torch import Tensor, nn
-from torchvision import models as tv
 
 from lab_utils import families
 
@@ -83,7 +82,7 @@ def stages(model: nn.Module) -> dict[str, Stage]:
     elif below:  # ConvNeXt's last norm: part of the last stage, which still outputs its map
         last = plan[list(plan)[-1]]
         last[:0] = below
-    axis = -1 if isinstance(model, tv.VisionTransformer | tv.SwinTransformer) else 1
+    axis = families.channel_axis(model)
     found = {
         name: Stage(
             name,

@@ -5,6 +5,8 @@ a run's result does not depend on where it ran: every run has one thread and see
 its own configuration.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 import signal
@@ -15,13 +17,15 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
-import pandas as pd
 from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
@@ -89,6 +93,8 @@ def run_grid(
     finally:
         runs.close()  # gives up what still runs, also after Ctrl-C
         bar.close()
+    import pandas as pd  # the workers, which import this module too, do without it
+
     return pd.DataFrame(rows)
 
 

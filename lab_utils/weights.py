@@ -111,8 +111,7 @@ def _procedural(name: str) -> Weights:
 
 
 def _imagenet(name: str) -> Weights:
-    # torchvision takes a second to import, and procedural weights do without it.
-    from torchvision import models
+    from torchvision import models  # takes longer to import than PyTorch itself, and our weights do without it
 
     known = models.list_models(module=models)
     if name not in known:
