@@ -78,15 +78,38 @@ def collect_activations(
     Raises:
         ValueError: if a name is unknown, or there are no images.
     """
+    names = list(stages_of(model)) if stages is None else list(stages)
+    return _stream(model, images, lambda batch: outputs_of(model, batch, names, pooled=pooled), batch_size, device)
+
+
+def outputs_of(model: nn.Module, batch: Tensor, names: Sequence[str], *, pooled: bool) -> dict[str, Tensor]:
+    """Outputs of stages for one batch of normalised images, shaped as by `collect_activations`."""
     found = stages_of(model)
-    names = list(found) if stages is None else list(stages)
+    with record(model, names) as kept:
+        model(batch)
+    return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
 
-    def outputs(batch: Tensor) -> dict[str, Tensor]:
-        with record(model, names) as kept:
-            model(batch)
-        return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
 
-    return _stream(model, images, outputs, batch_size, device)
+def conv_to_samples(maps: Tensor, *, stride: int = 1) -> Tensor:
+    """Every position of a feature map as a datapoint, every channel as a neuron.
+
+    All positions of the first image come first, row by row, then those of the next: rows of two
+    networks that saw the same images belong together.
+
+    Args:
+        maps: (B, C, H, W).
+        stride: take every so many-th position in both directions, from the first on; neighbours tell
+            much the same.
+
+    Returns:
+        (B * h * w, C), where h and w are H and W over `stride`, rounded up.
+
+    Raises:
+        ValueError: if `maps` has not four axes, or `stride` is below 1.
+    """
+    if maps.ndim != 4 or stride < 1:
+        raise ValueError(f"expected maps (B, C, H, W) and a stride of at least 1, got {tuple(maps.shape)} and {stride}")
+    return maps[:, :, ::stride, ::stride].permute(0, 2, 3, 1).flatten(0, 2)  # (B, h, w, C) -> (B * h * w, C)
 
 
 def extract_features(
@@ -140,16 +163,12 @@ def _stream(
     device: torch.device | str | None,
 ) -> dict[str, Tensor]:
     """Run `outputs` over batches; one result tensor each, so that no list of parts is held twice."""
-    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
-        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-        raise ValueError(f"expected a tensor of at least one image, (N, C, H, W), got {got}; pass split.images")
-    if batch_size < 1:
-        raise ValueError(f"expected batch_size of at least 1, got {batch_size}")
+    check_images(images, batch_size)
     if device is not None:
         model.to(device)
     here = next(model.parameters()).device
     results: dict[str, Tensor] = {}
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         for start in range(0, len(images), batch_size):
             batch = preprocess(model, images[start : start + batch_size].to(here))
             for name, values in outputs(batch).items():
@@ -159,8 +178,17 @@ def _stream(
     return results
 
 
+def check_images(images: Tensor, batch_size: int) -> None:
+    """Refuse what is no set of images, a data loader for instance."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
+        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise ValueError(f"expected a tensor of at least one image, (N, C, H, W), got {got}; pass split.images")
+    if batch_size < 1:
+        raise ValueError(f"expected batch_size of at least 1, got {batch_size}")
+
+
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode inside; afterwards every module is in the mode it was in, frozen ones too."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
