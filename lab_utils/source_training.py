@@ -56,7 +56,7 @@ class Recipe:
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
     shift: int = 6
-    log_every: int = 500
+    log_every: int = 250
     seed: int = 0
 
 
