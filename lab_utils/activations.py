@@ -56,7 +56,7 @@ def collect_activations(
     *,
     stages: Sequence[str] | None = None,
     pooled: bool = True,
-    batch_size: int = 256,
+    batch_size: int = 64,
     device: torch.device | str | None = None,
 ) -> dict[str, Tensor]:
     """Outputs of stages for a set of images, in eval mode, gathered on the CPU batch by batch.
@@ -116,7 +116,7 @@ def extract_features(
     model: nn.Module,
     split_or_images: Any,
     *,
-    batch_size: int = 256,
+    batch_size: int = 64,
     device: torch.device | str | None = None,
 ) -> Tensor:
     """What enters the head: the features that a linear probe or a kNN classifies.
