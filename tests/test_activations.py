@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as tv
 
-from lab_utils.activations import collect_activations, extract_features, record
+from lab_utils.activations import collect_activations, conv_to_samples, extract_features, record
 from lab_utils.models import build_model, head, preprocess, stages
 from lab_utils.preprocessing import Preprocessing
 from lab_utils.transfer import freeze, train_mode
@@ -206,3 +206,28 @@ def test_a_module_with_several_outputs_cannot_be_recorded() -> None:
     ):
         model(torch.zeros(1, 3, 32, 32))
     assert hooks_of(model) == 0
+
+
+def test_every_position_becomes_a_datapoint_and_every_channel_a_neuron() -> None:
+    maps = torch.arange(2 * 3 * 2 * 4).reshape(2, 3, 2, 4)  # value = 24 b + 8 c + 4 h + w
+    samples = conv_to_samples(maps)
+    assert samples.shape == (2 * 2 * 4, 3)
+    assert samples[0].tolist() == [0, 8, 16]  # image 0, position (0, 0)
+    assert samples[1].tolist() == [1, 9, 17]  # the next column
+    assert samples[4].tolist() == [4, 12, 20]  # the next row
+    assert samples[8].tolist() == [24, 32, 40]  # the next image
+
+
+def test_a_stride_takes_every_so_many_th_position_both_ways() -> None:
+    maps = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    samples = conv_to_samples(maps, stride=2)
+    assert samples.shape == (2 * 3 * 2, 3)
+    places = [(b, h, w) for b in range(2) for h in (0, 2, 4) for w in (0, 2)]
+    torch.testing.assert_close(samples, torch.stack([maps[b, :, h, w] for b, h, w in places]))
+    assert torch.equal(conv_to_samples(maps, stride=9), maps[:, :, 0, 0])
+
+
+@pytest.mark.parametrize(("shape", "stride"), [((4, 3), 1), ((4, 3, 7), 1), ((2, 3, 4, 4), 0)])
+def test_what_has_no_positions_cannot_be_folded(shape: tuple[int, ...], stride: int) -> None:
+    with pytest.raises(ValueError, match=r"expected maps \(B, C, H, W\) and a stride"):
+        conv_to_samples(torch.zeros(shape), stride=stride)
