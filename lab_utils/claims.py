@@ -1,186 +1,199 @@
-"""The trainings behind the table of claims: does the embedded data show what the literature found?
+"""The table of claims: what the literature found, and what the embedded data shows, with interval and verdict.
 
     python -m lab_utils.claims
 
-trains every run of `grid` (a start, a number of images, a seed) on phantoms, keeps each in data/cache/claims, and
-writes the table to data/results/claims.json (see `claims_table`). It may be killed at any moment: the same command
-goes on with the runs that are missing. Two such commands share the work: `--part 1/2`, `--part 2/2`.
+trains what is missing in data/cache/claims (see `claims_runs`) and writes data/results/claims.json. It may be killed
+at any moment: the same command goes on. Two such commands share the work: `--part 1/2` and `--part 2/2`.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
-from tqdm.auto import tqdm
 
 from lab_utils.atomic import write_whole
-from lab_utils.conv1 import first_conv, set_conv1
-from lab_utils.data import load_data
-from lab_utils.data.augment import MILD
-from lab_utils.data.splits import Split, subset
+from lab_utils.claims_effects import (
+    GOAL,
+    Claim,
+    Interval,
+    Runs,
+    both,
+    difference_of_gains,
+    final_gain,
+    make,
+    speed_gain,
+    verdict,
+)
+from lab_utils.claims_runs import finished, grid, run_missing
+from lab_utils.claims_similarity import filter_orientation, jackknife, measure_similarity
 from lab_utils.device import one_thread
-from lab_utils.inits import gabor_init, mean_var_init, permuted_init, scale_weights
-from lab_utils.models import build_model, stages
-from lab_utils.profile import cache_root
-from lab_utils.train import evaluate, fit
-from lab_utils.transfusion import slim, transfuse, weight_distance
+from lab_utils.intervals import paired_difference
+from lab_utils.profile import data_root
 
-SEEDS = range(5)
-SIDE = 64  # px
-COUNTS = {"n_train": 6000, "n_val": 500, "n_test": 1200}
-MARKS = (0, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
-RESNET_STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
-SCALES = (0.3, 3.0)  # factors on the random weights; 1 is the plain start
+RAGHU = "Raghu et al. 2019"
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training.
+def speed_claims(runs: Runs) -> list[Claim]:
+    """How fast: steps until the validation AUROC is `GOAL`."""
+    random, transfer = runs.get("random"), runs.get("transfer")
+    conv1, goal = runs.get("pretrained_conv1"), f"steps to AUROC {GOAL:g}, 500 images"
 
-    Attributes:
-        model: name of the network.
-        start: how its weights begin, see `start_network`.
-        n: training images.
-        steps: batches of 32.
-        seed: of images, order, head and start.
-        scale: factor on the random weights of the backbone.
-        lr: of AdamW, the peak of a cosine.
-    """
+    def row(text: str, measured: str, found: tuple[Interval, int], expected: str, source: str = RAGHU) -> Claim:
+        return make(text, source, f"{measured}: {goal}", found, "steps", verdict(found[0], expected, same=10))
 
-    model: str
-    start: str
-    n: int
-    steps: int
-    seed: int
-    scale: float = 1.0
-    lr: float = 1e-3
-
-    @property
-    def name(self) -> str:
-        """Name of its files."""
-        scaled = "" if self.scale == 1 and self.lr == 1e-3 else f"_scale{self.scale:g}_lr{self.lr:g}"
-        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}_seed{self.seed}"
-
-
-def grid() -> list[Job]:
-    """Every training: the small network first, and seed by seed."""
-    names = list(stages(build_model("resnet10_w16", num_classes=2, in_channels=1)))
-    starts = (*RESNET_STARTS, *(f"upto_{name}" for name in names[:-1]))
-    jobs = []
-    for seed in SEEDS:
-        jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in starts]
-        jobs += [Job("resnet10_w16", "random", 500, 300, seed, s, lr) for s in SCALES for lr in (1e-3, 1e-3 * s)]
-        jobs += [Job("resnet10_w16", start, 100, 1000, seed) for start in ("random", "transfer")]
-    for model in ("resnet10_w32", "cbr_tiny", "cbr_small"):
-        jobs += [Job(model, start, 500, 300, seed) for start in ("random", "transfer") for seed in SEEDS]
-    jobs += [Job("resnet10_w16", start, 5000, 3000, seed) for seed in SEEDS for start in ("random", "transfer")]
-    return jobs
+    return [
+        row("Transfer converges faster", "transfer - random", speed_gain(transfer, random), "below"),
+        row(
+            "Mean Var alone is faster than random",
+            "Mean Var - random",
+            speed_gain(runs.get("mean_var"), random),
+            "below",
+        ),
+        row(
+            "Scale, not order: shuffled weights are as fast as Mean Var",
+            "permuted - Mean Var",
+            speed_gain(runs.get("permuted"), runs.get("mean_var")),
+            "none",
+        ),
+        row("A pretrained conv1 alone is faster than random", "conv1 - random", speed_gain(conv1, random), "below"),
+        row(
+            "Gabor filters do as well as a pretrained conv1",
+            "Gabor - conv1",
+            speed_gain(runs.get("gabor"), conv1),
+            "none",
+        ),
+        row("A slim hybrid keeps most of the speed", "slim - random", speed_gain(runs.get("slim"), random), "below"),
+        *(
+            row(f"Transfer converges faster, {name}", "transfer - random", speed_gain(*both(runs, name)), "below")
+            for name in ("cbr_tiny", "cbr_small")
+        ),
+    ]
 
 
-def start_network(job: Job, num_classes: int) -> nn.Module:
-    """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
+def gain_claims(runs: Runs) -> list[Claim]:
+    """How good in the end: test AUROC after the last step."""
+    few, many = both(runs, "resnet10_w16", n=100), both(runs, "resnet10_w16", n=5000)
 
-    def new(weights: str | None) -> nn.Module:
-        return build_model(job.model, weights=weights, num_classes=num_classes, in_channels=1, seed=job.seed)
+    def row(text: str, measured: str, found: tuple[Interval, int], expected: str, source: str = RAGHU) -> Claim:
+        return make(text, source, measured, found, "AUROC", verdict(found[0], expected))
 
-    if job.start == "transfer":
-        return new("procedural")
-    if job.start == "slim":
-        keep = list(stages(new(None)))[2]  # as in the paper: pretrained through the second block above the stem
-        return slim(new("procedural"), keep=keep, width=0.5, seed=job.seed)
-    model = new(None)
-    if job.start == "random":
-        scale_weights(model, job.scale)
-    elif job.start == "mean_var":
-        mean_var_init(model, new("procedural"), seed=job.seed)
-    elif job.start == "permuted":
-        permuted_init(model, new("procedural"), seed=job.seed)
-    elif job.start == "gabor":
-        gabor_init(model, seed=job.seed, std=float(first_conv(new("procedural")).weight.detach().std()))
-    elif job.start == "pretrained_conv1":
-        set_conv1(model, first_conv(new("procedural")).weight.detach())
-    elif job.start.startswith("upto_"):
-        transfuse(model, new("procedural"), upto=job.start.removeprefix("upto_"))
-    else:
-        raise ValueError(f"expected a known start, got {job.start!r}; see start_network for the names")
-    return model
-
-
-def train_job(job: Job, data: dict[str, Split]) -> tuple[dict[str, Any], nn.Module]:
-    """Train and measure; nothing is chosen on the way, the last weights count.
-
-    Returns:
-        Results: ``steps`` and ``curve`` (AUROC on the validation images), ``auroc`` (test), ``train_loss`` in nats,
-        ``distance`` (stage -> relative l2 distance to the start). And the trained network.
-    """
-    model = start_network(job, data["train"].num_classes)
-    before = copy.deepcopy(model)
-    marks = [*(m for m in MARKS if m < job.steps), job.steps]
-    marks += [round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)] if job.steps > 300 else []
-    history = fit(
-        model,
-        subset(data["train"], job.n, seed=job.seed),
-        data["val"],
-        steps=job.steps,
-        lr=job.lr,
-        schedule="cosine",
-        warmup=min(10, job.steps - 1),
-        batch_size=32,
-        augment=MILD,
-        seed=job.seed,
-        eval_at=sorted(set(marks)),
-        keep_best=False,
-        progress=False,
-    )
-    results = {
-        "steps": history.column("step"),
-        "curve": history.column("val_auroc"),
-        "train_loss": history.column("train_loss"),
-        "auroc": evaluate(model, data["test"])["auroc"],
-        "distance": {name: value.relative for name, value in weight_distance(model, before).items()},
-    }
-    return results, model
+    return [
+        row("Transfer helps with few images", "transfer - random, n = 100, 1,000 steps", final_gain(*few), "above"),
+        row(
+            "The gain shrinks with more images",
+            "gain at n = 100 minus gain at n = 5,000",
+            difference_of_gains(few, many),
+            "above",
+        ),
+        row(
+            "With many images and long training transfer gains nothing",
+            "transfer - random, n = 5,000, 3,000 steps",
+            final_gain(*many),
+            "none",
+        ),
+        *(
+            row(
+                f"{name}: transfer brings no better end",
+                "transfer - random, n = 500, 300 steps",
+                final_gain(*both(runs, name)),
+                "none",
+            )
+            for name in ("cbr_tiny", "cbr_small")
+        ),
+        row(
+            "Small weights help: random x 0.3",
+            "x 0.3 - x 1, same learning rate, n = 500",
+            final_gain(runs.get("random", scale=0.3), runs.get("random")),
+            "above",
+            "this kit",
+        ),
+        row(
+            "It is the effective learning rate: with that fixed, scale is nothing",
+            "x 0.3 with 0.3 lr minus x 1, n = 500",
+            final_gain(runs.get("random", scale=0.3, lr=0.3e-3), runs.get("random")),
+            "none",
+            "this kit",
+        ),
+    ]
 
 
-def keeps_model(job: Job) -> bool:
-    """Whether the trained weights are kept: where the table compares activations."""
-    return job.start in ("random", "transfer") and (job.n, job.steps, job.scale) == (500, 300, 1.0)
+def similarity_claims(runs: Runs) -> list[Claim]:
+    """What is alike inside: mean CCA per stage, every position of 800 images a datapoint."""
+    small, large = measure_similarity("resnet10_w16"), measure_similarity("resnet10_w32")
+    kept, drawn = small["to_start"]["transfer"], small["to_start"]["random"]  # (seeds, stages)
+    reuse = kept - drawn
+    top = {start: values[:, -1] for start, values in small["between"].items()}  # (pairs,)
+    between = jackknife(top["random"] - top["transfer"], len(kept))
+    wide = large["to_start"]["random"].mean(axis=1)
+
+    def row(text: str, measured: str, interval: Interval, expected: str, seeds: int, unit: str = "mean CCA") -> Claim:
+        return make(text, RAGHU, measured, (interval, seeds), unit, verdict(interval, expected))
+
+    bottom, seeds = reuse[:, :3].mean(axis=1), len(reuse)
+    orientation = filter_orientation("resnet10_w16")
+    return [
+        row(
+            "Features are reused at the bottom",
+            "similarity to the start, stem to layer2: transfer - random",
+            paired_difference(kept[:, :3].mean(axis=1), drawn[:, :3].mean(axis=1)),
+            "above",
+            seeds,
+        ),
+        row(
+            "More is reused at the bottom than at the top",
+            "the same, stem to layer2 minus layer4",
+            paired_difference(bottom, reuse[:, -1]),
+            "above",
+            seeds,
+        ),
+        row(
+            "At the top nothing is reused",
+            "similarity to the start, layer4: transfer - random",
+            paired_difference(kept[:, -1], drawn[:, -1]),
+            "none",
+            seeds,
+        ),
+        row(
+            "At the top, two random starts end more alike than two transferred ones",
+            "between seeds, layer4: random - transfer",
+            between,
+            "above",
+            seeds,
+        ),
+        row(
+            "Larger networks change less",
+            "similarity to the start, random: resnet10_w32 - w16",
+            paired_difference(wide, drawn.mean(axis=1)),
+            "above",
+            min(len(wide), seeds),
+        ),
+        row(
+            "Pretrained first filters are oriented",
+            "power within 22.5 degrees: transfer - random, after training",
+            paired_difference(orientation["transfer"], orientation["random"]),
+            "above",
+            seeds,
+            "share",
+        ),
+        row(
+            "CBR-Small learns no oriented filters from scratch",
+            "power within 22.5 degrees: after - before training",
+            paired_difference(*(filter_orientation("cbr_small")[k] for k in ("random", "before"))),
+            "none",
+            seeds,
+            "share",
+        ),
+    ]
 
 
-def folder() -> Path:
-    """Where runs are kept."""
-    return cache_root() / "claims"
-
-
-def run_missing(jobs: list[Job]) -> None:
-    """Train what has no file yet."""
-    missing = [job for job in jobs if not (folder() / f"{job.name}.json").exists()]
-    if not missing:
-        return
-    data = load_data("phantoms", size=SIDE, n_train=COUNTS["n_train"], n_val=COUNTS["n_val"], n_test=COUNTS["n_test"])
-    for job in tqdm(missing, unit="run", desc="claims"):
-        results, model = train_job(job, data)
-        if keeps_model(job):
-            path = folder() / f"{job.name}.pt"
-            write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
-        text = json.dumps({"job": asdict(job), **results})
-        write_whole(folder() / f"{job.name}.json", lambda unfinished, text=text: unfinished.write_text(text))  # type: ignore[misc]
-
-
-def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
-    """The results of all runs that are done."""
-    for job in jobs:
-        path = folder() / f"{job.name}.json"
-        if path.exists():
-            yield json.loads(path.read_text())
+def write_table(path: Path | None = None) -> None:
+    """Write data/results/claims.json from the runs that are done."""
+    path = data_root() / "results" / "claims.json" if path is None else path
+    runs = Runs(list(finished(grid())))
+    rows = [*speed_claims(runs), *gain_claims(runs), *similarity_claims(runs)]
+    content = json.dumps([row._asdict() for row in rows], indent=1) + "\n"
+    write_whole(path, lambda unfinished: unfinished.write_text(content))
 
 
 def main() -> None:
@@ -190,10 +203,7 @@ def main() -> None:
     part, parts = (int(number) for number in parser.parse_args().part.split("/"))
     with one_thread():
         run_missing(grid()[part - 1 :: parts])
-        if part == parts:
-            from lab_utils.claims_table import write_table  # it reads what this module wrote
-
-            write_table()
+        write_table()
 
 
 if __name__ == "__main__":

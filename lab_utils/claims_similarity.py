@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from lab_utils.claims import SIDE, Job, folder, grid, keeps_model, start_network
+from lab_utils.claims_runs import SIDE, Job, folder, grid, keeps_model, start_network
 from lab_utils.conv1 import first_conv
 from lab_utils.covariance import merged
 from lab_utils.data import load_data

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils import claims
-from lab_utils.claims import Job, finished, grid, keeps_model, run_missing, start_network
+from lab_utils import claims_runs
+from lab_utils.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
+from lab_utils.claims_runs import Job, finished, grid, keeps_model, run_missing, start_network
 from lab_utils.claims_similarity import jackknife, oriented
-from lab_utils.claims_table import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
 from lab_utils.conv1 import first_conv
 from lab_utils.gabor import gabor_bank
 from lab_utils.models import stages
@@ -53,9 +53,9 @@ def test_an_unknown_start_is_refused() -> None:
 
 def test_runs_are_kept_once_and_what_is_there_is_not_done_again(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(claims, "COUNTS", {"n_train": 24, "n_val": 24, "n_test": 24})
-    monkeypatch.setattr(claims, "MARKS", (0, 1))
-    monkeypatch.setattr(claims, "keeps_model", lambda _: True)
+    monkeypatch.setattr(claims_runs, "COUNTS", {"n_train": 24, "n_val": 24, "n_test": 24})
+    monkeypatch.setattr(claims_runs, "MARKS", (0, 1))
+    monkeypatch.setattr(claims_runs, "keeps_model", lambda _: True)
     jobs = [job(), job("transfer")]
     assert list(finished(jobs)) == []
     run_missing(jobs[:1])

@@ -1,0 +1,174 @@
+"""The trainings behind the table of claims (see `claims`), each kept in data/cache/claims when it is done."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from lab_utils.atomic import write_whole
+from lab_utils.conv1 import first_conv, set_conv1
+from lab_utils.data import load_data
+from lab_utils.data.augment import MILD
+from lab_utils.data.splits import Split, subset
+from lab_utils.inits import gabor_init, mean_var_init, permuted_init, scale_weights
+from lab_utils.models import build_model, stages
+from lab_utils.profile import cache_root
+from lab_utils.train import evaluate, fit
+from lab_utils.transfusion import slim, transfuse, weight_distance
+
+SEEDS = range(5)
+SIDE = 64  # px
+COUNTS = {"n_train": 6000, "n_val": 500, "n_test": 1200}
+MARKS = (0, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
+RESNET_STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
+SCALES = (0.3, 3.0)  # factors on the random weights; 1 is the plain start
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        model: name of the network.
+        start: how its weights begin, see `start_network`.
+        n: training images.
+        steps: batches of 32.
+        seed: of images, order, head and start.
+        scale: factor on the random weights of the backbone.
+        lr: of AdamW, the peak of a cosine.
+    """
+
+    model: str
+    start: str
+    n: int
+    steps: int
+    seed: int
+    scale: float = 1.0
+    lr: float = 1e-3
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        scaled = "" if self.scale == 1 and self.lr == 1e-3 else f"_scale{self.scale:g}_lr{self.lr:g}"
+        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}_seed{self.seed}"
+
+
+def grid() -> list[Job]:
+    """Every training: the small network first, and seed by seed."""
+    names = list(stages(build_model("resnet10_w16", num_classes=2, in_channels=1)))
+    starts = (*RESNET_STARTS, *(f"upto_{name}" for name in names[:-1]))
+    jobs = []
+    for seed in SEEDS:
+        jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in starts]
+        jobs += [Job("resnet10_w16", "random", 500, 300, seed, s, lr) for s in SCALES for lr in (1e-3, 1e-3 * s)]
+        jobs += [Job("resnet10_w16", start, 100, 1000, seed) for start in ("random", "transfer")]
+    for model in ("resnet10_w32", "cbr_tiny", "cbr_small"):
+        jobs += [Job(model, start, 500, 300, seed) for start in ("random", "transfer") for seed in SEEDS]
+    jobs += [Job("resnet10_w16", start, 5000, 3000, seed) for seed in SEEDS for start in ("random", "transfer")]
+    return jobs
+
+
+def start_network(job: Job, num_classes: int) -> nn.Module:
+    """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
+
+    def new(weights: str | None) -> nn.Module:
+        return build_model(job.model, weights=weights, num_classes=num_classes, in_channels=1, seed=job.seed)
+
+    if job.start == "transfer":
+        return new("procedural")
+    if job.start == "slim":
+        keep = list(stages(new(None)))[2]  # as in the paper: pretrained through the second block above the stem
+        return slim(new("procedural"), keep=keep, width=0.5, seed=job.seed)
+    model = new(None)
+    if job.start == "random":
+        scale_weights(model, job.scale)
+    elif job.start == "mean_var":
+        mean_var_init(model, new("procedural"), seed=job.seed)
+    elif job.start == "permuted":
+        permuted_init(model, new("procedural"), seed=job.seed)
+    elif job.start == "gabor":
+        gabor_init(model, seed=job.seed, std=float(first_conv(new("procedural")).weight.detach().std()))
+    elif job.start == "pretrained_conv1":
+        set_conv1(model, first_conv(new("procedural")).weight.detach())
+    elif job.start.startswith("upto_"):
+        transfuse(model, new("procedural"), upto=job.start.removeprefix("upto_"))
+    else:
+        raise ValueError(f"expected a known start, got {job.start!r}; see start_network for the names")
+    return model
+
+
+def train_job(job: Job, data: dict[str, Split]) -> tuple[dict[str, Any], nn.Module]:
+    """Train and measure; nothing is chosen on the way, the last weights count.
+
+    Returns:
+        Results: ``steps`` and ``curve`` (AUROC on the validation images), ``auroc`` (test), ``train_loss`` in nats,
+        ``distance`` (stage -> relative l2 distance to the start). And the trained network.
+    """
+    model = start_network(job, data["train"].num_classes)
+    before = copy.deepcopy(model)
+    marks = [*(m for m in MARKS if m < job.steps), job.steps]
+    marks += [round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)] if job.steps > 300 else []
+    history = fit(
+        model,
+        subset(data["train"], job.n, seed=job.seed),
+        data["val"],
+        steps=job.steps,
+        lr=job.lr,
+        schedule="cosine",
+        warmup=min(10, job.steps - 1),
+        batch_size=32,
+        augment=MILD,
+        seed=job.seed,
+        eval_at=sorted(set(marks)),
+        keep_best=False,
+        progress=False,
+    )
+    results = {
+        "steps": history.column("step"),
+        "curve": history.column("val_auroc"),
+        "train_loss": history.column("train_loss"),
+        "auroc": evaluate(model, data["test"])["auroc"],
+        "distance": {name: value.relative for name, value in weight_distance(model, before).items()},
+    }
+    return results, model
+
+
+def keeps_model(job: Job) -> bool:
+    """Whether the trained weights are kept: where the table compares activations."""
+    return job.start in ("random", "transfer") and (job.n, job.steps, job.scale) == (500, 300, 1.0)
+
+
+def folder() -> Path:
+    """Where runs are kept."""
+    return cache_root() / "claims"
+
+
+def run_missing(jobs: list[Job]) -> None:
+    """Train what has no file yet."""
+    missing = [job for job in jobs if not (folder() / f"{job.name}.json").exists()]
+    if not missing:
+        return
+    data = load_data("phantoms", size=SIDE, n_train=COUNTS["n_train"], n_val=COUNTS["n_val"], n_test=COUNTS["n_test"])
+    for job in tqdm(missing, unit="run", desc="claims"):
+        results, model = train_job(job, data)
+        if keeps_model(job):
+            path = folder() / f"{job.name}.pt"
+            write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
+        text = json.dumps({"job": asdict(job), **results})
+        write_whole(folder() / f"{job.name}.json", lambda unfinished, text=text: unfinished.write_text(text))  # type: ignore[misc]
+
+
+def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
+    """The results of all runs that are done."""
+    for job in jobs:
+        path = folder() / f"{job.name}.json"
+        if path.exists():
+            yield json.loads(path.read_text())
