@@ -29,8 +29,8 @@ from lab_utils.resnet10 import resnet10
 from lab_utils.source_training import Recipe, held_out_accuracy, relative_scale, train, write_whole
 from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 
-# The first half of the steps, or a little more, sees images of half the side. A network that meets the full side only when the learning
-# rate is nearly 0 does not grow into it: with a tenth of the steps, CBR-Tiny named 49 % of the full-sized images.
+# The first half of the steps, or a little more, sees images of half the side. A network that meets the full side only
+# when the learning rate is nearly 0 does not grow into it: with a tenth of the steps CBR-Tiny named 49 % of the images.
 RECIPES = {
     "resnet10_w16": Recipe(steps=9_000, small_steps=4_500),
     "resnet10_w32": Recipe(steps=9_000, small_steps=4_500),
