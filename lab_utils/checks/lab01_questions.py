@@ -88,7 +88,8 @@ CACHE = Question(
 )
 
 TOP_STAGE = Question(
-    "You want to use a network that was pretrained on fractals for X-rays. Which stage do you take features from?",
+    "You want to use a network that was pretrained on fractals and photographs for X-rays. Which stage do you take "
+    "features from?",
     (
         (
             "The last: features become ever better towards the top.",
