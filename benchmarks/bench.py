@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_cca
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -253,6 +254,7 @@ ROWS: dict[str, Callable[[int], None]] = {
     "probe_cached": probe_cached,
     "import": import_time,
     "memory_lab3": memory_lab3,
+    "cca": lambda rounds: bench_cca.rows(ratios, report, rounds),
 }
 
 
