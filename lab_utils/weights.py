@@ -50,10 +50,10 @@ def load_weights(model_name: str, weights: str | Path) -> Weights:
 
     Args:
         model_name: A name `build_model` knows.
-        weights: "procedural": trained on fractals and photo patches, shipped with the kit. "imagenet": torchvision's own,
-            kept in torch.hub's folder (TORCH_HOME). Else the path of a .safetensors or .pt/.pth file. One that does
-            not record its preprocessing gets torchvision's if the network is torchvision's and takes RGB, else
-            `DEFAULT_PREPROCESSING`.
+        weights: "procedural": trained on fractals and photo patches, shipped with the kit. "imagenet":
+            torchvision's own, kept in torch.hub's folder (TORCH_HOME). Else the path of a .safetensors or .pt/.pth
+            file. One that does not record its preprocessing gets torchvision's if the network is torchvision's and
+            takes RGB, else `DEFAULT_PREPROCESSING`.
 
     Raises:
         FileNotFoundError: If the file is nowhere and cannot be downloaded.
