@@ -70,8 +70,9 @@ def grid() -> list[Job]:
         jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in starts]
         jobs += [Job("resnet10_w16", "random", 500, 300, seed, s, lr) for s in SCALES for lr in (1e-3, 1e-3 * s)]
         jobs += [Job("resnet10_w16", start, 100, 1000, seed) for start in ("random", "transfer")]
-    for model in ("resnet10_w32", "cbr_tiny", "cbr_small"):
-        jobs += [Job(model, start, 500, 300, seed) for start in ("random", "transfer") for seed in SEEDS]
+    jobs += [Job("resnet10_w32", "random", 500, 300, seed) for seed in SEEDS]
+    for model in ("cbr_tiny", "cbr_small"):
+        jobs += [Job(model, start, 500, 300, seed) for seed in SEEDS for start in ("random", "transfer")]
     jobs += [Job("resnet10_w16", start, 5000, 3000, seed) for seed in SEEDS for start in ("random", "transfer")]
     return jobs
 
