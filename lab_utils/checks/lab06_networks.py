@@ -1,0 +1,63 @@
+"""Pairs of networks for the checks of lab 6, in which every tensor has values of its own."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torchvision import models as tv
+
+from lab_utils.models import build_model, stages
+
+Pair = tuple[nn.Module, nn.Module]
+
+
+def resnet_pair() -> Pair:
+    """Two small residual networks of the kit, the second "pretrained"."""
+    return _fill(build_model("resnet10_w16", num_classes=3), 1), _fill(build_model("resnet10_w16", num_classes=3), 2)
+
+
+def cbr_pair() -> Pair:
+    """Two CBR-Tiny networks: other names for the stages, and one fewer."""
+    return _fill(build_model("cbr_tiny", num_classes=2), 3), _fill(build_model("cbr_tiny", num_classes=2), 4)
+
+
+def torchvision_pair() -> Pair:
+    """Two networks in which a stage is not one child: the stem is two."""
+    make: Callable[[], nn.Module] = lambda: tv.shufflenet_v2_x0_5(weights=None, num_classes=2)  # noqa: E731
+    return _fill(make(), 5), _fill(make(), 6)
+
+
+def state(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of all parameters and buffers as they are now."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def changed(before: dict[str, Tensor], model: nn.Module) -> list[str]:
+    """Names of the tensors that differ from `before`."""
+    after = model.state_dict()
+    return [name for name, tensor in before.items() if name not in after or not torch.equal(tensor, after[name])]
+
+
+def owner(model: nn.Module) -> dict[str, str]:
+    """Name of each parameter and buffer -> name of its stage; those of the head are not in it."""
+    return {
+        name: stage.name
+        for stage in stages(model).values()
+        for name, _ in chain(stage.named_parameters(), stage.named_buffers())
+    }
+
+
+def _fill(model: nn.Module, seed: int) -> nn.Module:
+    """Give every tensor a mean and a spread that no other has; counters get the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for number, tensor in enumerate(model.state_dict().values()):
+            if not tensor.is_floating_point():
+                tensor.fill_(seed)
+                continue
+            values = torch.randn(tensor.shape, generator=generator)
+            # multiplied, so that no two ratios of spreads are alike; statistics must stay above 0
+            spread = 0.05 * 1.13 ** ((number + 7 * seed) % 24)
+            tensor.copy_(0.3 * (1 + number % 5) * spread + spread * values if tensor.ndim > 1 else values.abs() + 0.5)
+    return model
