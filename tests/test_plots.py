@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab_utils import plots
+from lab_utils import plots, score_plots
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +32,12 @@ ROWS = [
 ]
 
 ON_ONE_AXES = {
-    "prevalence": lambda ax: plots.plot_prevalence({"train": [0, 1, 1]}, ["no", "yes"], ax=ax),
+    "prevalence": lambda ax: score_plots.plot_prevalence({"train": [0, 1, 1]}, ["no", "yes"], ax=ax),
     "history": lambda ax: plots.plot_history(ROWS, ax=ax),
     "curves": lambda ax: plots.plot_curves([1, 2], [[0.5, 0.6]], ax=ax),
     "paired": lambda ax: plots.plot_paired({"n = 50": [0.1, 0.2]}, xlabel="images", ax=ax),
-    "roc": lambda ax: plots.plot_roc([0, 0, 1], [0, 1, 1], ax=ax),
-    "calibration": lambda ax: plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [3, 4], ax=ax),
+    "roc": lambda ax: score_plots.plot_roc([0, 0, 1], [0, 1, 1], ax=ax),
+    "calibration": lambda ax: score_plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [3, 4], ax=ax),
     "lr range": lambda ax: plots.plot_lr_range([1e-3, 1e-2], [0.7, 0.5], 3e-3, ax=ax),
     "filters": lambda ax: plots.plot_filters(np.ones((4, 1, 3, 3)), ax=ax),
     "bars": lambda ax: plots.plot_bars({"a": 0.7}, {"a": (0.6, 0.8)}, ax=ax),
@@ -119,7 +119,7 @@ def test_paired_interval_is_the_t_interval(ax):
 
 def test_prevalence_counts_known_labels_only(ax):
     labels = [[1, 0], [0, -1], [1, np.nan], [-1, 0]]
-    plots.plot_prevalence({"train": labels, "grades": [0, 1, 1, 1]}, ["Edema", "Effusion"], ax=ax)
+    score_plots.plot_prevalence({"train": labels, "grades": [0, 1, 1, 1]}, ["Edema", "Effusion"], ax=ax)
     widths = [bar.get_width() for bar in ax.patches]
     assert widths == pytest.approx([2 / 3, 0, 1 / 4, 3 / 4])
     assert [text.get_text() for text in ax.get_yticklabels()] == ["Edema", "Effusion"]
@@ -136,7 +136,7 @@ def test_lr_range_marks_the_suggestion_if_there_is_one(ax):
 
 
 def test_calibration_dots_grow_with_the_images(ax):
-    plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [10, 40], ax=ax)
+    score_plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [10, 40], ax=ax)
     small, large = ax.collections[0].get_sizes()
     assert small < large
 

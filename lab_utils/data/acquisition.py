@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab_utils.data.anatomy import Frame, bump, edge, pixel_grid
 from lab_utils.data.draws import Draws
+from lab_utils.data.frame import Frame, bump, edge, pixel_grid
 
 Range = tuple[float, float]
 

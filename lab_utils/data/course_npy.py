@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from lab_utils.data.images import chunks_of, read_images
-from lab_utils.data.splits import Split, choose
+from lab_utils.data.positions import choose
+from lab_utils.data.splits import Split
 from lab_utils.data.validation import naming
 
 CLASS_NAMES = ("normal", "pneumonia")

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils.data.anatomy import Frame, Lungs, bump, edge
+from lab_utils.data.anatomy import Lungs
 from lab_utils.data.draws import Draws
+from lab_utils.data.frame import Frame, bump, edge
 
 FINDINGS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 

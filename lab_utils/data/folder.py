@@ -28,7 +28,8 @@ import numpy as np
 import torch
 
 from lab_utils.data.decode import count_channels, decode
-from lab_utils.data.splits import Split, assign_parts, choose
+from lab_utils.data.positions import assign_parts, choose
+from lab_utils.data.splits import Split
 from lab_utils.data.validation import naming
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp")

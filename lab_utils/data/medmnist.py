@@ -20,8 +20,9 @@ from torch import Tensor
 from lab_utils.data.download import download, md5_of
 from lab_utils.data.images import read_images
 from lab_utils.data.npz import length_of, open_npz, rows, whole
+from lab_utils.data.positions import choose
 from lab_utils.data.published import PUBLISHED, SIZES, URL, file_of
-from lab_utils.data.splits import Split, choose
+from lab_utils.data.splits import Split
 from lab_utils.data.validation import check_labels, naming
 from lab_utils.profile import cache_root
 

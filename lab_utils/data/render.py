@@ -6,12 +6,13 @@ from lab_utils.data import acquisition, anatomy, findings
 from lab_utils.data.acquisition import Site
 from lab_utils.data.draws import Draws
 from lab_utils.data.findings import Grades
+from lab_utils.data.frame import place_body
 
 
 def take_picture(patient: Draws, image: Draws, grades: Grades, site: Site, size: int, severity: float) -> Tensor:
     """Put the structures together: what absorbs is added, air is taken away. Grey levels (B, H, W)."""
     atelectasis, cardiomegaly, consolidation, edema, effusion = findings.strengths(grades, severity)
-    frame = anatomy.place_body(patient, image, size, tilt=site.tilt)
+    frame = place_body(patient, image, size, tilt=site.tilt)
     collapse = findings.volume_loss(patient, frame, atelectasis)
     chest = anatomy.lungs(patient, image, frame, shift=collapse.shift, rise=collapse.rise)
     enlarged = findings.cardiomegaly(cardiomegaly) + site.magnified

@@ -13,6 +13,7 @@ from lab_utils.data import anatomy, phantoms
 from lab_utils.data.acquisition import SITES
 from lab_utils.data.draws import Draws
 from lab_utils.data.findings import CORRELATION, strengths, volume_loss
+from lab_utils.data.frame import place_body
 from lab_utils.data.phantoms import FINDINGS, load_phantoms, make_phantoms
 from lab_utils.data.recipe import Recipe
 from lab_utils.data.splits import Split, check_disjoint
@@ -184,7 +185,7 @@ def outside_the_chest(n: int, seed: int) -> Tensor:
     """True at the pixels beyond the chest wall, above the lungs and outside the mediastinum, (B, 64, 64)."""
     visits = phantoms.draw_visits(Recipe(n, seed=seed, findings=()), np.arange(n))
     healthy = strengths(visits.grades, 1.0)[0]
-    frame = anatomy.place_body(visits.patient, visits.image, 64, tilt=visits.site.tilt)
+    frame = place_body(visits.patient, visits.image, 64, tilt=visits.site.tilt)
     collapse = volume_loss(visits.patient, frame, healthy)
     chest = anatomy.lungs(visits.patient, visits.image, frame, shift=collapse.shift, rise=collapse.rise)
     return (chest.cavity < 0.003) & (frame.across > 0.35)
