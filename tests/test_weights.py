@@ -91,6 +91,15 @@ def test_every_shipped_file_is_what_the_manifest_says(name: str) -> None:
     assert f"held-out accuracy {entry['source_accuracy']:.4f}" in last
 
 
+def test_every_network_with_a_recipe_is_shipped_and_all_files_together_stay_below_25_mb() -> None:
+    from lab_utils.pretrain import RECIPES
+
+    folder = data_root() / "weights"
+    entries = json.loads((folder / "manifest.json").read_text())
+    assert set(entries) == set(RECIPES)
+    assert sum((folder / entry["file"]).stat().st_size for entry in entries.values()) < 25e6
+
+
 # ---------------------------------------------------------------- files
 
 State = dict[str, Tensor]
