@@ -65,7 +65,7 @@ def speed_claims(runs: Runs) -> list[Claim]:
         ),
         row("A slim hybrid keeps most of the speed", "slim - random", speed_gain(runs.get("slim"), random), "below"),
         *(
-            row(f"Transfer converges faster, {name}", "transfer - random", speed_gain(*both(runs, name)), "below")
+            row(f"Transfer converges faster, {name}", "transfer - random, 32 px", speed_gain(*both(runs, name)), "below")
             for name in ("cbr_tiny", "cbr_small")
         ),
     ]
@@ -79,23 +79,28 @@ def gain_claims(runs: Runs) -> list[Claim]:
         return make(text, source, measured, found, "AUROC", verdict(found[0], expected))
 
     return [
-        row("Transfer helps with few images", "transfer - random, n = 100, 1,000 steps", final_gain(*few), "above"),
+        row(
+            "Transfer helps with few images",
+            "transfer - random, n = 100, 1,000 steps, 32 px",
+            final_gain(*few),
+            "above",
+        ),
         row(
             "The gain shrinks with more images",
-            "gain at n = 100 minus gain at n = 5,000",
+            "gain at n = 100 minus gain at n = 5,000, 32 px",
             difference_of_gains(few, many),
             "above",
         ),
         row(
             "With many images and long training transfer gains nothing",
-            "transfer - random, n = 5,000, 3,000 steps",
+            "transfer - random, n = 5,000, 6,000 steps, 32 px",
             final_gain(*many),
             "none",
         ),
         *(
             row(
                 f"{name}: transfer brings no better end",
-                "transfer - random, n = 500, 300 steps",
+                "transfer - random, n = 500, 300 steps, 32 px",
                 final_gain(*both(runs, name)),
                 "none",
             )

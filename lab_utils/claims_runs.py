@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -22,14 +23,16 @@ from lab_utils.inits import gabor_init, mean_var_init, permuted_init, scale_weig
 from lab_utils.models import build_model, stages
 from lab_utils.profile import cache_root
 from lab_utils.train import evaluate, fit
-from lab_utils.transfusion import slim, transfuse, weight_distance
+from lab_utils.transfusion import slim, weight_distance
 
 SEEDS = range(5)
 SIDE = 64  # px
-COUNTS = {"n_train": 6000, "n_val": 500, "n_test": 1200}
+SMALL = 32  # px; for what would take too long: the CBR nets, and trainings of thousands of steps
+COUNTS: dict[str, Any] = {"n_train": 6000, "n_val": 500, "n_test": 1200}
 MARKS = (0, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
-RESNET_STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
-SCALES = (0.3, 3.0)  # factors on the random weights; 1 is the plain start
+STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
+SCALE = 0.3  # factor on the random weights
+LONG = ((100, 1000), (700, 2000), (5000, 6000))  # images and steps, long enough to converge
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Job:
         seed: of images, order, head and start.
         scale: factor on the random weights of the backbone.
         lr: of AdamW, the peak of a cosine.
+        side: of the images in px.
     """
 
     model: str
@@ -53,27 +57,26 @@ class Job:
     seed: int
     scale: float = 1.0
     lr: float = 1e-3
+    side: int = SIDE
 
     @property
     def name(self) -> str:
         """Name of its files."""
         scaled = "" if self.scale == 1 and self.lr == 1e-3 else f"_scale{self.scale:g}_lr{self.lr:g}"
-        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}_seed{self.seed}"
+        small = "" if self.side == SIDE else f"_{self.side}px"
+        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}{small}_seed{self.seed}"
 
 
 def grid() -> list[Job]:
     """Every training: the small network first, and seed by seed."""
-    names = list(stages(build_model("resnet10_w16", num_classes=2, in_channels=1)))
-    starts = (*RESNET_STARTS, *(f"upto_{name}" for name in names[:-1]))
     jobs = []
     for seed in SEEDS:
-        jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in starts]
-        jobs += [Job("resnet10_w16", "random", 500, 300, seed, s, lr) for s in SCALES for lr in (1e-3, 1e-3 * s)]
-        jobs += [Job("resnet10_w16", start, 100, 1000, seed) for start in ("random", "transfer")]
+        jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in STARTS]
+        jobs += [Job("resnet10_w16", "random", 500, 300, seed, SCALE, lr) for lr in (1e-3, 1e-3 * SCALE)]
+        for start in ("random", "transfer"):
+            jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
+            jobs += [Job(model, start, 500, 300, seed, side=SMALL) for model in ("cbr_tiny", "cbr_small")]
     jobs += [Job("resnet10_w32", "random", 500, 300, seed) for seed in SEEDS]
-    for model in ("cbr_tiny", "cbr_small"):
-        jobs += [Job(model, start, 500, 300, seed) for seed in SEEDS for start in ("random", "transfer")]
-    jobs += [Job("resnet10_w16", start, 5000, 3000, seed) for seed in SEEDS for start in ("random", "transfer")]
     return jobs
 
 
@@ -99,8 +102,6 @@ def start_network(job: Job, num_classes: int) -> nn.Module:
         gabor_init(model, seed=job.seed, std=float(first_conv(new("procedural")).weight.detach().std()))
     elif job.start == "pretrained_conv1":
         set_conv1(model, first_conv(new("procedural")).weight.detach())
-    elif job.start.startswith("upto_"):
-        transfuse(model, new("procedural"), upto=job.start.removeprefix("upto_"))
     else:
         raise ValueError(f"expected a known start, got {job.start!r}; see start_network for the names")
     return model
@@ -152,14 +153,23 @@ def folder() -> Path:
     return cache_root() / "claims"
 
 
+def _smaller(split: Split, side: int) -> Split:
+    images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
+    return replace(split, images=images)
+
+
 def run_missing(jobs: list[Job]) -> None:
     """Train what has no file yet."""
     missing = [job for job in jobs if not (folder() / f"{job.name}.json").exists()]
     if not missing:
         return
-    data = load_data("phantoms", size=SIDE, n_train=COUNTS["n_train"], n_val=COUNTS["n_val"], n_test=COUNTS["n_test"])
+    data: dict[int, dict[str, Split]] = {}
     for job in tqdm(missing, unit="run", desc="claims"):
-        results, model = train_job(job, data)
+        if job.side not in data:
+            data[job.side] = load_data("phantoms", size=SIDE, **COUNTS)
+            if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
+                data[job.side] = {part: _smaller(split, job.side) for part, split in data[job.side].items()}
+        results, model = train_job(job, data[job.side])
         if keeps_model(job):
             path = folder() / f"{job.name}.pt"
             write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
