@@ -65,7 +65,7 @@ def speed_claims(runs: Runs) -> list[Claim]:
         ),
         row("A slim hybrid keeps most of the speed", "slim - random", speed_gain(runs.get("slim"), random), "below"),
         *(
-            row(f"Transfer converges faster, {name}", "transfer - random, 32 px", speed_gain(*both(runs, name)), "below")
+            row(f"{name}: transfer is faster", "transfer - random (32 px)", speed_gain(*both(runs, name)), "below")
             for name in ("cbr_tiny", "cbr_small")
         ),
     ]
