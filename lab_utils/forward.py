@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lab_utils.data.augment import Augment, augment
 from lab_utils.data.splits import Split
 from lab_utils.device import PRECISIONS, precision_for
-from lab_utils.losses import Criterion
+from lab_utils.losses import Criterion, criterion_for
 from lab_utils.models import preprocess
 from lab_utils.weights import Preprocessing
 
@@ -65,7 +65,7 @@ def forward(model: nn.Module, x: Tensor, *, fast: bool) -> Tensor:
 def batch_loss(
     model: nn.Module,
     split: Split,
-    criterion: Criterion,
+    criterion: Criterion | None,
     *,
     device: torch.device,
     fast: bool,
@@ -74,12 +74,23 @@ def batch_loss(
 ) -> Callable[[Tensor], Tensor]:
     """Return a function from positions in `split` (B,) to the loss of that batch.
 
+    Args:
+        model: a network with `preprocessing`, on `device`.
+        split: the images and labels; they move to `device` for good if that has room for them.
+        criterion: f(logits, labels) -> mean loss; None for the one that fits the task.
+        device: where to compute.
+        fast: compute with bfloat16 and channels_last.
+        config: random changes of the images, or None.
+        generator: source of these changes, on the CPU.
+
     Raises:
         ValueError: when called, if the network has another number of logits than the
             split has classes.
     """
     preprocess(model, split.images[:1])  # a network without preprocessing is refused here
     normalise: Preprocessing = vars(model)["preprocessing"]
+    measure = criterion or criterion_for(split.task)
+    split = resident(split, device)
 
     def loss(indices: Tensor) -> Tensor:
         chosen = indices.to(split.images.device)
@@ -90,7 +101,7 @@ def batch_loss(
         # Not preprocess(): its check of the range would wait for the GPU at every step.
         logits = forward(model, normalise(images), fast=fast)
         check_logits(logits, split)
-        return criterion(logits, labels)
+        return measure(logits, labels)
 
     return loss
 

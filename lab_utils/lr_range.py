@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from lab_utils.data.augment import Augment
 from lab_utils.data.splits import Split, batch_indices
 from lab_utils.device import default_device, seeded
-from lab_utils.forward import batch_loss, is_fast, resident, to_device
-from lab_utils.losses import Criterion, criterion_for
+from lab_utils.forward import batch_loss, is_fast, to_device
+from lab_utils.losses import Criterion
 from lab_utils.optimizers import Groups, make_optimizer, parameter_groups
 from lab_utils.transfer import train_mode
 
@@ -148,15 +148,7 @@ def lr_range_test(
         trial.zero_grad()
         train_mode(trial)
         noise = torch.Generator().manual_seed(seed + 1)
-        loss = batch_loss(
-            trial,
-            resident(train, device),
-            criterion or criterion_for(train.task),
-            device=device,
-            fast=fast,
-            config=augment,
-            generator=noise,
-        )
+        loss = batch_loss(trial, train, criterion, device=device, fast=fast, config=augment, generator=noise)
         order = torch.Generator().manual_seed(seed)
         batches = _shuffled(len(train), batch_size, order)
         lrs = np.geomspace(lr_min, lr_max, steps).tolist()

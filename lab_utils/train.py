@@ -21,7 +21,7 @@ from lab_utils.device import default_device, seeded
 from lab_utils.evaluate import evaluate, predict, score
 from lab_utils.forward import batch_loss, is_fast, resident, to_device
 from lab_utils.history import History, row_steps
-from lab_utils.losses import Criterion, criterion_for, label_counts, masked_bce, probabilities
+from lab_utils.losses import Criterion, label_counts, masked_bce, probabilities
 from lab_utils.lr_range import LRRange, lr_range_test, lr_suggestion
 from lab_utils.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.optimizers import Groups, Schedule, make_optimizer, name_of, parameter_groups
@@ -125,15 +125,7 @@ def fit(
         model=model,
         optimizer=updates,
         schedule=Schedule(updates, schedule, total=total, warmup=warmup),
-        loss=batch_loss(
-            model,
-            resident(train, device),
-            criterion or criterion_for(train.task),
-            device=device,
-            fast=fast,
-            config=augment,
-            generator=noise,
-        ),
+        loss=batch_loss(model, train, criterion, device=device, fast=fast, config=augment, generator=noise),
         counts=label_counts(train.labels) if criterion is None else torch.ones(len(train), dtype=torch.float64),
         order=torch.Generator().manual_seed(seed),
         noise=noise,
