@@ -8,6 +8,7 @@ import ast
 import contextlib
 import html
 import inspect
+import re
 import sys
 import textwrap
 import traceback
@@ -62,11 +63,11 @@ class Outcome:
         colour = _COLOURS[self.status]
         body = f"<b style='color:{colour}'>{_SIGNS[self.status]} {html.escape(self.name)}: {self.status}</b>"
         if self.hint:
-            body += f"<br>{html.escape(self.hint)}"
+            body += f"<br>{_html(self.hint)}"
         if self.line:
             body += f"<pre style='margin:.4em 0'>{html.escape(self.line)}</pre>"
         weight = "normal" if self.status == "correct" else "bold"
-        body += f"<div style='font-weight:{weight}'>{html.escape(self.notice)}</div>"
+        body += f"<div style='font-weight:{weight}'>{_html(self.notice)}</div>"
         return f"<div style='border-left:6px solid {colour};padding:.5em 1em;margin:.3em 0'>{body}</div>"
 
 
@@ -229,6 +230,10 @@ def _students_line(error: BaseException | None, student: Function) -> str:
 
 def _shorten(text: str) -> str:
     return textwrap.shorten(text, 400, placeholder=" ...")
+
+
+def _html(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _wrap(text: str) -> list[str]:

@@ -213,9 +213,10 @@ def test_every_case_draws_the_same_random_numbers():
 
 
 def test_the_box_escapes_html_and_says_what_the_text_says():
-    outcome = Outcome("f", "incorrect", hint="a < b & c", line="line 2 of your cell: x<y")
+    outcome = Outcome("f", "incorrect", hint="a < b & c, see `x[y < z]`", line="line 2 of your cell: x<y")
     page = outcome._repr_html_()
-    assert "a &lt; b &amp; c" in page
+    assert "a &lt; b &amp; c, see <code>x[y &lt; z]</code>" in page
+    assert "THE LAB GOES ON WITH THE KIT&#x27;S OWN <code>f</code>" in page
     assert "x&lt;y" in page
     text = str(outcome)
     assert "a < b & c" in text
