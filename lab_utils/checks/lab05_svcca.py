@@ -64,8 +64,10 @@ def _one_number(student: Similarity) -> None:
     x, y = _layers(SCALES, SHARED)
     value = _value(student, x, y, 1.0)
     if not np.isclose(value, _expected(4), atol=CLOSE):
+        reason = " Is `threshold` used, or always 0.99?" if np.isclose(value, _expected(3), atol=CLOSE) else ""
         raise Wrong(
             f"threshold = 1 keeps everything, so the result is the mean of cca: {_expected(4):.3f}, got {value:.3f}."
+            + reason
         )
 
 
@@ -75,17 +77,20 @@ def _kept_by_variance(student: Similarity) -> None:
     if np.isclose(value, right, atol=CLOSE):
         return
     given = "Variances 100, 9, 4, 1 and threshold 0.9"
+    alone = "Each direction is compared by itself in yours. Add the shares up, from the largest on."
     if np.isclose(value, _expected(3), atol=CLOSE):
-        raise Wrong(
-            f"{given}: 2 directions are enough, you keep 3. Are your shares those of the singular values? The variance "
-            "is their square."
-        )
+        # at 0.7, shares of the singular values (0.625, 0.813) keep 2, a limit on each direction keeps 1
+        sums = np.isclose(_value(student, x, y, 0.7), _expected(2), atol=CLOSE)
+        reason = "Are your shares those of the singular values? The variance is their square." if sums else alone
+        raise Wrong(f"{given}: 2 directions are enough, you keep 3. {reason}")
     if np.isclose(value, _expected(1), atol=CLOSE):
-        raise Wrong(f"{given}: one direction has 0.877 of the variance, which is not enough. You stop one too early.")
+        # at 0.995 a limit on each share, 0.005, keeps all
+        each = np.isclose(_value(student, x, y, 0.995), _expected(4), atol=CLOSE)
+        reason = alone if each else "You stop one too early."
+        raise Wrong(f"{given}: one direction has 0.877 of the variance, which is not enough. {reason}")
     if np.isclose(value, _expected(4), atol=CLOSE):
         raise Wrong(f"{given}: you keep all 4 directions. The threshold is a share of the total variance.")
-    top = np.array([similarity.mean_cca(x, y)])
-    raise Wrong(f"{given}: expected {right:.3f}, got {value:.3f} (all directions: {top[0]:.3f}).")
+    raise Wrong(f"{given}: expected {right:.3f}, got {value:.3f} (all directions would give {_expected(4):.3f}).")
 
 
 def _just_enough(student: Similarity) -> None:
@@ -121,6 +126,16 @@ def _both_layers(student: Similarity) -> None:
             raise Wrong(
                 f"The shared direction hardly varies in one of the layers, so this layer drops it; expected 0, got "
                 f"{value:.3f}. Reduce each layer by itself, both of them."
+            )
+    basis = _basis(400, 5)
+    x = basis[:, :4] * [10, 0.1, 0.1, 0.1]
+    y = np.column_stack([(basis[:, 0] + basis[:, 4]) / np.sqrt(2), basis[:, 1:4]])
+    for a, b in ((x, y), (y, x)):
+        value = _value(student, a, b, 0.99)
+        if not np.isclose(value, np.sqrt(0.5), atol=CLOSE):
+            raise Wrong(
+                f"One layer has 1 strong direction, the other one 4: expected one correlation, 0.707, got {value:.3f}. "
+                "Each layer has a number of directions of its own."
             )
 
 
