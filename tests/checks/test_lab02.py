@@ -45,6 +45,13 @@ def test_solutions_do_on_a_real_network_what_they_do_on_the_small_ones():
     assert head(model).training
 
 
+def test_the_solution_takes_a_batch_norm_without_weight_and_bias():
+    train_mode = load_function(f"solutions/{LAB}", "train_mode")
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False), nn.BatchNorm2d(2)).requires_grad_(False)
+    train_mode(model)
+    assert [module.training for module in model] == [True, True, False]
+
+
 def test_the_small_networks_hold_traps_that_can_be_told_apart():
     model = with_head()
     assert len(batch_norms(model)) == 3
