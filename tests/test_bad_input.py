@@ -23,7 +23,7 @@ from lab_utils.data.splits import Split, check_disjoint, split_by_image, subset
 from lab_utils.models import build_model
 from lab_utils.train import fit
 from lab_utils.transfer import freeze
-from lab_utils.weights import load_weights
+from lab_utils.weights import DEFAULT_PREPROCESSING, load_weights, save_weights
 
 
 class Row(NamedTuple):
@@ -513,10 +513,11 @@ SPLITS = [
 # --- networks, weights, checkpoints, caches ------------------------------------------------------------------------
 
 
-def train(model: str, checkpoint: Path) -> object:
+def train(model: str, checkpoint: Path, **settings: Any) -> object:
     network = build_model(model, num_classes=2, seed=0)
     images = torch.zeros(6, 1, 16, 16, dtype=torch.uint8)
-    return fit(network, by_hand(images=images), steps=1, device="cpu", progress=False, checkpoint=checkpoint)
+    settings |= {"steps": 1, "device": "cpu", "progress": False, "checkpoint": checkpoint}
+    return fit(network, by_hand(images=images), **settings)
 
 
 def checkpoint_of_another_model(folder: Path) -> object:
@@ -527,6 +528,22 @@ def checkpoint_of_another_model(folder: Path) -> object:
 def checkpoint_cut_short(folder: Path) -> object:
     train("cbr_tiny", folder / "run.pt")
     return train("cbr_tiny", cut_short(folder / "run.pt"))
+
+
+def weight_file_cut_short(folder: Path) -> Path:
+    state = build_model("cbr_tiny", num_classes=2, seed=0).state_dict()
+    save_weights(folder / "mine.safetensors", state, DEFAULT_PREPROCESSING[1], model_name="cbr_tiny")
+    return cut_short(folder / "mine.safetensors")
+
+
+def imagenet_without_network(folder: Path) -> object:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.hub._hub_dir", str(folder / "hub"))
+        patch.setattr("torch.hub.urlopen", refuse)
+        return load_weights("resnet18", "imagenet")
 
 
 def file_in_the_way(folder: Path) -> Path:
@@ -558,6 +575,38 @@ NETWORKS = [
         "Expected the weights of cbr_tiny",
         "is not there",
         "Three ways",
+    ),
+    Row(
+        "weights of an unknown source",
+        lambda f: load_weights("cbr_tiny", "imagnet"),
+        ValueError,
+        "Expected weights to be 'procedural', 'imagenet'",
+        "got 'imagnet'",
+        "Did you mean 'imagenet'",
+    ),
+    Row(
+        "weights cut short",
+        lambda f: load_weights("cbr_tiny", weight_file_cut_short(f)),
+        ValueError,
+        "Expected the weights of cbr_tiny",
+        "cut short or of another kind",
+        "Three ways",
+    ),
+    Row(
+        "ImageNet weights without a network",
+        imagenet_without_network,
+        FileNotFoundError,
+        "Expected the weights of resnet18",
+        "Name or service not known",
+        "TORCH_HOME",
+    ),
+    Row(
+        "unknown optimizer",
+        lambda f: train("cbr_tiny", f / "run.pt", optimizer="adamm"),
+        ValueError,
+        "optimizer must be one of adamw, adam, sgd",
+        "got 'adamm'",
+        "Did you mean 'adam",
     ),
     Row(
         "checkpoint of another model",

@@ -37,7 +37,7 @@ def download(url: str, target: Path, *, md5: str) -> None:
     )
 
     def fetch(unfinished: Path) -> None:
-        with unfinished.open("wb") as file:
+        with open(unfinished, "wb") as file:
             for block in _blocks(url, target.name, f"Try again, or {by_hand}."):
                 file.write(block)
         if (found := md5_of(unfinished)) != md5:
