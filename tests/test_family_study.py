@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lab_utils import family_study
+from lab_utils.data.findings import FINDINGS
 from lab_utils.data.splits import Split
 from lab_utils.family_study import SETTINGS, load_results, run_study, train_and_measure
 from lab_utils.models import build_model
@@ -131,3 +132,30 @@ def test_results_that_are_not_there_name_the_nearest(tmp_path):
     assert load_results("lab04_family", tmp_path) == {}
     with pytest.raises(FileNotFoundError, match="lab04_family"):
         load_results("lab04_famly", tmp_path)
+
+
+def test_the_stored_results_are_those_of_the_study():
+    stored = load_results("lab04_family")
+    assert stored["command"] == family_study.COMMAND
+    assert stored["settings"] == SETTINGS
+    done = [(row["network"], row["seed"]) for row in stored["rows"]]
+    assert len(done) == len(set(done))
+    assert {name for name, _ in done} <= set(family_study.NETWORKS)
+    for row in stored["rows"]:
+        assert len(row["curve"]) == len(SETTINGS["marks"])
+        assert row["auroc"] == pytest.approx(np.mean([row[f"auroc_{name}"] for name in FINDINGS]), abs=1e-4)
+
+
+def test_the_published_numbers_are_those_of_the_papers():
+    published = load_results("lab04_published")
+    rows = {(r["network"], r["init"], r["finding"]): (r["mean"], r["sd"]) for r in published["chexpert"]["rows"]}
+    assert len(rows) == 5 * 2 * 5
+    assert rows["resnet50", "random", "Atelectasis"] == (0.7952, 0.0031)
+    assert rows["cbr_tiny", "transfer", "Edema"] == (0.8981, 0.0108)
+    assert rows["cbr_large_t", "random", "Pleural Effusion"] == (0.8837, 0.0001)
+    gains = {
+        (c["data"], c["images"], c["network"]): c["transfer"]["mean"] - c["random"]["mean"]
+        for c in published["comparisons"]
+    }
+    assert gains["Retina", "5,000", "ResNet-50"] == pytest.approx(0.024)
+    assert gains["Kaggle diabetic retinopathy 2015", "35,000", "Inception-v3"] == pytest.approx(0.0653)
