@@ -29,16 +29,16 @@ CKA_OR_CCA = Question(
 )
 
 ALIKE_AT_THE_TOP = Question(
-    "In the last stage the mean CCA of two nets from random weights is 0.40, of two transferred nets 0.35. The null is "
-    "0.10. The difference has the interval -0.08 to -0.02. What may you write?",
+    "In the last stage the mean CCA of two nets from random weights is 0.40, of a transferred net and one from random "
+    "weights 0.35. The null is 0.10. The difference has the interval -0.08 to -0.02. What may you write?",
     (
         ("Transferred nets have learned less", "Similarity tells nothing about how good a network is."),
         (
-            "At the top, nets from random weights are a little more alike than transferred ones",
+            "At the top, two nets from random weights are a little more alike than a transferred net and a random one",
             "This is what was measured, on these images, with this measure. Why is another question.",
         ),
         ("All nets are different, 0.4 is low", "Compare with the null, 0.10: both pairs share far more than chance."),
-        ("Transferred nets share 35 % of their features", "A mean correlation is no share of features."),
+        ("35 % of the random features come from pretraining", "A mean correlation is no share of features."),
     ),
     correct=1,
 )
