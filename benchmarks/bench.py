@@ -147,7 +147,7 @@ def _rest(split: Split) -> tuple[Tensor, Tensor, str, tuple[str, ...]]:
 
 
 def fit_frameworks(rounds: int) -> None:
-    """Lightning's Trainer and fastai's Learner against `fit`: one epoch of the same model and data."""
+    """Lightning's Trainer and fastai's Learner against `fit`: one epoch of the same model and data, all in fp32."""
     missing = [name for name in ("lightning", "fastai") if importlib.util.find_spec(name) is None]
     if missing:
         print(f"frameworks    left out: {', '.join(missing)} not installed (pip install lightning fastai)")
@@ -159,7 +159,7 @@ def fit_frameworks(rounds: int) -> None:
     warnings.simplefilter("ignore")  # theirs, about workers and loggers
 
     def ours() -> None:
-        fit(model, split, epochs=1, progress=False)
+        fit(model, split, epochs=1, precision="fp32", progress=False)
 
     report("lightning", "time of Lightning's Trainer / time of fit, 1024 images", ratios(
         lambda: _lightning_epoch(model, loader), ours, rounds=rounds), "more than 1")  # fmt: skip
@@ -183,6 +183,7 @@ def _lightning_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
 
+    model.train()  # fit leaves it in eval mode, in which Lightning would train on: batch norm costs less there
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     lightning.Trainer(max_epochs=1, enable_model_summary=False, **quiet).fit(Task(), loader)
@@ -203,7 +204,7 @@ def _fastai_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> N
 
 
 def probe_cached(rounds: int) -> None:
-    """30 epochs of a head through the frozen backbone against features computed once and a linear probe."""
+    """30 epochs of a head through the frozen backbone against features computed once and a linear probe, in fp32."""
     split = phantoms(512)
     model = build_model("resnet10_w16", num_classes=5, seed=0)
     freeze(model)
@@ -212,7 +213,10 @@ def probe_cached(rounds: int) -> None:
         features = extract_features(model, split.images)
         linear_probe(features, split.labels, features, task=split.task)
 
-    found = ratios(lambda: fit(model, split, epochs=30, progress=False), cached, rounds=max(1, rounds // 3))
+    def epochs() -> None:
+        fit(model, split, epochs=30, precision="fp32", progress=False)
+
+    found = ratios(epochs, cached, rounds=max(1, rounds // 3))
     report("probe_cached", "30 epochs of the head / cached features and probe, 512 images", found, "at least 20")
 
 
