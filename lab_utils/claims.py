@@ -208,7 +208,11 @@ def main() -> None:
     part, parts = (int(number) for number in parser.parse_args().part.split("/"))
     with one_thread():
         run_missing(grid()[part - 1 :: parts])
-        write_table()
+        left = len(grid()) - len(list(finished(grid())))
+        if left:
+            print(f"{left} runs of other parts are missing; the command that finishes last writes the table")
+        else:
+            write_table()
 
 
 if __name__ == "__main__":
