@@ -59,8 +59,8 @@ WHICH_COPY = Question(
 )
 
 DISAGREE = Question(
-    "For the stem of a transferred network you find: relative distance large, similarity to the start (CCA) high. How "
-    "can both be true?",
+    "For layer2 of a transferred network you find: a large relative distance from the start, and a high similarity "
+    "(CCA) to the start. How can both be true?",
     (
         ("One of the two must be a mistake", "They measure different things."),
         (
