@@ -97,6 +97,11 @@ def test_every_network_with_a_recipe_is_shipped_and_all_files_together_stay_belo
     folder = data_root() / "weights"
     entries = json.loads((folder / "manifest.json").read_text())
     assert set(entries) == set(RECIPES)
+    for name, recipe in RECIPES.items():  # the command in the manifest makes what is shipped
+        shipped = {"photos": 0} | entries[name]["recipe"]
+        assert {key: shipped[key] for key in ("steps", "small_steps", "photos", "images", "lr")} == {
+            key: getattr(recipe, key) for key in ("steps", "small_steps", "photos", "images", "lr")
+        }
     assert sum((folder / entry["file"]).stat().st_size for entry in entries.values()) < 25e6
 
 
