@@ -229,11 +229,11 @@ def test_measuring_more_often_does_not_change_the_training():
 def test_model_ends_with_its_best_weights_and_they_are_a_copy():
     train, val = tiny_split(80), tiny_split(60, seed=1)
     model = TinyNet()
-    history = quiet_fit(model, train, val, steps=20, lr=0.05, eval_every=1)
+    history = quiet_fit(model, train, val, steps=20, lr=0.05, eval_every=1, precision="fp32")
     assert history.monitor == "val_auroc"
     assert history.best_value == max(history.column("val_auroc"))
     assert history.rows[history.best_step - 1]["val_auroc"] == history.best_value
-    assert evaluate(model, val, device="cpu")["auroc"] == history.best_value
+    assert evaluate(model, val, device="cpu", precision="fp32")["auroc"] == history.best_value
     assert history.best_step < 20, "choose data where the last step is not the best"
     assert_same(state_of(model), history.best_state)
 
