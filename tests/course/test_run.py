@@ -39,6 +39,17 @@ def test_a_lab_in_its_bands_gives_html_with_pictures_and_status_0(course, capsys
     assert "in the band" in page
 
 
+def test_the_page_shows_what_widgets_carry_and_no_progress_bar(course):
+    bar = "from lab_utils.study import run_grid\nrun_grid(lambda x: {'y': x}, [{'x': 1}], workers=1)['y'].sum()"
+    knob = "import matplotlib.pyplot as plt\nfrom lab_utils.widgets import explore\n"
+    knob += "explore(lambda n: plt.subplots()[1].set(title=n), n=[1, 2])"
+    write(course[0], "01_a", bar, knob, COMPARE)
+    assert run(*course) == 0
+    page = (course[1] / "01_a.html").read_text()
+    assert "run/s]" not in page
+    assert "data:image/png;base64," in page
+
+
 def test_a_missed_band_is_named_and_gives_status_1(course, capsys):
     publish(course[0].parent, 0.2, 0.3)
     write(course[0], "01_a", COMPARE, "print('after' + 'wards')")
