@@ -71,7 +71,7 @@ def adapt_conv1(weight: Tensor) -> Tensor:
 
 def _curve(fall: float, turn: float, *, noise: float = 0.0, width: float = 1.2) -> tuple[Floats, Floats]:
     """A range test from 1e-6 to 1 that falls fastest at `fall` and turns up at `turn`."""
-    lrs = np.geomspace(1e-6, 1.0, 101)
+    lrs = np.geomspace(1e-6, 1.0, 101, dtype=np.float64)
     u = np.log(lrs)
     losses = 0.7 - 0.4 / (1 + np.exp(-(u - np.log(fall)) / width)) + 0.03 * np.maximum(0, u - np.log(turn)) ** 2
     return lrs, losses + noise * np.random.default_rng(5).normal(size=len(lrs))

@@ -39,8 +39,8 @@ class Draws:
         raw = np.empty((len(unique), scalars + noise), np.uint64)
         for i, number in enumerate(unique.tolist()):
             raw[i] = np.random.Philox(key=[seed, number], counter=counter).random_raw(scalars + noise)
-        raw = raw[row.reshape(-1)]
-        self._scalars, self._noise = raw[:, :scalars], raw[:, scalars:]
+        words = raw[row.reshape(-1)]
+        self._scalars, self._noise = words[:, :scalars], words[:, scalars:]
         self._next_scalar = self._next_noise = 0
         fractions = (self._scalars >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
         self._fractions = np.ascontiguousarray(fractions.T)[:, :, None, None]  # (scalars, B, 1, 1)
