@@ -156,7 +156,7 @@ def similarity_claims(runs: Runs) -> list[Claim]:
             "At the top nothing is reused",
             "similarity to the start, layer4: transfer - random",
             paired_difference(kept[:, -1], drawn[:, -1]),
-            "none",
+            "not above",
             seeds,
         ),
         row(

@@ -47,7 +47,7 @@ def verdict(interval: Interval, expected: str, same: float = SAME) -> str:
 
     Args:
         interval: mean, low, high.
-        expected: ``"above"`` or ``"below"`` 0, or ``"none"``: no effect larger than `same`.
+        expected: ``"above"`` or ``"below"`` 0; ``"none"``: no effect larger than `same`; ``"not above"``: none upwards.
         same: what counts as no effect.
 
     Returns:
@@ -55,6 +55,8 @@ def verdict(interval: Interval, expected: str, same: float = SAME) -> str:
         the seeds do not tell.
     """
     _, low, high = interval
+    if expected == "not above":
+        return "shown" if high < same else "refuted" if low > same else "open"
     if expected == "none":
         return "shown" if -same < low and high < same else "refuted" if low > same or high < -same else "open"
     sign = 1 if expected == "above" else -1

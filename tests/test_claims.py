@@ -93,6 +93,9 @@ def test_models_are_kept_where_activations_are_compared() -> None:
         ((0.005, -0.02, 0.03), "none", "open"),
         ((0.03, 0.02, 0.04), "none", "refuted"),
         ((0.012, 0.005, 0.019), "none", "open"),
+        ((-0.05, -0.08, -0.02), "not above", "shown"),
+        ((0.005, -0.02, 0.03), "not above", "open"),
+        ((0.03, 0.02, 0.04), "not above", "refuted"),
         ((math.nan, math.nan, math.nan), "above", "open"),
     ],
 )
