@@ -1,0 +1,25 @@
+"""README says what the repository holds."""
+
+from pathlib import Path
+
+from lab_utils.claims_view import claims_markdown, read_claims
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_table_of_claims_is_that_of_the_stored_study() -> None:
+    assert claims_markdown(read_claims()) in README
+
+
+def test_every_lab_is_listed_and_has_its_result() -> None:
+    for notebook in sorted((ROOT / "labs").glob("0*.ipynb")):
+        assert f"| `{notebook.stem}` |" in README
+        assert f"### Lab {int(notebook.stem[:2])}: " in README
+        assert f"data/pictures/lab{notebook.stem[:2]}.png" in README
+
+
+def test_every_picture_is_there() -> None:
+    pictures = [part.split(")")[0] for part in README.split("](")[1:] if part.split(")")[0].endswith(".png")]
+    assert pictures
+    assert [path for path in pictures if not (ROOT / path).is_file()] == []
