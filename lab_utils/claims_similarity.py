@@ -46,10 +46,12 @@ def measure_similarity(model: str) -> dict[str, dict[str, NDArray[np.float64]]]:
 
     Returns:
         "to_start": start -> (seeds, stages), each network with itself before training. "between": start -> (pairs,
-        stages), networks of two seeds, pairs in the order of `itertools.combinations`. Only seeds that are done.
+        stages), networks of two seeds, pairs in the order of `itertools.combinations`; start "mixed" is the mean of
+        the random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
     """
     images = probe_images()
     result: dict[str, dict[str, NDArray[np.float64]]] = {"to_start": {}, "between": {}}
+    networks: dict[str, list[nn.Module]] = {}
     for start in ("random", "transfer"):
         jobs = [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start)]
         jobs = [job for job in jobs if (folder() / f"{job.name}.pt").exists()]
@@ -58,6 +60,12 @@ def measure_similarity(model: str) -> dict[str, dict[str, NDArray[np.float64]]]:
         between = [alike(a, b, images) for a, b in itertools.combinations(models, 2)]
         result["to_start"][start] = np.array([list(row.values()) for row in to_start])
         result["between"][start] = np.array([list(row.values()) for row in between])
+        networks[start] = models
+    mixed = [
+        [alike(networks["random"][i], networks["transfer"][j], images) for i, j in (pair, pair[::-1])]
+        for pair in itertools.combinations(range(min(map(len, networks.values()))), 2)
+    ]
+    result["between"]["mixed"] = np.array([np.mean([list(row.values()) for row in rows], axis=0) for rows in mixed])
     return result
 
 
