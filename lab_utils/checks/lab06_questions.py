@@ -26,8 +26,8 @@ WHAT_MEAN_VAR_TELLS = Question(
 )
 
 CENSORED = Question(
-    "Three of four runs reach the goal, after 30, 50 and 70 steps; the fourth has not reached it when training ends at 100. "
-    "What do you report?",
+    "Three of four runs reach the goal, after 30, 50 and 70 steps; the fourth has not reached it when training ends "
+    "at 100. What do you report?",
     (
         ("Mean 50, from the three runs that arrived", "The slowest run is thrown away, so the start looks too fast."),
         ("Mean 62.5: the fourth counts as 100, it arrived then", "It did not arrive. All we know is: later than 100."),
