@@ -33,7 +33,7 @@ lab: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
-	$(BIN)/python -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	$(BIN)/python -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=1500 \
 	  --numprocesses=$(JOBS) tests labs solutions
 
 run: $(INSTALLED)
