@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lab_utils.models import Stage, head, preprocess
 from lab_utils.models import stages as stages_of
+from lab_utils.modes import eval_mode
 from lab_utils.stages import unknown_name
 
 
@@ -168,7 +169,7 @@ def _stream(
         model.to(device)
     here = next(model.parameters()).device
     results: dict[str, Tensor] = {}
-    with evaluating(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad():
         for start in range(0, len(images), batch_size):
             batch = preprocess(model, images[start : start + batch_size].to(here))
             for name, values in outputs(batch).items():
@@ -185,18 +186,6 @@ def check_images(images: Tensor, batch_size: int) -> None:
         raise ValueError(f"expected a tensor of at least one image, (N, C, H, W), got {got}; pass split.images")
     if batch_size < 1:
         raise ValueError(f"expected batch_size of at least 1, got {batch_size}")
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards every module is in the mode it was in, frozen ones too."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def _channels_first(values: Tensor, stage: Stage | None, pooled: bool) -> Tensor:

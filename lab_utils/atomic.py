@@ -33,6 +33,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         remove_quietly(unfinished)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text, UTF-8, as `write_whole` does."""
+    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))
+
+
 def remove_quietly(path: Path) -> None:
     """Remove a file if it is there and that is possible."""
     with suppress(OSError):

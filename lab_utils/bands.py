@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab_utils.atomic import write_whole
+from lab_utils.atomic import write_text
 from lab_utils.profile import data_root, profile
 
 SCHEMA = 1
@@ -114,4 +114,4 @@ def _entry(lab: str) -> Mapping[str, Any]:
 
 def _write(path: Path, content: object) -> None:
     text = json.dumps(content, indent=1) + "\n"
-    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))
+    write_text(path, text)

@@ -90,7 +90,7 @@ def final_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
 
 def speed_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
     """Paired difference of the steps to `GOAL`, a minus b; runs that never get there count as the last step."""
-    (xs, xr), (ys, yr) = (zip(*part, strict=True) for part in pairs(a, b, lambda row: reached(row)))
+    (xs, xr), (ys, yr) = (zip(*part, strict=True) for part in pairs(a, b, reached))
     found = compare_steps(xs, xr, ys, yr, horizon=min(max(row["steps"]) for row in a.values()))
     return (found.difference, found.low, found.high), len(xs)
 

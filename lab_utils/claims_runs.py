@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
-from lab_utils.atomic import write_whole
+from lab_utils.atomic import write_text, write_whole
 from lab_utils.conv1 import first_conv, set_conv1
 from lab_utils.data import load_data
 from lab_utils.data.augment import MILD
@@ -174,7 +174,7 @@ def run_missing(jobs: list[Job]) -> None:
             path = folder() / f"{job.name}.pt"
             write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
         text = json.dumps({"job": asdict(job), **results})
-        write_whole(folder() / f"{job.name}.json", lambda unfinished, text=text: unfinished.write_text(text))  # type: ignore[misc]
+        write_text(folder() / f"{job.name}.json", text)
 
 
 def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:

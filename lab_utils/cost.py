@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lab_utils.modes import eval_mode
+
 _SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 # Parallel to the main path of a block, not behind it.
 _SHORTCUT = re.compile(r"(^|\.)(shortcut|downsample)(\.|$)")
@@ -23,16 +25,10 @@ def count_flops(model: nn.Module, side: int, *, in_channels: int = 1) -> int:
         side: height and width of the image in px.
         in_channels: channels that the network takes.
     """
-    modes = {module: module.training for module in model.modules()}
     parameter = next(model.parameters())
     image = torch.zeros(1, in_channels, side, side, dtype=parameter.dtype, device=parameter.device)
-    model.eval()
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(image)
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with eval_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(image)
     return int(counter.get_total_flops())
 
 

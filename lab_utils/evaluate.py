@@ -1,7 +1,5 @@
 """What a trained network says about a split, and how good that is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from lab_utils.forward import check_logits, forward, is_fast, to_device
 from lab_utils.losses import criterion_for, probabilities
 from lab_utils.memory import free_memory, is_out_of_memory, out_of_memory
 from lab_utils.models import preprocess
+from lab_utils.modes import eval_mode
 
 
 @torch.no_grad()
@@ -67,18 +66,6 @@ def predict(
                 continue
             free_memory()  # outside the except block, which keeps the failed batch alive
     return torch.cat(done)
-
-
-@contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside the block; afterwards every module is as it was."""
-    before = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before.items():
-            module.training = training
 
 
 def evaluate(

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lab_utils.atomic import write_whole
+from lab_utils.atomic import write_text
 from lab_utils.data import load_data
 from lab_utils.data.augment import MILD
 from lab_utils.data.splits import Split, subset
@@ -150,7 +150,7 @@ def run_study(path: Path, networks: Sequence[str] = NETWORKS, settings: dict[str
         rounded = {key: np.round(value, 4).tolist() for key, value in result.items()}
         study["rows"].append({"network": name, "n": settings["n"], "seed": seed, **rounded})
         text = json.dumps(study, indent=1) + "\n"
-        write_whole(path, lambda unfinished, text=text: unfinished.write_text(text, "utf-8"))  # type: ignore[misc]
+        write_text(path, text)
         print(f"{name}, seed {seed}: test AUROC {result['auroc']:.3f}", flush=True)
 
 

@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lab_utils.atomic import write_text
 from lab_utils.cbr import cbr_small, cbr_tiny
 from lab_utils.data.photos import cells, make_photos
 from lab_utils.data.sources import load_fractals
 from lab_utils.device import default_device
 from lab_utils.profile import cache_root, data_root
 from lab_utils.resnet10 import resnet10
-from lab_utils.source_training import Recipe, held_out_accuracy, relative_scale, train, write_whole
+from lab_utils.source_training import Recipe, held_out_accuracy, relative_scale, train
 from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 
 # The first half of the steps, or a little more, sees images of half the side. A network that meets the full side only
@@ -88,9 +89,9 @@ def ship(
     manifest = folder / "manifest.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else {}
     text = json.dumps({**entries, name: entry}, indent=2, sort_keys=True) + "\n"
-    write_whole(manifest, lambda temporary: temporary.write_text(text))
+    write_text(manifest, text)
     log = "\n".join([*lines, f"shipped: held-out accuracy {accuracy:.4f} with fp16 filters", ""])
-    write_whole(folder / f"{name}.log", lambda temporary: temporary.write_text(log))
+    write_text(folder / f"{name}.log", log)
     return entry
 
 

@@ -7,17 +7,16 @@ initialisation, as ImageNet weights are.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lab_utils.atomic import write_whole
 from lab_utils.device import precision_for
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING
 
@@ -235,14 +234,3 @@ def _resume(
     optimizer.load_state_dict(state["optimizer"])
     print(f"{name} goes on from step {state['step']} of {path}", flush=True)
     return state["step"], state["lines"], state["seconds"]
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write under a temporary name, then rename: the file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

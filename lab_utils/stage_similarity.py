@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lab_utils.activations import check_images, conv_to_samples, evaluating, outputs_of
+from lab_utils.activations import check_images, conv_to_samples, outputs_of
 from lab_utils.covariance import Covariances, covariances, merged
 from lab_utils.models import preprocess, stages
+from lab_utils.modes import eval_mode
 
 CONV = ("positions", "pooled")
 Pair = tuple[str, str]
@@ -58,7 +59,7 @@ def stage_covariances(
     rng = torch.Generator().manual_seed(permute) if permute is not None else None
     order = torch.arange(len(images)) if rng is None else torch.randperm(len(images), generator=rng)
     found: dict[Pair, list[Covariances]] = {pair: [] for pair in chosen}
-    with evaluating(model_x), evaluating(model_y), torch.no_grad():
+    with eval_mode(model_x), eval_mode(model_y), torch.no_grad():
         for part in torch.arange(len(images)).tensor_split(parts):
             sums: dict[Pair, list[Covariances]] = {pair: [] for pair in chosen}
             for index in part.split(batch_size):

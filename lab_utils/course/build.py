@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from lab_utils.atomic import write_whole
+from lab_utils.atomic import write_text
 from lab_utils.course.bootstrap import FIRST_LINE, Course, bootstrap_cell, read_course
 from lab_utils.course.marks import split_solution, student_source
 
@@ -37,7 +37,7 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
         raise ValueError("\n".join(found))
     changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in changed:
-        _write(path, wanted[path])
+        write_text(path, wanted[path])
     return changed
 
 
@@ -153,7 +153,3 @@ def _texts(node: Any) -> Iterator[str]:
 
 def _squeeze(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))

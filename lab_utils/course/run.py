@@ -15,7 +15,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from lab_utils.atomic import write_whole
+from lab_utils.atomic import write_text
 from lab_utils.bands import Row, expected_seconds, rows
 from lab_utils.profile import profile
 
@@ -139,4 +139,4 @@ def _write_html(notebook: NotebookNode, lab: str, build: Path) -> None:
         if cell.cell_type == "code":  # a bar would stand at 0 % for ever; other widgets carry a picture or a list
             cell.outputs = [out for out in cell.outputs if set(out.get("data", {})) != {WIDGET, "text/plain"}]
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": lab}})
-    write_whole(build / f"{lab}.html", lambda unfinished: unfinished.write_text(page, "utf-8"))
+    write_text(build / f"{lab}.html", page)
