@@ -1,0 +1,133 @@
+"""What grading found in one submission, and the file it is kept in: results/<student>.json.
+
+Nothing in it depends on when or where it was graded, so that grading again gives the same file, byte for byte.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab_utils.atomic import write_text
+
+# Of a question or a case. A failed run is never a bare 0: the status says which failure it was.
+GRADED = "graded"  # verdicts were reached, right or wrong
+NOT_ATTEMPTED = "not attempted"  # the stub is still there
+CRASHED = "crashed"  # the student's code raised, or its process died
+TIMED_OUT = "timed out"
+INVALID = "invalid notebook"  # cannot be read as a notebook
+MISSING = "missing"  # no function, file or answer of that name; no submission at all
+WAITING = "to be marked"  # a written answer that a person has not marked yet
+PASSED = "passed"  # of a case
+WRONG = "wrong"  # of a case
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case of a question.
+
+    Attributes:
+        name: what the case holds the answer to, in words for the student.
+        weight: its share of the question, relative to the other cases.
+        status: PASSED, WRONG, NOT_ATTEMPTED, CRASHED, TIMED_OUT or MISSING.
+        hint: for the student; never a probe's input, never the right answer.
+        line: the student's own line where it went wrong, or "".
+    """
+
+    name: str
+    weight: float
+    status: str
+    hint: str = ""
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionResult:
+    """One question: points reached, and why."""
+
+    name: str
+    points: float
+    out_of: float
+    status: str
+    cases: tuple[CaseResult, ...] = ()
+    hint: str = ""
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A known mistake that was seen in the notebook's text. It costs no points; it explains."""
+
+    title: str
+    text: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One submission.
+
+    Attributes:
+        student: the roster's identifier.
+        sha: the graded commit, or "".
+        notebook: path of the graded notebook inside the repository, or "".
+        status: GRADED, INVALID or MISSING.
+        questions: one for each question of the homework, in order.
+        metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
+        remarks: known mistakes in the text of the notebook.
+        answers: written question to the student's text, for the marker.
+        message: why the submission as a whole was not graded, or "".
+    """
+
+    student: str
+    sha: str
+    notebook: str
+    status: str
+    questions: tuple[QuestionResult, ...]
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+    answers: dict[str, str] = field(default_factory=dict)
+    message: str = ""
+
+
+def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:
+    """Add up the cases of a question: points in proportion to weight, to a hundredth of a point.
+
+    The status is GRADED as soon as one case reached a verdict; else it is that of the first case. Hint and line are
+    those of the first case that did not pass.
+    """
+    failed = next((case for case in cases if case.status != PASSED), None)
+    reached = any(case.status in (PASSED, WRONG) for case in cases)
+    share = sum(case.weight for case in cases if case.status == PASSED) / sum(case.weight for case in cases)
+    return QuestionResult(
+        name=name,
+        points=round(out_of * share, 2),
+        out_of=out_of,
+        status=GRADED if reached or failed is None else failed.status,
+        cases=cases,
+        hint=failed.hint if failed else "",
+        line=failed.line if failed else "",
+    )
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result, whole or not at all."""
+    write_text(path, json.dumps(asdict(result), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_result(path: Path) -> Result:
+    """Read what `write_result` wrote.
+
+    Raises:
+        ValueError: if the file is not a result.
+    """
+    try:
+        table: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        questions = tuple(
+            QuestionResult(**(entry | {"cases": tuple(CaseResult(**case) for case in entry["cases"])}))
+            for entry in table.pop("questions")
+        )
+        remarks = tuple(Remark(**entry) for entry in table.pop("remarks"))
+        return Result(**table, questions=questions, remarks=remarks)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"Expected a grading result in {path}, got {error}. Delete it and grade again.") from error
