@@ -1,13 +1,9 @@
-"""The first cell of every lab, and the course settings stamped into it."""
+"""What `build` stamps into a notebook from the course settings: the first cell, the Colab badge, the deadline."""
 
-import sys
-from pathlib import Path
-from typing import NamedTuple
+import re
+from datetime import datetime
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from lab_utils.course.settings import Course, Homework
 
 FIRST_LINE = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
 
@@ -35,37 +31,43 @@ from lab_utils.doctor import start
 
 start("{lab}")"""
 
-
-class Course(NamedTuple):
-    """Settings from course.toml."""
-
-    repository: str
-    folder: str
-
-
-def read_course(path: Path) -> Course:
-    """Read course.toml.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a setting is missing, no text, or would break out of its quotes in the cell.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the course settings in {path}, found no file. Restore it from the repository."
-        )
-    with path.open("rb") as file:
-        table = tomllib.load(file).get("course", {})
-    for name in Course._fields:
-        value = table.get(name)
-        if not isinstance(value, str) or not value or any(character in value for character in '"\\\n'):
-            raise ValueError(
-                f"Expected {path} to hold [course] {name} as a text without quotes, backslashes and line breaks, "
-                f"got {value!r}. Correct the line."
-            )
-    return Course(table["repository"], table["folder"])
+STAMP = "<!-- From course.toml, by build: do not edit here. -->"
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 
 def bootstrap_cell(lab: str, course: Course) -> str:
     """Return the source of the first cell of `lab`; it touches no network where lab_utils is installed."""
     return _CELL.format(first_line=FIRST_LINE, lab=lab, repository=course.repository, folder=course.folder)
+
+
+def stamp_cell(lab: str, course: Course) -> str:
+    """Return the text of the stamped cell of `lab`, or "" where there is nothing to tell.
+
+    The badge opens the released notebook in Colab; it needs a repository on github.com.
+    """
+    lines = []
+    if match := _GITHUB.fullmatch(course.repository):
+        address = f"https://colab.research.google.com/github/{match[1]}/blob/{course.branch}/labs/{lab}.ipynb"
+        lines.append(f"[![Open In Colab]({_BADGE})]({address})")
+    if lab in course.homeworks:
+        lines.append(deadline_text(course.homeworks[lab]))
+    return "\n\n".join([STAMP, *lines]) if lines else ""
+
+
+def deadline_text(homework: Homework) -> str:
+    """Say in Markdown when a homework is due, and what lateness costs."""
+    late = homework.late
+    grace = f"{late.grace.total_seconds() / 60:g} minutes"
+    cost = {
+        "none": "Work that comes later counts in full.",
+        "zero": "Work that comes later counts nothing.",
+        "percent": f"Every started {late.per} after it costs {late.percent:g} % of the points.",
+    }[late.rule]
+    forgiven = f" A delay of up to {grace} costs nothing." if late.grace and late.rule != "none" else ""
+    return f"**Due: {_when(homework.deadline)}.** {cost}{forgiven}"
+
+
+def _when(moment: datetime) -> str:
+    zone = moment.strftime("%z")
+    return f"{moment.strftime('%A')} {moment.day} {moment.strftime('%B %Y, %H:%M:%S')} (UTC{zone[:3]}:{zone[3:]})"

@@ -15,8 +15,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from lab_utils.atomic import write_text
-from lab_utils.course.bootstrap import FIRST_LINE, Course, bootstrap_cell, read_course
+from lab_utils.course.bootstrap import FIRST_LINE, STAMP, bootstrap_cell, stamp_cell
 from lab_utils.course.marks import split_solution, student_source
+from lab_utils.course.settings import Course, read_course
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -55,9 +56,11 @@ def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
 
 
 def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
-    """Return the notebook in canonical form, its first cell the bootstrap cell of lab `name`."""
-    cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith(FIRST_LINE)]
+    """Return the notebook in canonical form, its first cell the bootstrap cell of lab `name`, then the stamped text."""
+    cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith((FIRST_LINE, STAMP))]
     cells.insert(0, nbformat.v4.new_code_cell(bootstrap_cell(name, course)))
+    if text := stamp_cell(name, course):
+        cells.insert(1, nbformat.v4.new_markdown_cell(text))
     seen: dict[str, int] = {}
     for cell in cells:
         cell.metadata = NotebookNode({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})

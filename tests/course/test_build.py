@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lab_utils.course.bootstrap import FIRST_LINE, Course, bootstrap_cell, read_course
+from lab_utils.course.bootstrap import FIRST_LINE, STAMP, bootstrap_cell
 from lab_utils.course.build import build, check, leaks
 from lab_utils.course.marks import regions, student_source
+from lab_utils.course.settings import Course, read_course
 
 EXERCISE = """\
 def double(x):
@@ -163,6 +164,26 @@ def test_the_first_cell_is_stamped_from_the_course_file_and_only_once(course):
         assert "https://example.org/b.git" in cells[0].source
         assert 'start("00_a")' in cells[0].source
         assert [cell.source for cell in cells[1:]] == ["x = 1"]
+
+
+def test_badge_and_deadline_are_stamped_once_and_follow_the_course_file(course):
+    solutions, labs, file = course
+    write(solutions, "homework4", "x = 1")
+    settings = '[course]\nrepository = "https://github.com/u/a.git"\nfolder = "a"\n'
+    dates = '[homework4]\nrelease = "2026-10-01T09:00:00Z"\ndeadline = "2026-11-06T23:59:00Z"\n'
+    file.write_text(settings + dates)
+    build(*course)
+    assert build(*course) == []
+    file.write_text(settings + dates.replace("11-06", "11-07"))
+    build(*course)
+    for folder in (solutions, labs):
+        cells = read(folder, "homework4").cells
+        assert [cell.source for cell in cells[2:]] == ["x = 1"]
+        assert "github/u/a/blob/main/labs/homework4.ipynb" in cells[1].source
+        assert "Saturday 7 November" in cells[1].source
+    file.write_text(settings.replace("github.com", "example.org"))
+    build(*course)
+    assert not any(cell.source.startswith(STAMP) for cell in read(labs, "homework4").cells)
 
 
 def test_the_first_cell_runs_without_network_or_pip_where_the_package_is_installed(course, tmp_path):
