@@ -13,7 +13,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lab_utils.checks.sandbox import OutOfTime, same_random_numbers, time_limit, with_copies
@@ -38,16 +38,20 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found. `line` is where the student's own code failed, if it did."""
+    """What a check found. `line` is where the student's own code failed; `graded`: no kit stands in, points count."""
 
     name: str
     status: Status
     hint: str = ""
     line: str = ""
+    graded: bool = False
 
     @property
     def notice(self) -> str:
         """Say which version the lab goes on with."""
+        if self.graded:
+            good = self.status == "correct"
+            return "The grader tries other inputs." if good else f"Nothing stands in for `{self.name}`."
         if self.status == "correct":
             return "The lab goes on with your function."
         return f"THE LAB GOES ON WITH THE KIT'S OWN `{self.name}`, not with yours."
@@ -98,16 +102,21 @@ def judge(
     return student if outcome.status == "correct" and callable(student) else kit
 
 
+def report(name: str, student: object, cases: Sequence[Case]) -> None:
+    """Run the cases of a homework on the student's function and print the outcome; the kit has no version of it."""
+    show(replace(examine(name, student, None, cases), graded=True))
+
+
 def examine(
     name: str,
     student: object,
-    kit: Function,
+    kit: Function | None,
     cases: Sequence[Case],
     *,
     seconds: float = SECONDS_PER_CASE,
 ) -> Outcome:
     """Return the outcome that `judge` prints."""
-    if student is kit:
+    if student is kit and kit is not None:
         hint = f"This is the kit's own version. Run the cell with your `{name}` again, then this check."
         return Outcome(name, "not attempted", hint)
     if student is None or student is ... or _is_stub(student):
@@ -134,7 +143,7 @@ def show(outcome: Outcome) -> None:
         print(outcome)
 
 
-def _run_case(name: str, student: Function, kit: Function, case: Case, seconds: float) -> Outcome | None:
+def _run_case(name: str, student: Function, kit: Function | None, case: Case, seconds: float) -> Outcome | None:
     """Return None if the case passes, else the outcome."""
     returned: list[object] = []
     try:
@@ -170,12 +179,14 @@ def _unusable(name: str, returned: list[object], error: BaseException) -> str:
     )
 
 
-def _unfinished(name: str, kit: Function, case: Case, returned: list[object]) -> Outcome | None:
+def _unfinished(name: str, kit: Function | None, case: Case, returned: list[object]) -> Outcome | None:
     """Tell a forgotten ``return`` (and ``return ...``) from a wrong value: the kit returns one, they do not."""
     if not returned or not (returned[-1] is None or returned[-1] is ...):
         return None
     if returned[-1] is ...:
         return Outcome(name, "not attempted", f"Replace the `...` in `{name}` by your code.")
+    if kit is None:
+        return None  # the case itself says so, where a function has to return something
     expected: list[object] = []
     with contextlib.suppress(Exception), same_random_numbers():
         case(with_copies(kit, expected))

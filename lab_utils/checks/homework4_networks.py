@@ -1,0 +1,132 @@
+"""What homework 4 tries functions about networks on: small networks that are drawn, and what becomes of them.
+
+The text of this file also travels to where a student's code is graded, so it needs nothing of the kit. It reports in
+numbers and decides nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+OWN = "scale"  # the network's own parameter, in none of its parts
+
+
+class Block(nn.Module):
+    """Convolution, batch norm, a gate with a linear layer and a shortcut with a batch norm of its own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.bn = nn.BatchNorm2d(width)
+        self.fc = nn.Linear(width, width)  # a linear layer of the backbone, as in EfficientNet's gates
+        self.shortcut = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        y = self.bn(self.conv(x))
+        gate = self.fc(y.mean(dim=(2, 3))).sigmoid()
+        return (y * gate[:, :, None, None] + self.shortcut(x)).relu()
+
+
+class Network(nn.Module):
+    """Grey images (B, 1, H, W) to two logits, by way of parts and a classifier with any names."""
+
+    def __init__(self, parts: list[str], classifier: str, width: int, *, deep: bool, first: bool) -> None:
+        super().__init__()
+        top: nn.Module = nn.Linear(width, 2)
+        if deep:  # batch norm and dropout in the classifier: they learn, so they train
+            top = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.5), top)
+        self.scale = nn.Parameter(torch.ones(width))
+        self._order, self._classifier = list(parts), classifier
+        if first:  # the order of registration need not be the order of computation
+            self.add_module(classifier, top)
+        stem = nn.Sequential(nn.Conv2d(1, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        for name in parts:
+            self.add_module(name, stem if name == parts[0] else Block(width))
+        if not first:
+            self.add_module(classifier, top)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 1, H, W) to logits (B, 2)."""
+        for name in self._order:
+            x = self.get_submodule(name)(x)
+        return self.get_submodule(self._classifier)(x.mean(dim=(2, 3)) * self.scale)
+
+
+def build(plan: dict[str, Any]) -> Network:
+    """Return the network of a plan, the same for the same plan.
+
+    Args:
+        plan: "seed", "parts" (names), "classifier" (name), "width", "deep", "first"; "frozen": names of modules (or of
+            the network's own parameter) whose parameters do not learn; "training": the mode.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan["seed"])
+        model = Network(plan["parts"], plan["classifier"], plan["width"], deep=plan["deep"], first=plan["first"])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape))
+    for name in plan["frozen"]:
+        (model.scale if name == OWN else model.get_submodule(name)).requires_grad_(False)
+    return model.train(plan["training"])
+
+
+def state_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of all parameters and buffers, float64."""
+    return {name: tensor.detach().double().clone() for name, tensor in model.state_dict().items()}
+
+
+def probe_freeze(student: Callable[..., Any], plan: dict[str, Any]) -> dict[str, Any]:
+    """Call ``freeze_backbone(model, name of the classifier)``; report what can learn, the modes and the values."""
+    model = build(plan)
+    student(model, plan["classifier"])
+    return {
+        "learns": {name: bool(parameter.requires_grad) for name, parameter in model.named_parameters()},
+        "training": {name: bool(module.training) for name, module in model.named_modules()},
+        "values": state_of(model),
+    }
+
+
+def probe_mode(student: Callable[..., Any], plan: dict[str, Any], images: Any) -> dict[str, Any]:
+    """Call ``train_mode(model)``, then the network on the images; report modes and batch-norm statistics."""
+    model = build(plan)
+    before = state_of(model)
+    student(model)
+    training = {name: bool(module.training) for name, module in model.named_modules()}
+    learns = {name: bool(parameter.requires_grad) for name, parameter in model.named_parameters()}
+    with torch.no_grad():
+        model(torch.as_tensor(images, dtype=torch.float32))
+    after = state_of(model)
+    return {"training": training, "learns": learns, "before": before, "after": after}
+
+
+def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: float) -> dict[str, Any]:
+    """Call ``optimizer_parameters(model)`` and move what it returns by `step`; report how far each parameter moved."""
+    model = build(plan)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    returned = student(model)
+    report: dict[str, Any] = {"kind": type(returned).__name__, "entries": 0, "strange": ""}
+    if hasattr(returned, "__iter__") and not isinstance(returned, (str, Tensor)):
+        for entry in list(returned):
+            own = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
+            for tensor in own if isinstance(own, (list, tuple)) else [own]:
+                report["entries"] += 1
+                if isinstance(tensor, Tensor):
+                    tensor.data.add_(step)
+                else:
+                    report["strange"] = type(tensor).__name__
+    moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
+    learns = {name: bool(parameter.requires_grad) for name, parameter in model.named_parameters()}
+    return report | {"moved": {name: float(change.mean()) for name, change in moved.items()}, "learns": learns}
+
+
+def probe_tensor(student: Callable[..., Any], array: Any, *settings: Any) -> dict[str, Any]:
+    """Call a function of one tensor, twice; report both results, and the tensor as it is afterwards."""
+    tensor = torch.as_tensor(array).clone()
+    results = [student(tensor, *map(tuple, settings)) for _ in range(2)]
+    report: dict[str, Any] = {"kind": type(results[0]).__name__, "input": tensor}
+    if all(isinstance(result, Tensor) for result in results):
+        report |= {"first": results[0].detach(), "second": results[1].detach(), "dtype": str(results[0].dtype)}
+    return report

@@ -1,0 +1,340 @@
+"""The hidden cases of homework 4: what each function is graded on. Never in a release.
+
+Every case draws its inputs. The right values are computed here, outside of the sandbox, and the hints are those of the
+public checks, which quote no input.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lab_utils.checks import homework4_networks as networks
+from lab_utils.checks.homework4_freezing import explain_freeze, explain_mode, explain_optimizer
+from lab_utils.checks.homework4_numbers import (
+    WRONG_PARTS,
+    explain_different,
+    explain_gap_parts,
+    explain_known,
+    explain_paired,
+    two_names,
+)
+from lab_utils.checks.homework4_tensors import explain_first_conv, explain_prepared, explain_unchanged
+from lab_utils.checks.outcome import Wrong
+from lab_utils.grading.cases import Case, Student
+
+Floats = NDArray[np.float64]
+Rng = np.random.Generator
+
+SCRIPT = inspect.getsource(networks)  # travels to where the student's code runs
+NAMES = ("stem", "layer1", "features", "body", "encoder", "neck", "conv", "trunk", "head", "fc", "classifier", "top")
+
+
+def _probe(student: Student, name: str, *args: Any) -> dict[str, Any]:
+    """Run one of the probes of homework4_networks.py where the student's code runs."""
+    reply = student.through(f"{SCRIPT}\nprobe = {name}\n")(*args)
+    if not isinstance(reply, dict):
+        raise Wrong("The grader got no usable answer.")
+    return reply
+
+
+# ---------------------------------------------------------------- A1
+
+
+def _two_names(student: Student, rng: Rng) -> None:
+    two_names(student())
+
+
+def _known(student: Student, rng: Rng) -> None:
+    explain_known(student())
+
+
+def _different(student: Student, rng: Rng) -> None:
+    explain_different(student())
+
+
+# ---------------------------------------------------------------- B1, B2
+
+
+def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True) -> None:
+    shape = (int(rng.integers(2, 5)), 1, int(rng.integers(5, 9)), int(rng.integers(9, 12)))
+    images = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
+    mean, std = rng.uniform(0.2, 0.6, channels).round(3), rng.uniform(0.15, 0.35, channels).round(3)
+    report = _probe(student, "probe_tensor", images, mean.tolist(), std.tolist())
+    grey = images / 255.0
+    expected = (np.repeat(grey, channels, axis=1) - mean.reshape(-1, 1, 1)) / std.reshape(-1, 1, 1)
+    explain_prepared(report, images.astype(np.float64), mean, std, expected)
+    explain_unchanged(report, images, "prepare")
+
+
+def _prepare_grey(student: Student, rng: Rng) -> None:
+    _prepare(student, rng, 1)
+
+
+def _prepare_colour(student: Student, rng: Rng) -> None:
+    _prepare(student, rng, 3)
+
+
+def _prepare_any(student: Student, rng: Rng) -> None:
+    _prepare(student, rng, int(rng.choice([2, 4, 5])))
+
+
+def _prepare_dark(student: Student, rng: Rng) -> None:
+    _prepare(student, rng, 3, full=False)
+
+
+def _filters(rng: Rng) -> NDArray[np.float32]:
+    side = int(rng.choice([3, 5, 7]))
+    return rng.normal(0.1, 0.5, (int(rng.integers(3, 9)), 3, side, side)).astype(np.float32)
+
+
+def _shape(student: Student, rng: Rng) -> None:
+    weight = _filters(rng)
+    first = _probe(student, "probe_tensor", weight).get("first")
+    if first is None or np.shape(first) != (len(weight), 1, *weight.shape[2:]):
+        explain_first_conv(_probe(student, "probe_tensor", weight), weight, weight[:, :1] * np.nan)
+
+
+def _same_answer(student: Student, rng: Rng) -> None:
+    weight = _filters(rng)
+    wide = weight.astype(np.float64)
+    report = _probe(student, "probe_tensor", weight)
+    explain_first_conv(report, wide, wide.sum(axis=1, keepdims=True))
+    explain_unchanged(report, weight, "first_conv")
+
+
+def _uneven(student: Student, rng: Rng) -> None:
+    weight = _filters(rng) * rng.permutation([0.0, 1.0, -3.0]).reshape(1, 3, 1, 1).astype(np.float32)
+    wide = weight.astype(np.float64)
+    explain_first_conv(_probe(student, "probe_tensor", weight), wide, wide.sum(axis=1, keepdims=True))
+
+
+# ---------------------------------------------------------------- C1, C2, C3
+
+
+def _plan(rng: Rng, **changes: Any) -> dict[str, Any]:
+    """Draw a network: the names of its parts, its depth, its width, its classifier."""
+    names = [str(name) for name in rng.permutation(NAMES)]
+    parts = int(rng.integers(2, 5))
+    usual = {
+        "seed": int(rng.integers(2**31)),
+        "parts": names[:parts],
+        "classifier": names[parts],
+        "width": int(rng.integers(3, 7)),
+        "deep": bool(rng.integers(2)),
+        "first": bool(rng.integers(2)),
+        "frozen": [],
+        "training": bool(rng.integers(2)),
+    }
+    return usual | changes
+
+
+def _freeze(student: Student, plan: dict[str, Any]) -> None:
+    explain_freeze(_probe(student, "probe_freeze", plan), plan)
+
+
+def _freeze_simple(student: Student, rng: Rng) -> None:
+    _freeze(student, _plan(rng, deep=False))
+
+
+def _freeze_deep(student: Student, rng: Rng) -> None:
+    _freeze(student, _plan(rng, deep=True, first=True))
+
+
+def _freeze_again(student: Student, rng: Rng) -> None:
+    plan = _plan(rng)
+    plan["frozen"] = [plan["classifier"], *rng.permutation(plan["parts"])[:1].tolist()]
+    _freeze(student, plan)
+
+
+def _mode(student: Student, rng: Rng, plan: dict[str, Any]) -> None:
+    images = rng.normal(1.0, 2.0, (6, 1, 8, 8)).astype(np.float32)
+    explain_mode(_probe(student, "probe_mode", plan, images), plan)
+
+
+def _mode_frozen(student: Student, rng: Rng) -> None:
+    plan = _plan(rng, deep=False, training=True)
+    _mode(student, rng, plan | {"frozen": [*plan["parts"], networks.OWN]})
+
+
+def _mode_partly(student: Student, rng: Rng) -> None:
+    plan = _plan(rng)
+    _mode(student, rng, plan | {"frozen": plan["parts"][: int(rng.integers(1, len(plan["parts"])))]})
+
+
+def _mode_own(student: Student, rng: Rng) -> None:
+    plan = _plan(rng)
+    _mode(student, rng, plan | {"frozen": [f"{rng.choice(plan['parts'][1:])}.{rng.choice(['bn', 'shortcut'])}"]})
+
+
+def _mode_classifier(student: Student, rng: Rng) -> None:
+    plan = _plan(rng, deep=True, training=False)
+    _mode(student, rng, plan | {"frozen": plan["parts"]})
+
+
+def _mode_free(student: Student, rng: Rng) -> None:
+    _mode(student, rng, _plan(rng, training=False))
+
+
+def _optimizer(student: Student, rng: Rng, plan: dict[str, Any]) -> None:
+    step = float(rng.uniform(0.2, 0.9))
+    explain_optimizer(_probe(student, "probe_optimizer", plan, step), plan, step)
+
+
+def _optimizer_head(student: Student, rng: Rng) -> None:
+    plan = _plan(rng)
+    _optimizer(student, rng, plan | {"frozen": [*plan["parts"], networks.OWN]})
+
+
+def _optimizer_mixed(student: Student, rng: Rng) -> None:
+    plan = _plan(rng)
+    _optimizer(student, rng, plan | {"frozen": [str(rng.choice(plan["parts"])), plan["classifier"]]})
+
+
+def _optimizer_all(student: Student, rng: Rng) -> None:
+    _optimizer(student, rng, _plan(rng))
+
+
+# ---------------------------------------------------------------- D1, E1
+
+
+def _scores(rng: Rng, images: int, share: float, threshold: float) -> tuple[NDArray[np.int64], Floats]:
+    """Labels and probabilities on a grid that holds the threshold itself, both classes on both sides of it."""
+    labels = (rng.random(images) < share).astype(np.int64)
+    labels[:4] = [1, 1, 0, 0]
+    probs = np.clip(threshold + 0.05 * rng.integers(-7, 8, images) + 0.1 * (labels - 0.5), 0, 1)
+    probs[:4] = np.clip([threshold, threshold - 0.1, threshold, threshold - 0.2], 0, 1)
+    order = rng.permutation(images)
+    return labels[order], probs[order]
+
+
+def _paired(student: Student, rng: Rng, threshold: float) -> None:
+    images = int(rng.integers(60, 140))
+    labels, probs_a = _scores(rng, images, 0.5, threshold)
+    probs_b = np.clip(probs_a + 0.05 * rng.integers(-5, 5, images), 0, 1)
+    truth = labels == 1
+    right_a, right_b = (probs_a >= threshold) == truth, (probs_b >= threshold) == truth
+    expected = {
+        "accuracy_a": right_a.mean(),
+        "accuracy_b": right_b.mean(),
+        "difference": right_a.mean() - right_b.mean(),
+        "only_a_right": (right_a & ~right_b).sum(),
+        "only_b_right": (right_b & ~right_a).sum(),
+    }
+    strict = ((probs_a > threshold) == truth).mean()
+    right = {"n": images, "right_a": right_a.sum(), "right_b": right_b.sum(), "strict_a": strict}
+    answer = student(labels, probs_a, probs_b, threshold)
+    explain_paired(answer, {k: float(v) for k, v in expected.items()}, {k: float(v) for k, v in right.items()})
+
+
+def _paired_half(student: Student, rng: Rng) -> None:
+    _paired(student, rng, 0.5)
+
+
+def _paired_other(student: Student, rng: Rng) -> None:
+    _paired(student, rng, float(rng.choice([0.3, 0.4, 0.6, 0.7])))
+
+
+def _paired_alike(student: Student, rng: Rng) -> None:
+    labels, probs = _scores(rng, 50, 0.4, 0.5)
+    share = float(((probs >= 0.5) == (labels == 1)).mean())
+    expected = {"accuracy_a": share, "accuracy_b": share, "difference": 0.0, "only_a_right": 0.0, "only_b_right": 0.0}
+    right = {"n": 50.0, "right_a": 50 * share, "right_b": 50 * share, "strict_a": -1.0}
+    explain_paired(student(labels, probs, probs.copy(), 0.5), expected, right)
+
+
+def _rates(labels: NDArray[np.int64], probs: Floats, threshold: float) -> tuple[float, float, float]:
+    """Share of positive images, sensitivity, specificity."""
+    called = probs >= threshold
+    return float(labels.mean()), float(called[labels == 1].mean()), float((~called[labels == 0]).mean())
+
+
+def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: float, *, same: bool = False) -> None:
+    labels_a, probs_a = _scores(rng, int(rng.integers(80, 160)), share_a, threshold)
+    labels_b, probs_b = _scores(rng, int(rng.integers(60, 120)), share_b, threshold)
+    if same:  # the same images, but of the positive ones every one twice: sensitivity and specificity stay
+        twice = np.concatenate([np.arange(len(labels_a)), np.flatnonzero(labels_a == 1)])
+        labels_b, probs_b = labels_a[twice], probs_a[twice]
+    pa, sens_a, spec_a = _rates(labels_a, probs_a, threshold)
+    pb, sens_b, spec_b = _rates(labels_b, probs_b, threshold)
+    at_a, at_b = pa * sens_a + (1 - pa) * spec_a, pb * sens_b + (1 - pb) * spec_b
+    moved = pb * sens_a + (1 - pb) * spec_a
+    expected = {"gap": at_a - at_b, "from_prevalence": at_a - moved, "from_images": moved - at_b}
+    values = {
+        "swapped": moved - at_b,
+        "sign": moved - at_a,
+        "of_b": pa * sens_b + (1 - pa) * spec_b - at_b,
+        "level": moved,
+        "share": pa - pb,
+    }
+    others = {WRONG_PARTS[key]: value for key, value in values.items()}
+    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, others)
+
+
+def _gap_usual(student: Student, rng: Rng) -> None:
+    _gap(student, rng, rng.uniform(0.4, 0.6), rng.uniform(0.2, 0.35), 0.5)
+
+
+def _gap_threshold(student: Student, rng: Rng) -> None:
+    _gap(student, rng, rng.uniform(0.2, 0.4), rng.uniform(0.6, 0.8), float(rng.choice([0.3, 0.4, 0.6, 0.7])))
+
+
+def _gap_prevalence_only(student: Student, rng: Rng) -> None:
+    _gap(student, rng, rng.uniform(0.3, 0.5), 0.5, 0.4, same=True)
+
+
+Run = Callable[[Student, Rng], None]
+
+
+def _cases(*cases: tuple[str, float, Run]) -> tuple[Case, ...]:
+    return tuple(Case(*case) for case in cases)
+
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "choose_models": _cases(
+        ("two names", 1, _two_names),
+        ("names that the kit or torchvision knows", 2, _known),
+        ("two different networks", 2, _different),
+    ),
+    "prepare": _cases(
+        ("a network with one channel", 2, _prepare_grey),
+        ("a network with three channels", 2, _prepare_colour),
+        ("dark images keep their brightness", 1, _prepare_dark),
+        ("any number of channels", 1, _prepare_any),
+    ),
+    "first_conv": _cases(
+        ("the shape of a layer for grey images", 1, _shape),
+        ("a grey image gets the same answer", 2, _same_answer),
+        ("also with channels that differ much", 1, _uneven),
+    ),
+    "freeze_backbone": _cases(
+        ("exactly the classifier learns", 2, _freeze_simple),
+        ("a classifier of several layers, under any name", 1, _freeze_deep),
+        ("whatever was frozen before", 1, _freeze_again),
+    ),
+    "train_mode": _cases(
+        ("frozen batch-norm statistics stay", 2, _mode_frozen),
+        ("half of the backbone frozen", 1, _mode_partly),
+        ("one frozen batch norm", 1, _mode_own),
+        ("the classifier trains", 1, _mode_classifier),
+        ("what learns trains", 1, _mode_free),
+    ),
+    "optimizer_parameters": _cases(
+        ("a frozen backbone stays out", 2, _optimizer_head),
+        ("any part may be frozen", 2, _optimizer_mixed),
+        ("all, if nothing is frozen", 1, _optimizer_all),
+    ),
+    "paired_difference": _cases(
+        ("threshold one half", 2, _paired_half),
+        ("another threshold", 2, _paired_other),
+        ("two models that agree", 1, _paired_alike),
+    ),
+    "explain_gap": _cases(
+        ("gap and parts", 2, _gap_usual),
+        ("another threshold, the other direction", 1, _gap_threshold),
+        ("a gap from prevalence alone", 1, _gap_prevalence_only),
+    ),
+}
