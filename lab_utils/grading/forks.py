@@ -1,0 +1,109 @@
+"""Processes inside a sandbox: one per question, and how long the grader waits for them."""
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, BinaryIO, NoReturn
+
+from lab_utils.grading import wire
+
+
+class Question:
+    """The process that defines one function, and the socket to it."""
+
+    def __init__(self, work: Callable[[socket.socket], object], private: tuple[BinaryIO, BinaryIO]) -> None:
+        """Start it on `work`; it shall not hold the `private` pipes to the grader."""
+        here, there = socket.socketpair()
+        self.pid = os.fork()
+        if not self.pid:
+            here.close()
+            for file in private:
+                os.close(file.fileno())
+            os.setsid()
+            run_guarded(lambda: work(there))
+        there.close()
+        self._socket: socket.socket | None = here
+
+    def ask(self, line: bytes, seconds: float) -> bytes:
+        if self._socket is None:
+            return wire.encode({"closed": True})
+        try:
+            self._socket.settimeout(seconds)
+            self._socket.sendall(line)
+        except OSError:
+            self.close()
+            return wire.encode({"died": "its process ended"})
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> bytes:
+        """Return one line from the process; after a failure the process is gone."""
+        if self._socket is None:
+            return wire.encode({"closed": True})
+        line, failure = _receive(self._socket, seconds)
+        if failure:
+            self.close()
+            return wire.encode(failure)
+        return line
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(self.pid, 0)
+
+
+def _receive(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str, Any]]:
+    """Read one line within `seconds`; return it, or b"" and what went wrong."""
+    end = time.monotonic() + seconds
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([connection], [], [], left)[0]:
+            return b"", {"timed_out": seconds}
+        try:
+            part = connection.recv(2**20)
+        except OSError:
+            part = b""
+        if not part:
+            return b"", {"died": "its process ended"}
+        parts.append(part)
+        size += len(part)
+        if size > wire.LONGEST:
+            return b"", {"died": f"it returned more than {wire.LONGEST // 2**20} MiB"}
+        if part.endswith(b"\n"):
+            return b"".join(parts), {}
+
+
+def in_a_fork(work: Callable[[], Any], seconds: float) -> bytes:
+    """Return the reply of `work`, run in a process of its own."""
+    here, there = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        here.close()
+        run_guarded(lambda: there.sendall(wire.encode(work())))
+    there.close()
+    line, failure = _receive(here, seconds)
+    here.close()
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return wire.encode(failure) if failure else line
+
+
+def run_guarded(work: Callable[[], object]) -> NoReturn:
+    """Run `work` in a fresh process and end the process, whatever happens."""
+    try:
+        work()
+    except BaseException:
+        os._exit(1)
+    os._exit(0)

@@ -1,0 +1,191 @@
+"""Grade all that was collected: ``python -m lab_utils grade``.
+
+Every submission gets a sandbox of its own and a result file that is written whole. So grading can be killed at any
+moment and started again: what has a result is not graded twice, what has none is graded, and the end is the same.
+"""
+
+import hashlib
+import importlib.util
+import json
+import queue
+import sys
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lab_utils.atomic import write_text
+from lab_utils.grading.assignment import Assignment, read_assignment
+from lab_utils.grading.isolation import KIT, NONE, Limits, isolation
+from lab_utils.grading.remote import Sandbox
+from lab_utils.grading.result import MISSING, Result, read_result, write_result
+from lab_utils.grading.submission import Key, empty_result, grade_submission
+from lab_utils.grading.test_set import read_labels
+
+KEY_FILE = "key.txt"  # in results/: what these results were graded against
+
+
+def grade(
+    folder: Path,
+    root: Path,
+    *,
+    homework: str = "homework4",
+    students: Sequence[str] = (),
+    workers: int = 2,
+    trust: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Grade the submissions in `folder`/collected.json that have no result yet.
+
+    Args:
+        folder: the instructor's working folder.
+        root: the course, with solutions/.
+        homework: which one.
+        students: grade these again, whatever results there are; none: all that have no result.
+        workers: sandboxes at a time.
+        trust: run work without isolation where there is none.
+        as_json: print the summary as JSON.
+
+    Returns:
+        0 if every student has a result, 1 if the grader failed on one (its message names the student).
+
+    Raises:
+        ValueError: if there is no isolation and the work is not trusted, or a student is not in the roster.
+        FileNotFoundError: if nothing was collected.
+    """
+    level = _level(trust)
+    collected = read_collected(folder)
+    key = load_key(folder, root, homework)
+    results = folder / "results"
+    _forget_other_keys(results, key)
+    known = {entry["student"]: entry for entry in collected["students"]}
+    if unknown := [name for name in students if name not in known]:
+        raise ValueError(
+            f"Expected students of {folder / 'collected.json'}, got {', '.join(unknown)}. Correct the name."
+        )
+    open_ones = [e for e in known.values() if e["student"] in students or not _is_done(results, e)]
+    problems = _grade_all(open_ones, folder, key, workers, level)
+    found = [read_result(path) for name in sorted(known) if (path := results / f"{name}.json").is_file()]
+    _add_to_written(folder, key.assignment, list(known), found)
+    summary = {
+        "homework": homework,
+        "isolation": level,
+        "graded_now": len(open_ones) - len(problems),
+        "status": {kind: sum(r.status == kind for r in found) for kind in sorted({r.status for r in found})},
+        "problems": problems,
+    }
+    print(json.dumps(summary, indent=1, ensure_ascii=False) if as_json else _in_words(summary, results))
+    return int(bool(problems))
+
+
+def read_collected(folder: Path) -> dict[str, Any]:
+    """Return what `collect` wrote."""
+    path = folder / "collected.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected {path}, found no file. Run first: python -m lab_utils collect ROSTER.csv")
+    return json.loads(path.read_text("utf-8"))
+
+
+def load_key(folder: Path, root: Path, homework: str) -> Key:
+    """Return what this homework is graded against, from solutions/ and the instructor's folder."""
+    assignment = read_assignment(root / f"solutions/{homework}.toml")
+    cases_file = root / f"solutions/{homework}_cases.py"
+    own = folder / f"{homework}_labels.csv"
+    labels_file = own if own.is_file() else root / f"solutions/{homework}_labels.csv"
+    spec = importlib.util.spec_from_file_location(f"{homework}_cases", cases_file)
+    if spec is None or spec.loader is None or not cases_file.is_file():
+        raise FileNotFoundError(f"Expected the cases of {homework} in {cases_file}, found no file. Restore it.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    without = [q.function for q in assignment.of_kind("function") if q.function not in module.CASES]
+    if without:
+        raise ValueError(f"Expected cases for every function in {cases_file}, found none for {', '.join(without)}.")
+    labels, groups = read_labels(labels_file)
+    secret = hashlib.sha256()
+    # Whatever changes a grade changes the key: questions, cases, labels, and the grader itself.
+    for path in [
+        root / f"solutions/{homework}.toml",
+        cases_file,
+        labels_file,
+        *sorted((KIT / "lab_utils").rglob("*.py")),
+    ]:
+        secret.update(path.read_bytes())
+    return Key(assignment, module.CASES, labels, groups, secret.digest())
+
+
+def _level(trust: bool) -> str:
+    found = isolation()
+    if found.level == NONE and not trust:
+        raise ValueError(f"No isolation here: {found.reason}. Untrusted work was not run.\n{found.advice}")
+    print(f"Isolation: {found.level}. {found.reason}.", file=sys.stderr)
+    return found.level
+
+
+def _forget_other_keys(results: Path, key: Key) -> None:
+    """Remove results that were graded against something else, so that no class has two yardsticks."""
+    path, now = results / KEY_FILE, key.secret.hex()
+    if path.is_file() and path.read_text("utf-8").strip() == now:
+        return
+    old = sorted(results.glob("*.json"))
+    for result in old:
+        result.unlink()
+    if old:
+        print(f"Questions, cases, labels or the grader changed: {len(old)} results are graded again.", file=sys.stderr)
+    write_text(path, now + "\n")
+
+
+def _is_done(results: Path, entry: dict[str, Any]) -> bool:
+    try:
+        return read_result(results / f"{entry['student']}.json").sha == entry["sha"]
+    except (OSError, ValueError):
+        return False
+
+
+def _grade_all(entries: list[dict[str, Any]], folder: Path, key: Key, workers: int, level: str) -> dict[str, str]:
+    """Grade side by side; return student to error for those on whom the grader itself failed."""
+    slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for slot in range(workers):
+        slots.put(slot)
+
+    def work(entry: dict[str, Any]) -> None:
+        slot = slots.get()
+        try:
+            write_result(folder / "results" / f"{entry['student']}.json", _grade_one(entry, folder, key, slot, level))
+        finally:
+            slots.put(slot)
+
+    problems: dict[str, str] = {}
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(entries), desc="grade", unit="student") as bar:
+        running = {pool.submit(work, entry): entry["student"] for entry in entries}
+        for done in as_completed(running):
+            if error := done.exception():
+                problems[running[done]] = f"{type(error).__name__}: {error}"
+                traceback.print_exception(error)
+            bar.update()
+    return dict(sorted(problems.items()))
+
+
+def _grade_one(entry: dict[str, Any], folder: Path, key: Key, slot: int, level: str) -> Result:
+    if not entry["folder"]:
+        reason = f"Nothing was collected ({entry['status']})."
+        return empty_result(entry["student"], entry["sha"], key.assignment, MISSING, reason)
+    with Sandbox(folder / entry["folder"], slot=slot, limits=Limits(), level=level) as sandbox:
+        return grade_submission(folder / entry["folder"], entry["student"], entry["sha"], key, sandbox)
+
+
+def _add_to_written(folder: Path, assignment: Assignment, students: list[str], found: list[Result]) -> None:
+    from lab_utils.grading.written import update_written
+
+    update_written(folder, assignment, students, {result.student: result for result in found})
+
+
+def _in_words(summary: dict[str, Any], results: Path) -> str:
+    lines = [f"{count} {kind}" for kind, count in summary["status"].items()]
+    lines += [f"THE GRADER FAILED on {name}: {why}" for name, why in summary["problems"].items()]
+    lines.append(
+        f"{summary['graded_now']} graded now, results in {results}. Marks for texts: {results.parent / 'written.csv'}"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,265 @@
+"""The grader's end of a sandbox: start it, ask, give up after a time, start it again if the student's code ended it."""
+
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from lab_utils.grading import wire
+from lab_utils.grading.isolation import FULL, Limits, command, environment
+
+SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
+STARTING = 120.0  # seconds for imports
+LOOKS = 0.5  # seconds between two looks at its memory
+STARTS = 40  # how often it may be started anew for one submission
+
+
+class Failure(Exception):
+    """A call gave no value. Its message is for the student."""
+
+    def __init__(self, message: str, line: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Crashed(Failure):
+    """The student's code raised, or its process ended."""
+
+
+class TimedOut(Failure):
+    """The student's code did not finish."""
+
+
+class NotAttempted(Failure):
+    """The stub is still there."""
+
+
+class Missing(Failure):
+    """There is no function of that name."""
+
+
+class Unusable(Failure):
+    """The function returned something that is neither a plain value nor an array."""
+
+
+class Sandbox:
+    """One submission's sandbox. Use it in a ``with`` block: everything in it ends with the block."""
+
+    def __init__(self, submission: Path, *, slot: int = 0, limits: Limits | None = None, level: str = FULL) -> None:
+        self._submission, self._slot, self._level = submission, slot, level
+        self._limits = limits or Limits()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._home: tempfile.TemporaryDirectory[str] | None = None
+        self._buffer = b""
+        self._starts = 0
+        self._modules: list[str] = []
+        self._too_much = False
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+
+    def read(self, notebook: str, *, seconds: float = 60.0) -> dict[str, Any]:
+        """Return what `inside.py` reads in a notebook; {"invalid": why} if it is none."""
+        reply = self._ask({"op": "read", "path": f"{self._where}/{notebook}", "seconds": seconds}, seconds)
+        if "sources" in reply or "invalid" in reply:
+            return reply
+        return {"invalid": "reading it took too much time or memory"}
+
+    def preload(self, modules: list[str]) -> None:
+        """Import what the notebook imports, before any of its code runs."""
+        self._modules = modules
+        self._ask({"op": "preload", "modules": modules}, STARTING)
+
+    def open(self, sources: list[str], name: str, folder: str, *, seconds: float) -> None:
+        """Define the function `name` of a notebook, in a process of its own.
+
+        Raises:
+            Failure: of the kind that fits.
+        """
+        where = f"{self._where}/{folder}".rstrip("/")
+        request = {"op": "open", "sources": sources, "name": name, "folder": where, "seconds": seconds}
+        reply = self._ask(request, seconds)
+        if reply.get("missing"):
+            raise Missing(f"There is no function `{name}`.")
+        if not reply.get("defined"):
+            _raise(name, reply, seconds)
+
+    def call(self, name: str, args: tuple[Any, ...], script: str | None, *, seconds: float) -> Any:
+        """Call the function that was opened; see `cases.Student`.
+
+        Raises:
+            Failure: of the kind that fits.
+        """
+        reply = self._ask({"op": "call", "args": list(args), "script": script, "seconds": seconds}, seconds)
+        if "value" in reply:
+            return reply["value"]
+        return _raise(name, reply, seconds)
+
+    def end(self) -> None:
+        """End the sandbox and all that runs in it."""
+        if self._process is not None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
+            self._process = None
+        if self._home is not None:
+            self._home.cleanup()
+            self._home = None
+        self._buffer = b""
+
+    # ---- private
+
+    @property
+    def _where(self) -> str:
+        return command(self._submission, self._slot, self._limits, self._level)[1]
+
+    def _start(self) -> None:
+        self._starts += 1
+        line, _ = command(self._submission, self._slot, self._limits, self._level)
+        variables = None
+        if self._level != FULL:
+            self._home = tempfile.TemporaryDirectory()
+            variables = environment(self._home.name)
+        self._too_much = False
+        self._process = subprocess.Popen(
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
+        )
+        threading.Thread(target=_watch, args=(self, self._process), daemon=True).start()
+        if self._modules:
+            self.preload(self._modules)
+
+    def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send one message, return the reply; the sandbox is ended if none comes or it makes no sense."""
+        if self._process is None:
+            if self._starts >= STARTS:
+                return {"died": "it ended its sandbox too often"}
+            self._start()
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            _send(process.stdin.fileno(), wire.encode(message), seconds + SPARE)
+            reply = wire.decode(self._line(process.stdout.fileno(), seconds + SPARE))
+            if not isinstance(reply, dict):
+                raise wire.BadMessage("a reply is a table")
+            return reply
+        except TimeoutError:
+            self.end()
+            return {"timed_out": seconds}
+        except (OSError, wire.BadMessage) as error:
+            why = "it used too much memory" if self._too_much else f"its sandbox ended ({type(error).__name__})"
+            self.end()
+            return {"died": why}
+
+    def _line(self, pipe: int, seconds: float) -> bytes:
+        end = time.monotonic() + seconds
+        parts = [self._buffer]
+        size = len(self._buffer)
+        while b"\n" not in parts[-1]:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+                raise TimeoutError
+            parts.append(os.read(pipe, 2**20))
+            size += len(parts[-1])
+            if not parts[-1]:
+                raise BrokenPipeError
+            if size > 2 * wire.LONGEST:
+                raise wire.BadMessage("a reply is too long")
+        line, _, self._buffer = b"".join(parts).partition(b"\n")
+        return line
+
+
+class Remote:
+    """A student's function in a sandbox, as a `cases.Student`."""
+
+    def __init__(self, sandbox: Sandbox, sources: list[str], name: str, folder: str, *, seconds: float) -> None:
+        self._sandbox, self._sources, self._name, self._folder = sandbox, sources, name, folder
+        self._seconds = seconds
+        self._open = False
+
+    def __call__(self, *args: Any) -> Any:
+        return self._call(args, None)
+
+    def through(self, script: str) -> Callable[..., Any]:
+        return lambda *args: self._call(args, script)
+
+    def _call(self, args: tuple[Any, ...], script: str | None) -> Any:
+        if not self._open:
+            self._sandbox.open(self._sources, self._name, self._folder, seconds=self._seconds)
+            self._open = True
+        try:
+            return self._sandbox.call(self._name, args, script, seconds=self._seconds)
+        except (TimedOut, Crashed) as failure:
+            # Its process may be gone; a plain exception leaves it, and opening again is cheap.
+            self._open = not isinstance(failure, TimedOut) and failure.line != ""
+            raise
+
+
+def _send(pipe: int, data: bytes, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    os.set_blocking(pipe, False)
+    while data:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([], [pipe], [], left)[1]:
+            raise TimeoutError
+        data = data[os.write(pipe, data[: 2**16]) :]
+
+
+def _raise(name: str, reply: dict[str, Any], seconds: float) -> Any:
+    """Raise what a reply without a value means."""
+    if "timed_out" in reply:
+        raise TimedOut(f"`{name}` did not finish within {seconds:g} s.")
+    if "unusable" in reply:
+        raise Unusable(f"`{name}` returned something else than numbers, texts, lists, dicts or arrays.")
+    if "error" in reply:
+        error = reply["error"] if isinstance(reply["error"], dict) else {}
+        kind, message = str(error.get("type", ""))[:80], str(error.get("message", ""))[:400]
+        if kind == "NotImplementedError" and error.get("own"):
+            raise NotAttempted(f"`{name}` still holds the stub: replace its `raise` by your code.")
+        raise Crashed(f"`{name}` stopped with {kind}: {message or 'no message'}", str(error.get("line", ""))[:300])
+    why = str(reply.get("died", "it gave no answer"))[:100]
+    raise Crashed(f"`{name}` ended its own process: {why}.")
+
+
+def _watch(sandbox: Sandbox, process: "subprocess.Popen[bytes]") -> None:
+    """End a sandbox that uses too much memory: limits on one process do not bind a hundred of them."""
+    while process.poll() is None:
+        if _memory(process.pid) > sandbox._limits.memory:
+            sandbox._too_much = True
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(LOOKS)
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes that a process and all below it hold for themselves."""
+    total = 0
+    with suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with suppress(psutil.Error):
+                used = process.memory_info()
+                total += used.rss - getattr(used, "shared", 0)
+    return total

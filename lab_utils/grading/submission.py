@@ -1,0 +1,222 @@
+"""Grade one submission: find its notebook, put its functions to the cases, score its predictions, take out its texts.
+
+Verdicts are reached here, outside of the sandbox, from plain values that came back.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab_utils.checks.outcome import Wrong
+from lab_utils.course.marks import WORDS_STUB
+from lab_utils.grading import result as status
+from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.cases import Case
+from lab_utils.grading.predictions import read_predictions, score_predictions
+from lab_utils.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
+from lab_utils.grading.result import CaseResult, QuestionResult, Remark, Result, question_result
+
+PER_CALL = 15.0  # seconds
+PER_SUBMISSION = 600.0  # seconds; what is left then counts as timed out
+NOTEBOOKS = 40  # read at most
+LARGEST_PREDICTIONS = 4 * 2**20  # bytes
+
+_STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
+_STATUS |= {Missing: status.MISSING, Unusable: status.WRONG}
+
+
+class Key(NamedTuple):
+    """What a homework is graded against; students never have it.
+
+    Attributes:
+        assignment: the questions.
+        cases: function name to its cases.
+        labels: int64 (N,) of the hidden test set.
+        groups: int64 (N,), the patients.
+        secret: makes the inputs of the cases unpredictable.
+    """
+
+    assignment: Assignment
+    cases: Mapping[str, tuple[Case, ...]]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    secret: bytes
+
+
+class Found(NamedTuple):
+    """The notebook that counts: its path in the submission and what `inside.py` read in it."""
+
+    path: str
+    content: dict[str, Any]
+
+
+def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sandbox) -> Result:
+    """Grade the files in `folder`; every failure of the student's work becomes a status, not an error."""
+    wanted = [question.function for question in key.assignment.of_kind("function")]
+    found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
+    if found is None:
+        kind = status.INVALID if problem else status.MISSING
+        return empty_result(student, sha, key.assignment, kind, problem or "There is no notebook in the repository.")
+    sandbox.preload(found.content["modules"])
+    end = time.monotonic() + PER_SUBMISSION
+    table, columns_problem = _predictions(folder, found.path, key)
+    answers = {q.name: _answer(found.content["texts"], q.name) for q in key.assignment.of_kind("written")}
+    questions: list[QuestionResult] = []
+    metrics: dict[str, dict[str, float]] = {}
+    for question in key.assignment.questions:
+        if question.kind == "function":
+            questions.append(_grade_function(question, found, student, key, sandbox, end))
+        elif question.kind == "predictions":
+            cases, numbers = _grade_predictions(question, table, columns_problem, key)
+            questions.append(question_result(question.name, question.points, cases))
+            metrics |= numbers
+        else:
+            questions.append(_unmarked(question, answers[question.name]))
+    return Result(
+        student=student,
+        sha=sha,
+        notebook=found.path,
+        status=status.GRADED,
+        questions=tuple(questions),
+        metrics=metrics,
+        remarks=tuple(Remark(str(r["title"]), str(r["text"]), str(r["line"])) for r in found.content["remarks"]),
+        answers={name: text for name, text in answers.items() if text},
+    )
+
+
+def empty_result(student: str, sha: str, assignment: Assignment, kind: str, message: str) -> Result:
+    """Return the result of a submission in which there is nothing to grade."""
+    questions = tuple(QuestionResult(q.name, 0.0, q.points, kind, hint=message) for q in assignment.questions)
+    return Result(student, sha, "", kind, questions, message=message)
+
+
+def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) -> tuple[Found | None, str]:
+    """Return the notebook of the homework, and why there is none.
+
+    It is found by the functions it defines, not by its name: among those with at least half of the wanted functions
+    (the other labs have some of them, too), the one in which most are attempted. A tie goes to the file that is called
+    as the homework, then to the first by path.
+    """
+    paths = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.ipynb") if p.is_file())
+    paths = sorted(paths, key=lambda path: (Path(path).stem != name, path.count("/"), path))[:NOTEBOOKS]
+    found: list[tuple[int, Found]] = []
+    problem = ""
+    for path in paths:
+        content = sandbox.read(path)
+        if "invalid" in content:
+            problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"
+            continue
+        defined = set(wanted) & (set(content["functions"]) | set(content["broken"]))
+        if 2 * len(defined) >= len(wanted) or Path(path).stem == name:
+            attempted = len(defined - set(content["stubs"]))
+            found.append((attempted, Found(path, content)))
+    if not found:
+        return None, problem
+    return max(found, key=lambda entry: entry[0])[1], ""  # the first of the largest
+
+
+def _grade_function(
+    question: Question, found: Found, student: str, key: Key, sandbox: Sandbox, end: float
+) -> QuestionResult:
+    name, content = question.function, found.content
+    cases = key.cases[name]
+    if name in content["broken"] and name not in content["functions"]:
+        failure: Failure = Crashed(f"The cell with `{name}` is no Python: {str(content['broken'][name])[:300]}")
+        return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
+    if name in content["stubs"]:
+        failure = NotAttempted(f"`{name}` still holds the stub: replace its `raise` by your code.")
+        return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
+    folder = Path(found.path).parent.as_posix()
+    results = []
+    for number, case in enumerate(cases):
+        remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
+        if time.monotonic() > end:
+            results.append(_failed(case, TimedOut("The submission as a whole took too long.")))
+        else:
+            results.append(run_case(case, remote, _generator(key.secret, student, name, number)))
+        if results[-1].status == status.MISSING:
+            failure = Missing(_suggest(name, content["functions"]))
+            return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
+    return question_result(question.name, question.points, tuple(results))
+
+
+def run_case(case: Case, student: Any, generator: np.random.Generator) -> CaseResult:
+    """Put a student's function to one case."""
+    try:
+        case.run(student, generator)
+    except Wrong as wrong:
+        return CaseResult(case.name, case.weight, status.WRONG, wrong.hint)
+    except Failure as failure:
+        return _failed(case, failure)
+    except Exception as error:  # a value of a kind that the case did not think of
+        hint = (
+            f"The function returned something that cannot be compared ({type(error).__name__}). Look at the type and "
+        )
+        return CaseResult(case.name, case.weight, status.WRONG, hint + "shape that the text asks for.")
+    return CaseResult(case.name, case.weight, status.PASSED)
+
+
+def _failed(case: Case, failure: Failure) -> CaseResult:
+    return CaseResult(case.name, case.weight, _STATUS[type(failure)], str(failure), failure.line)
+
+
+def _suggest(name: str, functions: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [str(function) for function in functions], n=1, cutoff=0.5)
+    return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
+
+
+def _generator(secret: bytes, student: str, name: str, number: int) -> np.random.Generator:
+    """Return random numbers that are the same whenever this is graded, and unknown to the student."""
+    digest = hashlib.sha256(b"\0".join([secret, student.encode(), name.encode(), str(number).encode()])).digest()
+    return np.random.default_rng(list(digest))
+
+
+def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any], str]:
+    """Return the columns of the predictions file, or none and why."""
+    name = f"{key.assignment.name}_predictions.csv"
+    beside = folder / Path(notebook).parent / name
+    paths = [beside] if beside.is_file() else sorted(p for p in folder.rglob(name) if p.is_file())
+    if not paths:
+        return {}, f"There is no file {name} in the repository."
+    if paths[0].stat().st_size > LARGEST_PREDICTIONS:
+        return {}, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
+    try:
+        return read_predictions(paths[0].read_text("utf-8", errors="replace"), len(key.labels)), ""
+    except ValueError as error:
+        return {}, str(error)
+
+
+def _grade_predictions(
+    question: Question, table: dict[str, Any], problem: str, key: Key
+) -> tuple[tuple[CaseResult, ...], dict[str, dict[str, float]]]:
+    if not set(question.columns) & set(table):
+        kind = status.MISSING if problem.startswith("There is no file") or not problem else status.WRONG
+        hint = problem or f"The predictions file has no column {' or '.join(question.columns)}."
+        return tuple(CaseResult(f"column {column}", 1.0, kind, hint) for column in question.columns), {}
+    return score_predictions(question, table, key.labels, key.groups)
+
+
+def _answer(texts: list[str], name: str) -> str:
+    """Return what stands below **Answer A2** (in any cell), or ""."""
+    for text in texts:
+        start = re.search(rf"^\W*Answer {re.escape(name)}\b[*: .]*", text, re.MULTILINE | re.IGNORECASE)
+        if start:
+            answer = text[start.end() :].replace(WORDS_STUB, "").strip()
+            if answer:
+                return answer
+    return ""
+
+
+def _unmarked(question: Question, answer: str) -> QuestionResult:
+    if answer:
+        return QuestionResult(question.name, 0.0, question.points, status.WAITING)
+    hint = f"There is no text below **Answer {question.name}**."
+    return QuestionResult(question.name, 0.0, question.points, status.NOT_ATTEMPTED, hint=hint)
