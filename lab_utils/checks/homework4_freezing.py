@@ -11,9 +11,7 @@ from lab_utils.checks.homework4_networks import OWN, build, probe_freeze, probe_
 from lab_utils.checks.outcome import Wrong
 
 Plan = dict[str, Any]
-UNUSABLE = (
-    "The grader could not read what became of the network after your function. It should only change the network."
-)
+UNUSABLE = "What became of the network after your function cannot be read. It should only change the network."
 
 
 def explain_freeze(report: Mapping[str, Any], plan: Plan) -> None:
@@ -91,9 +89,7 @@ def explain_optimizer(report: Mapping[str, Any], plan: Plan, step: float) -> Non
     if not report.get("entries"):
         raise Wrong("`optimizer_parameters` should return a list of parameters, but there is none in what it returned.")
     if report.get("strange"):
-        raise Wrong(
-            "What `optimizer_parameters` returned holds more than parameters: names, perhaps? Return them alone."
-        )
+        raise Wrong("What `optimizer_parameters` returned holds more than parameters. Names, perhaps?")
     times = {name: _number(change) / step for name, change in moved.items()}
     if any(times[name] > 0.5 for name, learning in learns.items() if not learning):
         raise Wrong(

@@ -81,14 +81,10 @@ def _explain_counts(got: Mapping[str, float], expected: Mapping[str, float], rig
     if all(_near(got[name], expected[name] / right["n"]) for name in counts):
         raise Wrong("`only_a_right` and `only_b_right` are shares here. Return numbers of images.")
     if _near(got["only_a_right"], right["right_a"]) and _near(got["only_b_right"], right["right_b"]):
-        raise Wrong(
-            "`only_a_right` counts all images that A has right. Count those that A has right *and* B has wrong."
-        )
+        raise Wrong("`only_a_right` counts all that A has right. Count the images that A has right *and* B has wrong.")
     if _near(got["only_a_right"], expected["only_b_right"]) and _near(got["only_b_right"], expected["only_a_right"]):
         raise Wrong("`only_a_right` and `only_b_right` have changed places.")
-    raise Wrong(
-        "`only_a_right` is the number of images that A has right and B has wrong; `only_b_right` the other way."
-    )
+    raise Wrong("`only_a_right` counts the images that A has right and B has wrong; `only_b_right` the others.")
 
 
 def explain_gap_parts(answer: Any, expected: Mapping[str, float], others: Mapping[str, float]) -> None:
@@ -119,7 +115,7 @@ def explain_gap_parts(answer: Any, expected: Mapping[str, float], others: Mappin
 WRONG_PARTS = {
     "swapped": "`from_prevalence` and `from_images` have changed places.",
     "sign": "`from_prevalence` has the wrong sign: it is the accuracy at A minus the one with B's prevalence.",
-    "of_b": "Here sensitivity and specificity of B are used for `from_prevalence`. These belong to B's images: take A's.",
+    "of_b": "Here `from_prevalence` uses sensitivity and specificity of B. They belong to B's images: take A's.",
     "level": "This is the accuracy with B's prevalence itself. Return how far it lies below the accuracy at A.",
     "share": "`from_prevalence` is not the difference of the two prevalences: an accuracy is asked for.",
 }

@@ -28,8 +28,8 @@ def explain_prepared(report: dict[str, Any], images: Floats, mean: Floats, std: 
     mean, std = mean.reshape(1, -1, 1, 1), std.reshape(1, -1, 1, 1)
     if got.shape != expected.shape:
         raise Wrong(
-            "The result of `prepare` has the wrong shape. Expected (N, C, H, W), where C is the length of `mean`: a grey "
-            "image goes into every channel of the network."
+            "The result of `prepare` has the wrong shape. Expected (N, C, H, W), where C is the length of `mean`: a "
+            "grey image goes into every channel of the network."
         )
     if "float" not in str(report["dtype"]):
         raise Wrong(f"The result of `prepare` has the type {report['dtype']}. A network computes with float32.")
@@ -96,23 +96,18 @@ def explain_first_conv(report: dict[str, Any], weight: Floats, expected: Floats)
         )
     if _near(got, expected):
         return
-    channels = weight.shape[1]
-    mistakes = {
-        "This is the mean over the channels. It answers with the right pattern, but too weakly: a grey image went into "
-        "*each* of the channels before. What does the convolution do with their answers?": weight.mean(
-            1, keepdims=True
-        ),
-        "This is one channel of the filters; the others are lost. A grey image went into each of the channels before.": [
-            weight[:, [channel]] for channel in range(channels)
-        ],
-        "The filters keep their pattern, but not their strength: for a grey image the layer should answer as it did "
-        "before, when the image went into each channel.": None,
-    }
-    for hint, wrong in mistakes.items():
-        if wrong is None and _proportional(got, expected):
-            raise Wrong(hint)
-        if wrong is not None and any(_near(got, each) for each in (wrong if isinstance(wrong, list) else [wrong])):
-            raise Wrong(hint)
+    if _near(got, weight.mean(1, keepdims=True)):
+        raise Wrong(
+            "This is the mean over the channels. The layer answers with the right pattern, but too weakly: a grey "
+            "image went into *each* of the channels before. What does the convolution do with their answers?"
+        )
+    if any(_near(got, weight[:, [channel]]) for channel in range(weight.shape[1])):
+        raise Wrong("This is one channel of the filters; the others are lost. Before, a grey image went into each.")
+    if _proportional(got, expected):
+        raise Wrong(
+            "The filters keep their pattern, but not their strength: for a grey image the layer should answer as it "
+            "did before, when the image went into each channel."
+        )
     if not got.any():
         raise Wrong("All new filters are 0. Make them from those that were learned.")
     raise Wrong(
