@@ -52,7 +52,7 @@ def main() -> None:
     while line := requests.readline():
         request = wire.decode(line)
         if request["op"] == "read":
-            reply = in_a_fork(partial(read, request["path"]), request["seconds"])
+            reply = in_a_fork(partial(read, request["path"], request["wanted"]), request["seconds"])
         elif request["op"] == "preload":
             reply = _preload(request["modules"])
         elif request["op"] == "open":

@@ -10,7 +10,7 @@ from lab_utils.grading.mistakes import find_mistakes
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
 
 
-def read(path: str) -> dict[str, Any]:
+def read(path: str, wanted: list[str]) -> dict[str, Any]:
     """Return the cells of a notebook (format 3 or later), and which functions it defines."""
     try:
         text = Path(path).read_text("utf-8", errors="replace")
@@ -32,7 +32,7 @@ def read(path: str) -> dict[str, Any]:
         "functions": list(program.functions),
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,
-        "modules": slices.modules(program),
+        "modules": slices.modules(program, wanted),
         "remarks": _remarks(code),
     }
 

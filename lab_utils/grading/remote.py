@@ -71,15 +71,16 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
 
-    def read(self, notebook: str, *, seconds: float = 60.0) -> dict[str, Any]:
-        """Return what `inside.py` reads in a notebook; {"invalid": why} if it is none."""
-        reply = self._ask({"op": "read", "path": f"{self._where}/{notebook}", "seconds": seconds}, seconds)
+    def read(self, notebook: str, wanted: list[str], *, seconds: float = 60.0) -> dict[str, Any]:
+        """Return what `inside_read.py` finds in a notebook; {"invalid": why} if it is none."""
+        path = f"{self._where}/{notebook}"
+        reply = self._ask({"op": "read", "path": path, "wanted": wanted, "seconds": seconds}, seconds)
         if "sources" in reply or "invalid" in reply:
             return reply
         return {"invalid": "reading it took too much time or memory"}
 
     def preload(self, modules: list[str]) -> None:
-        """Import what the notebook imports, before any of its code runs."""
+        """Import what the functions of the notebook import, before any of its code runs."""
         self._modules = modules
         self._ask({"op": "preload", "modules": modules}, STARTING)
 

@@ -98,10 +98,10 @@ def needed(program: Program, name: str) -> list[Statement]:
     return [statement for statement in program.statements if statement in chosen]
 
 
-def modules(program: Program) -> list[str]:
-    """Return the modules that the notebook imports, in order, each once."""
+def modules(program: Program, names: Iterable[str]) -> list[str]:
+    """Return the modules that the functions `names` import, each once."""
     found = []
-    for statement in program.statements:
+    for statement in dict.fromkeys(s for name in names for s in needed(program, name)):
         for node in ast.walk(statement.node):
             if isinstance(node, ast.Import):
                 found += [alias.name for alias in node.names]

@@ -108,7 +108,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     found: list[tuple[int, Found]] = []
     problem = ""
     for path in paths:
-        content = sandbox.read(path)
+        content = sandbox.read(path, wanted)
         if "invalid" in content:
             problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"
             continue
