@@ -1,0 +1,86 @@
+"""``feedback``: a page per student, a page of the class, the gradebook."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lab_utils.grading.assignment import Assignment, read_assignment
+from lab_utils.grading.class_numbers import waiting
+from lab_utils.grading.class_page import class_page
+from lab_utils.grading.files import put
+from lab_utils.grading.gradebook import write_gradebook, write_nbgrader
+from lab_utils.grading.likeness import Alike, find_alike, read_cells, read_code
+from lab_utils.grading.result import GRADED
+from lab_utils.grading.standing import Collected, Standing, read_collected, read_results, stand
+from lab_utils.grading.student_page import student_page
+from lab_utils.grading.written import NAME, Mark, update_written
+
+
+def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool = False) -> int:
+    """Write the pages and the gradebook from what was collected, graded and marked.
+
+    Writing again with the same input gives the same files, byte for byte.
+
+    Args:
+        folder: the instructor's working folder, with collected.json, results/ and written.csv.
+        root: the course, with solutions/ and labs/.
+        nbgrader: also write gradebook_nbgrader.csv, with the columns of nbgrader's export.
+        as_json: print a summary as JSON, and nothing else.
+
+    Returns:
+        0: all was written.
+
+    Raises:
+        FileNotFoundError: if nothing was collected, or the questions are missing.
+        ValueError: if a file cannot be used; the message names it and the line.
+    """
+    assignment = read_assignment(root / "solutions" / "homework4.toml")
+    standings = read_standings(folder, assignment)
+    alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
+    for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
+        put(folder / "feedback" / f"{standing.student}.html", student_page(assignment, standing))
+    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike))
+    write_gradebook(folder / "gradebook.csv", assignment, standings)
+    if nbgrader:
+        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings)
+    summary = {
+        "students": len(standings),
+        "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
+        "status": dict(sorted(Counter(standing.status for standing in standings).items())),
+        "to_mark": waiting([standing for standing in standings if standing.result is not None]),
+        "look_alike": len(alike),
+        "class_page": str(folder / "feedback" / "class.html"),
+        "gradebook": str(folder / "gradebook.csv"),
+    }
+    print(json.dumps(summary, indent=1) if as_json else _sentences(summary, folder))
+    return 0
+
+
+def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
+    """Return where each student of collected.json stands; brings written.csv up to date on the way."""
+    students = read_collected(folder / "collected.json")
+    results = read_results(folder, students)
+    marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
+    for mark in update_written(folder, assignment, [entry.student for entry in students], results):
+        marks[mark.student][mark.question] = mark
+    return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
+
+
+def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:
+    """Return the pairs of submissions that look alike, the released notebook taken away."""
+    codes = {entry.student: read_code(folder / "submissions" / entry.student) for entry in students if entry.folder}
+    return find_alike(codes, read_cells(released))
+
+
+def _sentences(summary: dict[str, object], folder: Path) -> str:
+    marks = summary["to_mark"]
+    lines = [
+        f"{summary['students']} students, {summary['complete']} of them graded and marked to the end",
+        f"wrote {folder / 'feedback'} and {summary['gradebook']}; begin with {summary['class_page']}",
+    ]
+    if isinstance(marks, dict) and marks:
+        open_marks = ", ".join(f"{name}: {n}" for name, n in sorted(marks.items()))
+        lines.append(f"answers to mark in {folder / NAME}: {open_marks}")
+    return "\n".join(lines)

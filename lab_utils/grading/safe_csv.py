@@ -1,0 +1,97 @@
+"""Tables that go to Excel and come back: no cell runs as a formula, and what Excel changes is understood again."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab_utils.grading.files import put
+from lab_utils.grading.safe_text import visible
+
+Cell = str | int | float | None
+
+# What a spreadsheet takes for the start of a formula, the wide forms of Asian keyboards included. Where Excel expects
+# another separator than ours, a formula may also begin after that separator or on a new line within a cell.
+_STARTERS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+_START = re.compile(r"((?:^|[;\t\n])[\s\"]*)('?)")
+_NUMBER = re.compile(r"-?\d+([.,]\d+)?")
+LONGEST = 30_000  # characters in a cell; Excel cuts at 32,767
+
+
+def neutral(cell: Cell) -> str:
+    """Return a cell as text that no spreadsheet runs: a ' goes before what would begin a formula.
+
+    Numbers stay as they are, negative ones too; None is an empty cell.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, int | float):
+        return f"{cell:.10g}"
+    text = visible(cell)
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + " [cut]"
+    if _NUMBER.fullmatch(text):
+        return text
+    guard = "'" if text[:1] in ("\t", "\n") else ""
+    return guard + _START.sub(_guarded, text)
+
+
+def restored(text: str) -> str:
+    """Return the text that `neutral` guarded."""
+    return _START.sub(_unguarded, text)
+
+
+def _guarded(match: re.Match[str]) -> str:
+    return match.group() + ("'" if match.string[match.end() : match.end() + 1] in _STARTERS else "")
+
+
+def _unguarded(match: re.Match[str]) -> str:
+    after = match.string[match.end() : match.end() + 1]
+    return match[1] if after in _STARTERS or after in ("\t", "\n") else match.group()
+
+
+def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Write a table whole or not at all: UTF-8 with BOM (Excel asks for it), commas, every cell in quotes."""
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    for row in (header, *rows):
+        writer.writerow([neutral(cell) for cell in row])
+    put(path, text.getvalue().encode("utf-8-sig"))
+
+
+def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read a table as ours, or as Excel or LibreOffice saved it: commas, semicolons or tabs, with or without BOM.
+
+    Returns:
+        (line in the file, column -> restored text) for each row that is not empty. Names of columns are in small
+        letters.
+
+    Raises:
+        ValueError: if the file is not text in UTF-8 or UTF-16.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Expected {path} in UTF-8, got other bytes ({error}). Open it where it was saved, and save it as "
+            "'CSV UTF-8': any other kind of CSV loses letters."
+        ) from error
+    first = text.split("\n", 1)[0]
+    separator = max((",", ";", "\t"), key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    header: list[str] = []
+    rows: list[tuple[int, dict[str, str]]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if not header:
+                header = [cell.strip().lower() for cell in cells]
+            elif any(cell.strip() for cell in cells):
+                padded = [*cells, *[""] * (len(header) - len(cells))]
+                rows.append((line, {name: restored(cell) for name, cell in zip(header, padded, strict=False)}))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"Expected a table in {path}, got at line {reader.line_num}: {error}.") from error
+    return rows

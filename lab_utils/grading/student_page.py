@@ -1,0 +1,71 @@
+"""The page that a student gets back."""
+
+import math
+from itertools import groupby
+from typing import Any
+
+from lab_utils.grading.assignment import Assignment
+from lab_utils.grading.pages import EVIDENCE, render, shown, shown_question
+from lab_utils.grading.standing import Answered, Standing
+
+# Metrics in the order and the words of the page; others follow under their own names.
+_METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
+
+
+def student_page(assignment: Assignment, standing: Standing) -> bytes:
+    """Return the page of one student. It shows what the student did and what to look at, never what was asked of it."""
+    tasks = [
+        {
+            "letter": letter,
+            "points": sum(answer.points or 0.0 for answer in answers),
+            "out_of": sum(answer.question.points for answer in answers),
+            "open": any(answer.points is None for answer in answers),
+            "questions": [_question(answer) for answer in answers],
+        }
+        for letter, group in groupby(standing.answered, key=lambda answer: answer.question.task)
+        for answers in [list(group)]
+    ]
+    return render(
+        "student.html.j2",
+        assignment=assignment,
+        standing=standing,
+        collected=standing.collected,
+        evidence=EVIDENCE.get(standing.collected.evidence, ""),
+        tasks=tasks,
+        metrics=_metrics(standing),
+        remarks=standing.result.remarks if standing.result is not None else (),
+    )
+
+
+def _question(answer: Answered) -> dict[str, Any]:
+    found = answer.found
+    cases = [
+        {"name": case.name, "hint": case.hint, "line": case.line, "shown": shown(case.status)}
+        for case in (found.cases if found is not None else ())
+    ]
+    told = {(case["hint"], case["line"]) for case in cases if case["hint"] or case["line"]}
+    once = len(told) == 1 and len(cases) > 1  # the same for all cases: said once, above them
+    if once:
+        cases = [case | {"hint": "", "line": ""} for case in cases]
+    hint, line = ("", "") if found is None or (told and not once) else (found.hint, found.line)
+    return {
+        "question": answer.question,
+        "points": answer.points,
+        "shown": shown_question(answer),
+        "cases": cases,
+        "hint": hint,
+        "line": line,
+        "comment": answer.comment,
+    }
+
+
+def _metrics(standing: Standing) -> dict[str, Any]:
+    """Return the table of metrics: names of columns, and a row for each column of the predictions file."""
+    table = standing.result.metrics if standing.result is not None else {}
+    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    names.sort(key=lambda name: list(_METRICS).index(name) if name in _METRICS else len(_METRICS))
+    rows = {
+        column: [f"{row[name]:.3f}" if name in row and math.isfinite(row[name]) else "\u2013" for name in names]
+        for column, row in table.items()
+    }
+    return {"names": [_METRICS.get(name, name) for name in names], "rows": rows}
