@@ -13,7 +13,7 @@ from typing import Any
 
 from lab_utils.grading import slices, wire
 from lab_utils.grading.cases import plain
-from lab_utils.grading.forks import run_guarded
+from lab_utils.grading.forks import DONE, run_guarded
 
 COPIED = 64 * 2**20  # bytes of files beside the notebook that the student's code may read
 
@@ -32,7 +32,7 @@ def serve_question(request: dict[str, Any], connection: socket.socket) -> None:
             if not pid:
                 run_guarded(lambda: connection.sendall(_call(space[request["name"]], line)))
             _, status = os.waitpid(pid, 0)
-            if status:
+            if os.waitstatus_to_exitcode(status) != DONE:
                 why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "it left Python"
                 connection.sendall(wire.encode({"died": why}))
 
