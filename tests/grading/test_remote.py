@@ -145,7 +145,6 @@ def test_an_endless_loop_where_the_function_is_defined_is_timed_out(ask):
         "import os; os._exit(7)",
         "import ctypes; ctypes.string_at(0)",
         "import os; os.kill(os.getpid(), 9)",
-        "import os, time; os.kill(os.getppid(), 9); time.sleep(1)",
         "import os; os.kill(-1, 9)",
         "raise KeyboardInterrupt",
         "raise BaseException",
