@@ -1,0 +1,106 @@
+"""Homework 4: its images, its public checks, and the file that is handed in.
+
+A check here prints an outcome and returns nothing. There is no version of the kit that stands in for yours, and a
+check has only a few inputs with results computed by hand: the grader draws others.
+"""
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lab_utils.checks import outcome
+from lab_utils.checks.homework4_data import Data, Unlabelled, load
+from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, write_predictions
+from lab_utils.checks.homework4_freezing import FREEZE_BACKBONE, OPTIMIZER_PARAMETERS, TRAIN_MODE
+from lab_utils.checks.homework4_numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
+from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
+
+__all__ = [
+    "COLUMNS",
+    "Data",
+    "Unlabelled",
+    "attempt",
+    "check_choose_models",
+    "check_explain_gap",
+    "check_file",
+    "check_first_conv",
+    "check_freeze_backbone",
+    "check_optimizer_parameters",
+    "check_paired_difference",
+    "check_prepare",
+    "check_train_mode",
+    "load",
+    "write_predictions",
+]
+
+T = TypeVar("T")
+
+
+def check_choose_models(student: object) -> None:
+    """Print what becomes of A1."""
+    outcome.report("choose_models", student, CHOOSE_MODELS)
+
+
+def check_prepare(student: object) -> None:
+    """Print what becomes of B1."""
+    outcome.report("prepare", student, PREPARE)
+
+
+def check_first_conv(student: object) -> None:
+    """Print what becomes of B2."""
+    outcome.report("first_conv", student, FIRST_CONV)
+
+
+def check_freeze_backbone(student: object) -> None:
+    """Print what becomes of C1."""
+    outcome.report("freeze_backbone", student, FREEZE_BACKBONE)
+
+
+def check_train_mode(student: object) -> None:
+    """Print what becomes of C2."""
+    outcome.report("train_mode", student, TRAIN_MODE)
+
+
+def check_optimizer_parameters(student: object) -> None:
+    """Print what becomes of C3."""
+    outcome.report("optimizer_parameters", student, OPTIMIZER_PARAMETERS)
+
+
+def check_paired_difference(student: object) -> None:
+    """Print what becomes of D1."""
+    outcome.report("paired_difference", student, PAIRED_DIFFERENCE)
+
+
+def check_explain_gap(student: object) -> None:
+    """Print what becomes of E1."""
+    outcome.report("explain_gap", student, EXPLAIN_GAP)
+
+
+def check_file(images: int) -> None:
+    """Print whether the file of predictions has the right form."""
+    complete, text = describe(file_path(), images)
+    outcome.show(outcome.Outcome(FILE, "correct" if complete else "not attempted", text, note=""))
+
+
+def attempt(function: Callable[..., T], *args: Any, **settings: Any) -> T | None:
+    """Call a function of yours; where it is not written yet or fails, say so in a line and go on.
+
+    Returns:
+        What the function returns, or None.
+    """
+    try:
+        return function(*args, **settings)
+    except Exception as error:  # a half-solved notebook goes on, whatever is wrong
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        frames = [frame.name for frame in traceback.extract_tb(root.__traceback__)]
+        within = (re.findall(r", in (\w+)", str(root)) or frames)[-1]  # a worker sends its traceback as text
+        if isinstance(root, NotImplementedError) or "NotImplementedError" in str(root):
+            print(f"Left out here: `{within}` has no code yet.")
+        else:
+            reason = str(root).strip().splitlines()[0] if str(root).strip() else "no message"
+            print(f"Left out here: {getattr(function, '__name__', 'your function')} stopped in `{within}` with")
+            print(f"  {type(root).__name__}: {reason[:300]}")
+        return None

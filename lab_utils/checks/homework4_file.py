@@ -1,0 +1,132 @@
+"""The file that homework 4 is handed in with: a probability of pneumonia for every test image, by four networks."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab_utils.atomic import write_text
+
+FILE = "homework4_predictions.csv"
+COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2_fixed")
+LARGEST = 2**20  # characters: 400 rows have some 30,000
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+def file_path() -> Path:
+    """Return where the file belongs: beside the notebook, or in the folder LAB_RESULTS where that is set."""
+    return Path(os.environ.get("LAB_RESULTS", "") or Path.cwd()) / FILE
+
+
+def write_predictions(columns: Mapping[str, Any], images: int) -> Path | None:
+    """Write the columns that there are, whole or not at all.
+
+    Args:
+        columns: name, one of `COLUMNS`, to the probability of pneumonia of each test image, (images,); None where
+            there is none yet.
+        images: number of test images.
+
+    Returns:
+        The path of the file, or None if there is no column yet.
+
+    Raises:
+        ValueError: if a name is unknown or a column is no probability for each image.
+    """
+    if unknown := sorted(set(columns) - set(COLUMNS)):
+        raise ValueError(f"Expected columns out of {', '.join(COLUMNS)}, got {unknown[0]!r}. Correct its name.")
+    found = {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS if columns.get(name) is not None}
+    for name, values in found.items():
+        if values.shape != (images,) or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"Expected {name} to hold a probability from 0 to 1 for each of the {images} test images, shape "
+                f"({images},), got shape {values.shape} with values like {values.ravel()[:3].round(3).tolist()}. "
+                "Take the softmax of the logits, and of it the column of pneumonia."
+            )
+    if not found:
+        return None
+    rows = [["image", *found]]
+    rows += [[str(i), *(f"{values[i]:.6f}" for values in found.values())] for i in range(images)]
+    path = file_path()
+    write_text(path, "".join(",".join(row) + "\n" for row in rows))
+    return path
+
+
+def read_predictions(text: str, images: int) -> dict[str, NDArray[np.float64]]:
+    """Read what students hand in. Anything may stand in it.
+
+    Args:
+        text: the file: a header with "image" and some of `COLUMNS`, then one row per test image, in any order.
+        images: number of test images.
+
+    Returns:
+        Column to the probability of each image, in [0, 1], (images,), in the order of the images.
+
+    Raises:
+        ValueError: saying what is wrong, and in which line.
+    """
+    if len(text) > LARGEST:
+        raise ValueError(f"{FILE} is larger than 1 MB. It should hold one short line for each test image.")
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").strip("\n").split("\n")
+    header = [name.strip() for name in lines[0].split(",")]
+    columns = header[1:]
+    if header[0] != "image" or not columns or set(columns) - set(COLUMNS) or len(set(columns)) < len(columns):
+        raise ValueError(
+            f"The first line of {FILE} should be image,{','.join(COLUMNS)} (or some of these columns, each once), but "
+            f"it is {_short(lines[0])}."
+        )
+    if len(lines) - 1 != images:
+        raise ValueError(f"{FILE} has {len(lines) - 1} rows below its header; there are {images} test images.")
+    table = np.full((images, len(columns)), np.nan)
+    seen = np.zeros(images, dtype=bool)
+    for number, line in enumerate(lines[1:], start=2):
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) != len(header):
+            raise ValueError(f"Line {number} of {FILE} has {len(cells)} entries, the first line has {len(header)}.")
+        image = _image(cells[0], images, number)
+        if seen[image]:
+            raise ValueError(f"Line {number} of {FILE} is a second row for image {image}.")
+        seen[image] = True
+        table[image] = [_probability(cell, number) for cell in cells[1:]]
+    return {name: table[:, place].copy() for place, name in enumerate(columns)}
+
+
+def describe(path: Path, images: int) -> tuple[bool, str]:
+    """Say whether the file can be graded, and what is in it."""
+    if not path.is_file():
+        return False, f"There is no {FILE} yet. The cell above writes it when a network has made its predictions."
+    try:
+        if path.stat().st_size > 4 * LARGEST:
+            raise ValueError(f"{FILE} is larger than 1 MB. It should hold one short line for each test image.")
+        table = read_predictions(path.read_text("utf-8"), images)
+    except (ValueError, OSError) as error:
+        return False, str(error)
+    missing = [name for name in COLUMNS if name not in table]
+    constant = [name for name, values in table.items() if np.ptp(values) == 0]
+    if constant:
+        return False, f"All probabilities of {constant[0]} are the same: this network says nothing."
+    rest = f" Still missing: {', '.join(missing)}." if missing else " All four columns are there."
+    return not missing, f"The form is right: {images} images.{rest} Commit the file beside your notebook."
+
+
+def _image(cell: str, images: int, number: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", cell) or int(cell) >= images:
+        raise ValueError(
+            f"Line {number} of {FILE} begins with {_short(cell)}; expected the number of an image, 0 to {images - 1}."
+        )
+    return int(cell)
+
+
+def _probability(cell: str, number: int) -> float:
+    value = float(cell) if len(cell) < 40 and _NUMBER.fullmatch(cell) else math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"Line {number} of {FILE} holds {_short(cell)}; expected a probability from 0 to 1.")
+    return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
