@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab_utils.grading import deadline
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -25,6 +27,24 @@ def add_commands(commands: "Commands") -> None:
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
     run.set_defaults(command=_run)
+    collect = commands.add_parser(
+        "collect",
+        help="fetch the repositories of a class and choose the commit that counts",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=deadline.__doc__,
+    )
+    collect.add_argument("roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit]")
+    collect.add_argument("--push-records", type=Path, metavar="CSV", help="the host's records: student,sha,pushed_at")
+    collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
+    collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")
+    collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
+    _add_folder(collect)
+    _finish(collect, _collect, "print what was collected as JSON")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", type=Path, help="the instructor's working folder; default: grading/ in the course")
+    parser.add_argument("--homework", default=HOMEWORK, help="which homework (%(default)s)")
 
 
 def _finish(parser: argparse.ArgumentParser, command: object, json_help: str, *, on_error: int = 2) -> None:
@@ -54,3 +74,21 @@ def _run(arguments: argparse.Namespace) -> int:
     from lab_utils.course.run import run
 
     return run(arguments.root / "solutions", arguments.root / "build", arguments.labs)
+
+
+def _collect(arguments: argparse.Namespace) -> int:
+    from lab_utils.grading.collect import collect, summary
+    from lab_utils.grading.collect_one import COLLECTED
+
+    records = collect(
+        arguments.root,
+        arguments.roster,
+        arguments.folder or arguments.root / "grading",
+        homework=arguments.homework,
+        push_records=arguments.push_records,
+        workers=arguments.workers,
+        seconds=arguments.timeout,
+        most_mib=arguments.max_mib,
+    )
+    print(json.dumps(records, indent=1, ensure_ascii=False) if arguments.json else summary(records))
+    return int(any(record["status"] != COLLECTED for record in records))

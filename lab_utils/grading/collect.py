@@ -1,0 +1,98 @@
+"""Fetch every student's repository, choose the commit that counts, and write its files: ``collect ROSTER.csv``.
+
+The rules are those of `lab_utils.grading.deadline`. Collect often, above all shortly before and after the deadline:
+each fetch writes into the ledger what was there, and that is the best evidence there is.
+"""
+
+import json
+import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lab_utils.atomic import write_text
+from lab_utils.course.settings import homework_of, read_course
+from lab_utils.grading import ledger
+from lab_utils.grading.collect_one import COLLECTED, Clock, Job, Record, collect_one
+from lab_utils.grading.released import read_released
+from lab_utils.grading.roster import read_pushes, read_roster
+
+
+def collect(
+    root: Path,
+    roster: Path,
+    folder: Path,
+    *,
+    homework: str = "homework4",
+    push_records: Path | None = None,
+    workers: int = 4,
+    seconds: float = 120.0,
+    most_mib: int = 500,
+    now: Clock = lambda: datetime.now(timezone.utc),
+) -> list[Record]:
+    """Collect a class and write collected.json; return its entries, sorted by student.
+
+    Args:
+        root: the course: course.toml, labs/.
+        roster: a CSV, see `read_roster`.
+        folder: the instructor's working folder.
+        homework: its name.
+        push_records: the host's records of pushes, a CSV, see `read_pushes`.
+        workers: how many repositories are fetched side by side.
+        seconds: time limit for one repository.
+        most_mib: size limit for one repository, compressed.
+        now: the clock.
+
+    Raises:
+        FileNotFoundError: if roster, push records or course.toml are missing.
+        ValueError: if one of them is wrong, or another collect is at work.
+    """
+    settings = homework_of(read_course(root / "course.toml"), homework)
+    students = read_roster(roster)
+    pushes = read_pushes(push_records) if push_records is not None else []
+    with ledger.only_one(folder):
+        past, damaged = ledger.read_ledger(folder / "ledger.jsonl")
+        if damaged:
+            tqdm.write(f"{folder / 'ledger.jsonl'}: {damaged} damaged lines were passed over")
+        for leftover in (folder / "submissions").glob(".*.tmp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        released = read_released(root, folder, homework)
+        lock = threading.Lock()
+        job = Job(root, folder, settings, released, pushes, past, seconds, most_mib << 20, now, lock)
+        with ThreadPoolExecutor(workers) as pool, tqdm(total=len(students), desc="collect", unit="student") as bar:
+            futures = [pool.submit(collect_one, student, job) for student in students]
+            for future in as_completed(futures):
+                bar.update()
+                bar.set_postfix_str(future.result()["student"])
+            records = [future.result() for future in futures]
+        _flag_doubles(records)
+        records.sort(key=lambda record: str(record["student"]))
+        table = {"homework": homework, "students": records}
+        write_text(folder / "collected.json", json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+    return records
+
+
+def summary(records: Sequence[Record]) -> str:
+    """Return what was collected as text: one line for each student, their flags below."""
+    width = max(len(record["student"]) for record in records)
+    lines = []
+    for record in records:
+        late = f"{record['late_seconds']} s late, {record['penalty']:.0%} off" if record["late_seconds"] else "on time"
+        what = f"{record['sha'][:10]}  {record['submitted']}  {record['evidence']:<7}  {late}"
+        lines.append(f"{record['student']:<{width}}  {what if record['sha'] else record['status']}")
+        lines += [f"{'':{width}}  - {flag}" for flag in record["flags"]]
+    count = sum(record["status"] == COLLECTED for record in records)
+    return "\n".join([*lines, f"{count} of {len(records)} collected"])
+
+
+def _flag_doubles(records: Sequence[Record]) -> None:
+    """Flag students who hand in the same repository or the same commit."""
+    for key, words in (("url", "link"), ("sha", "commit")):
+        for record in records:
+            others = [r["student"] for r in records if r is not record and r[key] and r[key] == record[key]]
+            if others:
+                record["flags"].append(f"The same {words} as {', '.join(sorted(others)[:5])}.")

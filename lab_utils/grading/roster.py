@@ -1,0 +1,177 @@
+"""The class: a CSV with one line per student, and the host's push records, another."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lab_utils.course.settings import read_time
+
+COLUMNS = ("student", "name", "email", "url")
+OPTIONAL = ("extension", "commit")
+PUSH_COLUMNS = ("student", "sha", "pushed_at")
+
+_STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True)
+class Student:
+    """One line of the roster.
+
+    Attributes:
+        student: the identifier; also a file name.
+        name: the full name.
+        email: the address.
+        url: of the repository: https://, file://, or the absolute path of a folder.
+        extension: a personal deadline, or None.
+        commit: the commit to grade whatever the deadline says, as (the beginning of) a SHA, or "".
+    """
+
+    student: str
+    name: str
+    email: str
+    url: str
+    extension: datetime | None = None
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class Push:
+    """One line of the host's push records: when the host received a commit."""
+
+    student: str
+    sha: str
+    pushed_at: datetime
+
+
+def read_roster(path: Path) -> list[Student]:
+    """Read the class, in the order of the file.
+
+    A link that cannot be used is no error here: `link_error` tells, for this student alone.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a line is wrong; the message names it.
+    """
+    students: list[Student] = []
+    lines: dict[str, int] = {}
+    for number, row in _rows(path, COLUMNS, OPTIONAL):
+        where = f"line {number} of {path}"
+        name = row["student"]
+        if not _STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
+            raise ValueError(
+                f"Expected student in {where} to be made of letters A-Z, digits, '.', '_' and '-', not beginning or "
+                f"ending with '.', because files are named after it; got {name!r}. Choose another identifier."
+            )
+        key = name.casefold()  # some file systems cannot tell Ann from ann
+        if key in lines:
+            raise ValueError(f"Expected each student once, got {name!r} in lines {lines[key]} and {number} of {path}.")
+        if row["commit"] and not _SHA.fullmatch(row["commit"].lower()):
+            raise ValueError(f"Expected commit in {where} as at least 7 hex digits of a SHA, got {row['commit']!r}.")
+        lines[key] = number
+        extension = read_time(row["extension"], f"extension in {where}") if row["extension"] else None
+        url = _from_folder(row["url"], path.parent)
+        students.append(Student(name, row["name"], row["email"], url, extension, row["commit"].lower()))
+    if not students:
+        raise ValueError(f"Expected at least one student in {path}, found none below the line of column names.")
+    return students
+
+
+def read_pushes(path: Path) -> list[Push]:
+    """Read the host's push records; students that are not in the roster do no harm.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a line is wrong; the message names it.
+    """
+    pushes = []
+    for number, row in _rows(path, PUSH_COLUMNS, ()):
+        if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", row["sha"].lower()):
+            raise ValueError(f"Expected sha in line {number} of {path} as 40 hex digits, got {row['sha']!r}.")
+        moment = read_time(row["pushed_at"], f"pushed_at in line {number} of {path}")
+        pushes.append(Push(row["student"], row["sha"].lower(), moment))
+    return pushes
+
+
+def link_error(url: str, course: Path, folder: Path) -> str:
+    """Return why a repository is not fetched from `url`, or "" if it may be tried.
+
+    Args:
+        url: from the roster. Git can be made to run commands by the links that it is given (``ext::``, a beginning
+            ``-``), so only the three kinds that a course needs pass.
+        course: the course with its solutions, which nobody hands in.
+        folder: the instructor's working folder, with everybody's work.
+    """
+    if not url:
+        return "There is no link in the roster."
+    if url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url) or "::" in url:
+        return "This is no link to a repository."
+    if Path(url).is_absolute() or url.startswith("file://"):
+        place = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url).resolve()
+        if not url.removeprefix("file://").startswith("/") and os.name != "nt":
+            return "A file:// link needs an absolute path: file:///folder/repository."
+        private = (folder.resolve(), (course / ".git").resolve(), (course / "solutions").resolve())
+        if place == course.resolve() or any(place == p or p in place.parents for p in private):
+            return "This folder belongs to the course itself."
+        return ""
+    try:
+        parts = urlsplit(url)
+        kind, host = parts.scheme, parts.hostname
+    except ValueError:
+        return "This is no link to a repository."
+    if kind == "https" and host and not parts.username and not parts.password:
+        return ""
+    if kind == "https" and host:
+        return "The link holds a name or a password. Leave it out; git finds it in ~/.netrc."
+    return "Only links that begin with https:// or file:// and paths of folders are fetched."
+
+
+def _from_folder(url: str, folder: Path) -> str:
+    """Return a path relative to the roster's folder as an absolute one, everything else as it is."""
+    beside = folder / url
+    is_path = bool(url) and not url.startswith("-") and ":" not in url and beside.is_dir()
+    return str(beside.resolve()) if is_path and not Path(url).is_absolute() else url
+
+
+def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return (line number, column -> text) for every line that is not empty."""
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a CSV with the columns {', '.join(columns)} in {path}, found no file.")
+    try:
+        text = path.read_text("utf-8-sig")  # Excel begins its UTF-8 with a mark
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Expected UTF-8 in {path}, got other bytes at {error.start}. Save it as CSV UTF-8."
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    header = [name.strip().lower() for name in next(reader, [])]
+    if missing := [name for name in columns if header.count(name) != 1]:
+        raise ValueError(
+            f"Expected the first line of {path} to name the columns {', '.join(columns)}, each once; "
+            f"{', '.join(missing)} is missing or doubled in {header}."
+        )
+    rows = []
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            raise ValueError(
+                f"Expected {len(header)} values in line {reader.line_num} of {path}, got {len(cells)}. "
+                "Put values that hold a comma between double quotes."
+            )
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        rows.append((reader.line_num, {name: row.get(name, "") for name in (*columns, *optional)}))
+    return rows
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns: Excel writes semicolons where the comma is the decimal sign."""
+    first = text.partition("\n")[0]
+    return ";" if first.count(";") > first.count(",") else ","
