@@ -40,6 +40,18 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
     _add_folder(collect)
     _finish(collect, _collect, "print what was collected as JSON")
+    grade = commands.add_parser("grade", help="grade what was collected, each in a sandbox; goes on where it stopped")
+    grade.add_argument(
+        "students", nargs="*", metavar="STUDENT", help="grade these again; default: all without a result"
+    )
+    grade.add_argument("--workers", type=int, default=2, help="sandboxes at a time (%(default)s)")
+    grade.add_argument("--trust-submissions", action="store_true", help="run them also where nothing isolates them")
+    _add_folder(grade)
+    _finish(grade, _grade, "print the summary as JSON")
+    feedback = commands.add_parser("feedback", help="write a page for each student, one for the class, the gradebook")
+    feedback.add_argument("--nbgrader", action="store_true", help="also write the gradebook in nbgrader's long form")
+    _add_folder(feedback)
+    _finish(feedback, _feedback, "print a summary as JSON")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +95,7 @@ def _collect(arguments: argparse.Namespace) -> int:
     records = collect(
         arguments.root,
         arguments.roster,
-        arguments.folder or arguments.root / "grading",
+        _folder(arguments),
         homework=arguments.homework,
         push_records=arguments.push_records,
         workers=arguments.workers,
@@ -92,3 +104,27 @@ def _collect(arguments: argparse.Namespace) -> int:
     )
     print(json.dumps(records, indent=1, ensure_ascii=False) if arguments.json else summary(records))
     return int(any(record["status"] != COLLECTED for record in records))
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from lab_utils.grading.grade import grade
+
+    return grade(
+        _folder(arguments),
+        arguments.root,
+        homework=arguments.homework,
+        students=arguments.students,
+        workers=arguments.workers,
+        trust=arguments.trust_submissions,
+        as_json=arguments.json,
+    )
+
+
+def _feedback(arguments: argparse.Namespace) -> int:
+    from lab_utils.grading.feedback import feedback
+
+    return feedback(_folder(arguments), arguments.root, nbgrader=arguments.nbgrader, as_json=arguments.json)
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    return arguments.folder or arguments.root / "grading"
