@@ -17,6 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lab_utils.checks.sandbox import OutOfTime, same_random_numbers, time_limit, with_copies
+from lab_utils.checks.wrong import Wrong
+
+__all__ = ["Case", "Outcome", "Wrong", "examine", "judge", "show"]
 
 Function = Callable[..., Any]
 Case = Callable[[Function], None]
@@ -26,14 +29,6 @@ SECONDS_PER_CASE = 20.0
 _COLOURS = {"correct": "#029e73", "incorrect": "#d55e00", "not attempted": "#56606b"}
 _SIGNS = {"correct": "\u2714", "incorrect": "\u2718", "not attempted": "\u2026"}
 _TERMINAL = {"correct": "\033[32m", "incorrect": "\033[31m", "not attempted": "\033[33m"}
-
-
-class Wrong(Exception):
-    """The student's answer is wrong; `hint` says what to look at and does not give the answer away."""
-
-    def __init__(self, hint: str) -> None:
-        super().__init__(hint)
-        self.hint = hint
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Question:
         if self._socket is None:
             return wire.encode({"closed": True})
         try:
+            _drain(self._socket)
             self._socket.settimeout(seconds)
             self._socket.sendall(line)
         except OSError:
@@ -63,8 +64,15 @@ class Question:
                 os.waitpid(self.pid, 0)
 
 
+def _drain(connection: socket.socket) -> None:
+    """Throw away what nobody asked for, so that it is not taken for the answer to what is asked next."""
+    while select.select([connection], [], [], 0)[0]:
+        if not connection.recv(2**20):
+            return
+
+
 def _receive(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str, Any]]:
-    """Read one line within `seconds`; return it, or b"" and what went wrong."""
+    """Read one line within `seconds` and nothing after it; return it, or b"" and what went wrong."""
     end = time.monotonic() + seconds
     parts: list[bytes] = []
     size = 0
@@ -82,8 +90,8 @@ def _receive(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str
         size += len(part)
         if size > wire.LONGEST:
             return b"", {"died": f"it returned more than {wire.LONGEST // 2**20} MiB"}
-        if part.endswith(b"\n"):
-            return b"".join(parts), {}
+        if b"\n" in part:
+            return b"".join(parts).partition(b"\n")[0] + b"\n", {}
 
 
 def in_a_fork(work: Callable[[], Any], seconds: float) -> bytes:

@@ -29,6 +29,7 @@ def read(path: str, wanted: list[str]) -> dict[str, Any]:
     return {
         "sources": code,
         "texts": texts,
+        "names": list(program.names),
         "functions": list(program.functions),
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,

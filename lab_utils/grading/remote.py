@@ -233,7 +233,8 @@ def _raise(name: str, reply: dict[str, Any], seconds: float) -> Any:
     if "timed_out" in reply:
         raise TimedOut(f"`{name}` did not finish within {seconds:g} s.")
     if "unusable" in reply:
-        raise Unusable(f"`{name}` returned something else than numbers, texts, lists, dicts or arrays.")
+        what = "numbers, texts, lists, dicts or arrays of at most 32 MiB"
+        raise Unusable(f"`{name}` returned something else than {what}.")
     if "error" in reply:
         error = reply["error"] if isinstance(reply["error"], dict) else {}
         kind, message = str(error.get("type", ""))[:80], str(error.get("message", ""))[:400]

@@ -36,6 +36,11 @@ class Program:
     broken: dict[str, str] = field(default_factory=dict)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names that are bound at the top level, in order, each once."""
+        return tuple(dict.fromkeys(name for s in self.statements for name in sorted(s.binds)))
+
+    @property
     def functions(self) -> tuple[str, ...]:
         """The names of all functions, in order, each once."""
         found = [s.node.name for s in self.statements if isinstance(s.node, (ast.FunctionDef, ast.AsyncFunctionDef))]
@@ -112,11 +117,11 @@ def modules(program: Program, names: Iterable[str]) -> list[str]:
 
 
 def is_stub(program: Program, name: str) -> bool:
-    """Say whether the last definition of `name` is the one that was handed out: it raises NotImplementedError."""
-    definitions = [s.node for s in program.statements if isinstance(s.node, ast.FunctionDef) and s.node.name == name]
-    if not definitions:
+    """Say whether what binds `name` last is the function that was handed out: it raises NotImplementedError."""
+    last = next((s.node for s in reversed(program.statements) if name in s.binds), None)
+    if not isinstance(last, ast.FunctionDef):
         return False
-    body = [s for s in definitions[-1].body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    body = [s for s in last.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return all(isinstance(s, ast.Pass) or (isinstance(s, ast.Raise) and "NotImplemented" in ast.dump(s)) for s in body)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.wrong import Wrong
 from lab_utils.course.marks import WORDS_STUB
 from lab_utils.grading import result as status
 from lab_utils.grading.assignment import Assignment, Question
@@ -22,7 +22,8 @@ from lab_utils.grading.predictions import read_predictions, score_predictions
 from lab_utils.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
 from lab_utils.grading.result import CaseResult, QuestionResult, Remark, Result, question_result
 
-PER_CALL = 15.0  # seconds
+PER_CALL = 10.0  # seconds
+PATIENCE = 2  # cases of a question that may time out; then the others are not tried
 PER_SUBMISSION = 600.0  # seconds; what is left then counts as timed out
 NOTEBOOKS = 40  # read at most
 LARGEST_PREDICTIONS = 4 * 2**20  # bytes
@@ -60,33 +61,36 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
     """Grade the files in `folder`; every failure of the student's work becomes a status, not an error."""
     wanted = [question.function for question in key.assignment.of_kind("function")]
     found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
-    if found is None:
-        kind = status.INVALID if problem else status.MISSING
-        return empty_result(student, sha, key.assignment, kind, problem or "There is no notebook in the repository.")
-    sandbox.preload(found.content["modules"])
+    kind = status.GRADED if found else status.INVALID if problem else status.MISSING
+    message = "" if found else problem or "There is no notebook of the homework in the repository."
+    content = found.content if found else {"modules": [], "texts": [], "remarks": []}
+    sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION
-    table, columns_problem = _predictions(folder, found.path, key)
-    answers = {q.name: _answer(found.content["texts"], q.name) for q in key.assignment.of_kind("written")}
+    table, columns_problem = _predictions(folder, found.path if found else "", key)
+    answers = {q.name: _answer(content["texts"], q.name) for q in key.assignment.of_kind("written")}
     questions: list[QuestionResult] = []
     metrics: dict[str, dict[str, float]] = {}
     for question in key.assignment.questions:
-        if question.kind == "function":
-            questions.append(_grade_function(question, found, student, key, sandbox, end))
-        elif question.kind == "predictions":
+        if question.kind == "predictions":  # they count with or without a notebook
             cases, numbers = _grade_predictions(question, table, columns_problem, key)
             questions.append(question_result(question.name, question.points, cases))
             metrics |= numbers
+        elif found is None:
+            questions.append(QuestionResult(question.name, 0.0, question.points, kind, hint=message))
+        elif question.kind == "function":
+            questions.append(_grade_function(question, found, student, key, sandbox, end))
         else:
             questions.append(_unmarked(question, answers[question.name]))
     return Result(
         student=student,
         sha=sha,
-        notebook=found.path,
-        status=status.GRADED,
+        notebook=found.path if found else "",
+        status=kind,
         questions=tuple(questions),
         metrics=metrics,
-        remarks=tuple(Remark(str(r["title"]), str(r["text"]), str(r["line"])) for r in found.content["remarks"]),
+        remarks=tuple(Remark(str(r["title"]), str(r["text"]), str(r["line"])) for r in content["remarks"]),
         answers={name: text for name, text in answers.items() if text},
+        message=message,
     )
 
 
@@ -103,7 +107,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     (the other labs have some of them, too), the one in which most are attempted. A tie goes to the file that is called
     as the homework, then to the first by path.
     """
-    paths = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.ipynb") if p.is_file())
+    paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*.ipynb") if _is_own_file(p, folder)]
     paths = sorted(paths, key=lambda path: (Path(path).stem != name, path.count("/"), path))[:NOTEBOOKS]
     found: list[tuple[int, Found]] = []
     problem = ""
@@ -112,7 +116,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
         if "invalid" in content:
             problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"
             continue
-        defined = set(wanted) & (set(content["functions"]) | set(content["broken"]))
+        defined = set(wanted) & (set(content["names"]) | set(content["broken"]))
         if 2 * len(defined) >= len(wanted) or Path(path).stem == name:
             attempted = len(defined - set(content["stubs"]))
             found.append((attempted, Found(path, content)))
@@ -126,17 +130,19 @@ def _grade_function(
 ) -> QuestionResult:
     name, content = question.function, found.content
     cases = key.cases[name]
-    if name in content["broken"] and name not in content["functions"]:
+    if name in content["broken"] and name not in content["names"]:
         failure: Failure = Crashed(f"The cell with `{name}` is no Python: {str(content['broken'][name])[:300]}")
         return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
     if name in content["stubs"]:
         failure = NotAttempted(f"`{name}` still holds the stub: replace its `raise` by your code.")
         return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
     folder = Path(found.path).parent.as_posix()
-    results = []
+    results: list[CaseResult] = []
     for number, case in enumerate(cases):
         remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
-        if time.monotonic() > end:
+        if [result.status for result in results].count(status.TIMED_OUT) >= PATIENCE:
+            results.append(_failed(case, TimedOut(f"Not tried: {PATIENCE} other cases did not finish.")))
+        elif time.monotonic() > end:
             results.append(_failed(case, TimedOut("The submission as a whole took too long.")))
         else:
             results.append(run_case(case, remote, _generator(key.secret, student, name, number)))
@@ -183,7 +189,7 @@ def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any],
     """Return the columns of the predictions file, or none and why."""
     name = f"{key.assignment.name}_predictions.csv"
     beside = folder / Path(notebook).parent / name
-    paths = [beside] if beside.is_file() else sorted(p for p in folder.rglob(name) if p.is_file())
+    paths = [path for path in (beside, *sorted(folder.rglob(name))) if _is_own_file(path, folder)]
     if not paths:
         return {}, f"There is no file {name} in the repository."
     if paths[0].stat().st_size > LARGEST_PREDICTIONS:
@@ -192,6 +198,11 @@ def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any],
         return read_predictions(paths[0].read_text("utf-8", errors="replace"), len(key.labels)), ""
     except ValueError as error:
         return {}, str(error)
+
+
+def _is_own_file(path: Path, folder: Path) -> bool:
+    """Say whether a path is a file of the submission, and not a link to anywhere."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve()) and not path.is_symlink()
 
 
 def _grade_predictions(

@@ -45,6 +45,8 @@ def decode(line: bytes) -> Any:
 
 def _array(value: Any) -> dict[str, Any]:
     if isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
+        if value.nbytes > LONGEST // 2:
+            raise TypeError(f"expected arrays of at most {LONGEST // 2**21} MiB, got {value.nbytes / 2**20:.0f} MiB")
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return {_ARRAY: {"dtype": value.dtype.name, "shape": list(value.shape), "data": data}}
     raise TypeError(f"expected plain values and arrays of numbers, got a {type(value).__name__}")

@@ -1,0 +1,35 @@
+"""Cheats gain nothing and honest work loses nothing."""
+
+import pytest
+
+from lab_utils.grading import submission
+from lab_utils.grading.grade import load_key
+from lab_utils.grading.isolation import FULL, Limits, isolation
+from lab_utils.grading.remote import Sandbox
+from tests.grading.corpus import CORPUS
+from tests.grading.mini_course import points, statuses, write_course, write_submission
+
+pytestmark = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    root = write_course(tmp_path_factory.mktemp("course"))
+    return root, load_key(root / "grading", root, "homework4")
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_submission_gets_the_grade_that_is_right(name, course, monkeypatch):
+    monkeypatch.setattr(submission, "PER_CALL", 4.0)
+    root, key = course
+    files, right_points, right_statuses = CORPUS[name]
+    folder = root / "grading/submissions" / name
+    folder.mkdir(parents=True)
+    write_submission(folder, files)
+    ledger = root / "grading/ledger.jsonl"
+    ledger.write_text("as it was")
+    with Sandbox(folder, limits=Limits(memory=2 * 2**30)) as sandbox:
+        result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
+    assert points(result) == list(right_points), result
+    assert statuses(result) == list(right_statuses), result
+    assert ledger.read_text() == "as it was"
