@@ -13,9 +13,11 @@ from lab_utils.grading.files import put
 from lab_utils.grading.gradebook import write_gradebook, write_nbgrader
 from lab_utils.grading.likeness import Alike, find_alike, read_cells, read_code
 from lab_utils.grading.result import GRADED
-from lab_utils.grading.standing import Collected, Standing, read_collected, read_results, stand
+from lab_utils.grading.standing import Collected, Standing, homework_name, read_collected, read_results, stand
 from lab_utils.grading.student_page import student_page
 from lab_utils.grading.written import NAME, Mark, update_written
+
+COLLECTED = "collected.json"
 
 
 def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool = False) -> int:
@@ -36,7 +38,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
         FileNotFoundError: if nothing was collected, or the questions are missing.
         ValueError: if a file cannot be used; the message names it and the line.
     """
-    assignment = read_assignment(root / "solutions" / "homework4.toml")
+    assignment = read_assignment(root / "solutions" / f"{homework_name(folder / COLLECTED)}.toml")
     standings = read_standings(folder, assignment)
     alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
@@ -60,7 +62,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
 
 def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     """Return where each student of collected.json stands; brings written.csv up to date on the way."""
-    students = read_collected(folder / "collected.json")
+    students = read_collected(folder / COLLECTED)
     results = read_results(folder, students)
     marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
     for mark in update_written(folder, assignment, [entry.student for entry in students], results):

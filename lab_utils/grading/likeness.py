@@ -82,8 +82,9 @@ def find_alike(codes: Mapping[str, Sequence[str]], released: Sequence[str] = ())
         codes: student to the code cells of the submission.
         released: the code cells that everybody was given; they never make a pair.
     """
-    cells = {student: [shingles(source) for source in sources] for student, sources in codes.items()}
-    given = _union(shingles(source).hashes for source in released)
+    known = {source: shingles(source) for source in {*released, *(cell for own in codes.values() for cell in own)}}
+    cells = {student: [known[source] for source in sources] for student, sources in codes.items()}
+    given = _union(known[source].hashes for source in released)
     taken_away = np.union1d(given, _common([_union(cell.hashes for cell in own) for own in cells.values()]))
     prints = {student: _fingerprints(own, taken_away) for student, own in cells.items()}
     order = {student: place for place, student in enumerate(codes)}

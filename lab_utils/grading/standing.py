@@ -115,6 +115,26 @@ class Standing:
         return round(self.raw - self.lost, 2)
 
 
+def homework_name(path: Path) -> str:
+    """Return which homework collected.json is about.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not what `collect` writes.
+    """
+    return str(_read(path)[0])
+
+
+def _read(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected {path}, found no file. Run `python -m lab_utils collect ROSTER.csv` first.")
+    try:
+        table = json.loads(path.read_text("utf-8"))
+        return table["homework"], list(table["students"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"Expected {path} as `collect` writes it, got {error!r}. Collect again.") from error
+
+
 def read_collected(path: Path) -> tuple[Collected, ...]:
     """Read collected.json.
 
@@ -122,11 +142,9 @@ def read_collected(path: Path) -> tuple[Collected, ...]:
         FileNotFoundError: if there is none.
         ValueError: if it is not what `collect` writes, or a student's identifier cannot be the name of a file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected {path}, found no file. Run `python -m lab_utils collect ROSTER.csv` first.")
     known = {field.name for field in fields(Collected)}
+    _, entries = _read(path)
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["students"]
         students = tuple(
             Collected(**{**{key: entry[key] for key in entry if key in known}, "flags": tuple(entry.get("flags", ()))})
             for entry in entries

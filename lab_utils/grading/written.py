@@ -1,6 +1,5 @@
 """Marks for written answers: grading/written.csv, one row per answer, filled in by hand or with the marking form."""
 
-import difflib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -136,9 +135,7 @@ def _read_row(row: Mapping[str, str], questions: Mapping[str, Question], student
     if student is None and not given and not comment:
         return None
     if name not in questions:
-        nearest = difflib.get_close_matches(name, questions, n=1)
-        hint = f"; is it {nearest[0]}?" if nearest else ""
-        raise ValueError(f"there is no written question {name!r}, only {', '.join(questions)}{hint}")
+        raise ValueError(f"there is no written question {name!r}, only {', '.join(questions)}")
     if student is None:
         raise ValueError(
             f"there is no student {row['student'].strip()!r} in collected.json; correct the name, or delete the row "
