@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab_utils.grading import slices
+from lab_utils.checks import slices
 from lab_utils.grading.mistakes import find_mistakes
 
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lab_utils.grading import slices, wire
+from lab_utils.checks import slices
+from lab_utils.grading import wire
 from lab_utils.grading.cases import plain
 from lab_utils.grading.forks import DONE, run_guarded
 

@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lab_utils.checks.slices import clean
 from lab_utils.grading.mistakes_flow import follow
 from lab_utils.grading.mistakes_models import Finding
 from lab_utils.grading.result import Remark
-from lab_utils.grading.slices import clean
 
 LONGEST_CELL = 50_000  # characters; nobody writes such a cell by hand
 MOST_STATEMENTS = 4_000  # likewise

@@ -1,6 +1,6 @@
 import pytest
 
-from lab_utils.grading import slices
+from lab_utils.checks import slices
 
 
 def define(*cells, name="answer"):
