@@ -138,8 +138,8 @@ def _grade_function(
         return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
     folder = Path(found.path).parent.as_posix()
     results: list[CaseResult] = []
+    remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
     for number, case in enumerate(cases):
-        remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
         if [result.status for result in results].count(status.TIMED_OUT) >= PATIENCE:
             results.append(_failed(case, TimedOut(f"Not tried: {PATIENCE} other cases did not finish.")))
         elif time.monotonic() > end:
