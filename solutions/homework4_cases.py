@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 Rng = np.random.Generator
 
 SCRIPT = inspect.getsource(networks)  # travels to where the student's code runs
+OTHERS = (0.25, 0.375, 0.625, 0.75)  # thresholds
 NAMES = ("stem", "layer1", "features", "body", "encoder", "neck", "conv", "trunk", "head", "fc", "classifier", "top")
 
 
@@ -92,9 +93,10 @@ def _filters(rng: Rng) -> NDArray[np.float32]:
 
 def _shape(student: Student, rng: Rng) -> None:
     weight = _filters(rng)
-    first = _probe(student, "probe_tensor", weight).get("first")
-    if first is None or np.shape(first) != (len(weight), 1, *weight.shape[2:]):
-        explain_first_conv(_probe(student, "probe_tensor", weight), weight, weight[:, :1] * np.nan)
+    report = _probe(student, "probe_tensor", weight)
+    expected = np.zeros((len(weight), 1, *weight.shape[2:]))
+    if np.shape(report.get("first")) != expected.shape:
+        explain_first_conv(report, weight, expected)
 
 
 def _same_answer(student: Student, rng: Rng) -> None:
@@ -160,12 +162,12 @@ def _mode_frozen(student: Student, rng: Rng) -> None:
 
 
 def _mode_partly(student: Student, rng: Rng) -> None:
-    plan = _plan(rng)
+    plan = _plan(rng, training=False)
     _mode(student, rng, plan | {"frozen": plan["parts"][: int(rng.integers(1, len(plan["parts"])))]})
 
 
 def _mode_own(student: Student, rng: Rng) -> None:
-    plan = _plan(rng)
+    plan = _plan(rng, training=True)
     _mode(student, rng, plan | {"frozen": [f"{rng.choice(plan['parts'][1:])}.{rng.choice(['bn', 'shortcut'])}"]})
 
 
@@ -201,11 +203,11 @@ def _optimizer_all(student: Student, rng: Rng) -> None:
 
 
 def _scores(rng: Rng, images: int, share: float, threshold: float) -> tuple[NDArray[np.int64], Floats]:
-    """Labels and probabilities on a grid that holds the threshold itself, both classes on both sides of it."""
+    """Labels and probabilities on a grid that holds the threshold itself, exact also in float32."""
     labels = (rng.random(images) < share).astype(np.int64)
     labels[:4] = [1, 1, 0, 0]
-    probs = np.clip(threshold + 0.05 * rng.integers(-7, 8, images) + 0.1 * (labels - 0.5), 0, 1)
-    probs[:4] = np.clip([threshold, threshold - 0.1, threshold, threshold - 0.2], 0, 1)
+    probs = np.clip(threshold + (2 * rng.integers(-10, 10, images) + 1 + 6 * (2 * labels - 1)) / 64, 0, 1)
+    probs[:4] = [threshold, threshold - 1 / 8, threshold + 1 / 8, threshold - 1 / 4]
     order = rng.permutation(images)
     return labels[order], probs[order]
 
@@ -213,9 +215,11 @@ def _scores(rng: Rng, images: int, share: float, threshold: float) -> tuple[NDAr
 def _paired(student: Student, rng: Rng, threshold: float) -> None:
     images = int(rng.integers(60, 140))
     labels, probs_a = _scores(rng, images, 0.5, threshold)
-    probs_b = np.clip(probs_a + 0.05 * rng.integers(-5, 5, images), 0, 1)
     truth = labels == 1
-    right_a, right_b = (probs_a >= threshold) == truth, (probs_b >= threshold) == truth
+    right_a = right_b = (probs_a >= threshold) == truth
+    while right_a.sum() == right_b.sum():  # until the two models differ
+        probs_b = np.clip(probs_a + rng.integers(-16, 17, images) / 32, 0, 1)
+        right_b = (probs_b >= threshold) == truth
     expected = {
         "accuracy_a": right_a.mean(),
         "accuracy_b": right_b.mean(),
@@ -234,14 +238,19 @@ def _paired_half(student: Student, rng: Rng) -> None:
 
 
 def _paired_other(student: Student, rng: Rng) -> None:
-    _paired(student, rng, float(rng.choice([0.3, 0.4, 0.6, 0.7])))
+    _paired(student, rng, float(rng.choice(OTHERS)))
 
 
 def _paired_alike(student: Student, rng: Rng) -> None:
     labels, probs = _scores(rng, 50, 0.4, 0.5)
     share = float(((probs >= 0.5) == (labels == 1)).mean())
     expected = {"accuracy_a": share, "accuracy_b": share, "difference": 0.0, "only_a_right": 0.0, "only_b_right": 0.0}
-    right = {"n": 50.0, "right_a": 50 * share, "right_b": 50 * share, "strict_a": -1.0}
+    right = {
+        "n": 50.0,
+        "right_a": 50 * share,
+        "right_b": 50 * share,
+        "strict_a": float(((probs > 0.5) == (labels == 1)).mean()),
+    }
     explain_paired(student(labels, probs, probs.copy(), 0.5), expected, right)
 
 
@@ -278,11 +287,11 @@ def _gap_usual(student: Student, rng: Rng) -> None:
 
 
 def _gap_threshold(student: Student, rng: Rng) -> None:
-    _gap(student, rng, rng.uniform(0.2, 0.4), rng.uniform(0.6, 0.8), float(rng.choice([0.3, 0.4, 0.6, 0.7])))
+    _gap(student, rng, rng.uniform(0.2, 0.4), rng.uniform(0.6, 0.8), float(rng.choice(OTHERS)))
 
 
 def _gap_prevalence_only(student: Student, rng: Rng) -> None:
-    _gap(student, rng, rng.uniform(0.3, 0.5), 0.5, 0.4, same=True)
+    _gap(student, rng, rng.uniform(0.3, 0.5), 0.5, 0.375, same=True)
 
 
 Run = Callable[[Student, Rng], None]

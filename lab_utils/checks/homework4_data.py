@@ -19,7 +19,7 @@ from lab_utils.profile import data_root
 
 CLASSES = ("normal", "pneumonia")
 FINDING = "Consolidation"  # what pneumonia looks like in a phantom
-SHARE_A, SHARE_B = 0.65, 0.35  # of the images with pneumonia, in each hospital
+SHARE_A, SHARE_B = 0.65, 0.5  # of the images with pneumonia, in each hospital
 PARTS = {"train": ("A", 0), "val": ("A", 2**28), "hospital_b": ("B", 2**29)}  # hospital and number of the first image
 IMAGES_FILE = "homework4_images.npz"
 LARGEST_FILE = 64 * 2**20  # bytes

@@ -90,17 +90,17 @@ def explain_optimizer(report: Mapping[str, Any], plan: Plan, step: float) -> Non
         raise Wrong("`optimizer_parameters` should return a list of parameters, but there is none in what it returned.")
     if report.get("strange"):
         raise Wrong("What `optimizer_parameters` returned holds more than parameters. Names, perhaps?")
-    times = {name: _number(change) / step for name, change in moved.items()}
-    if any(times[name] > 0.5 for name, learning in learns.items() if not learning):
+    times = {name: _times(change, step) for name, change in moved.items()}
+    if any(times[name] for name, learning in learns.items() if not learning):
         raise Wrong(
             "The optimizer would get parameters that are frozen. It keeps memory for each of them, and where it finds "
             "an old gradient it moves them. This mistake stood in all of five real notebooks. Pass only what can learn."
         )
-    if any(factor > 1.5 for factor in times.values()):
+    if any(count > 1 for count in times.values()):
         raise Wrong("A parameter is returned twice. Each that can learn belongs to the optimizer once.")
-    if all(factor < 0.5 for factor in times.values()):
+    if not any(times.values()):
         raise Wrong("These are copies. The optimizer needs the parameters themselves, or the network never changes.")
-    if any(times[name] < 0.5 for name, learning in learns.items() if learning):
+    if any(not times[name] for name, learning in learns.items() if learning):
         raise Wrong(
             "A parameter that can learn is missing. Go through all parameters of the network, also those that belong "
             "to no layer, and keep what is not frozen; do not choose by name."
@@ -132,10 +132,14 @@ def _same(a: Any, b: Any) -> bool:
     return left.shape == right.shape and bool(np.allclose(left, right, rtol=1e-6, atol=1e-7))
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _times(change: Any, step: float) -> int:
+    """Return how many times a parameter was moved."""
+    if isinstance(change, bool) or not isinstance(change, int | float) or not abs(change) < 100:
         raise Wrong(UNUSABLE)
-    return float(value)
+    count = round(change / step)
+    if count < 0 or abs(change - count * step) > 1e-3 * step:
+        raise Wrong(UNUSABLE)
+    return count
 
 
 def _inside(name: str, modules: list[str]) -> bool:

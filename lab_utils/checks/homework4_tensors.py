@@ -40,7 +40,6 @@ def explain_prepared(report: dict[str, Any], images: Floats, mean: Floats, std: 
     if _near(got, expected):
         return
     grey = images / 255
-    own_mean, own_std = grey.mean(), grey.std()
     mistakes = {
         "The images are not normalised: the grey levels come out as they went in, or only divided by 255. The "
         "pretrained weights expect the `mean` subtracted and the result divided by `std`. This mistake stood in all of "
@@ -48,7 +47,11 @@ def explain_prepared(report: dict[str, Any], images: Floats, mean: Floats, std: 
         "The images are not divided by 255 first. `mean` and `std` belong to images from 0 to 1, yours go from 0 to "
         "255.": [(images - mean) / std],
         "Here `mean` and `std` of the images themselves are used. Use those that are given: they belong to the "
-        "weights.": [(grey - own_mean) / own_std, _by_channel(grey), _by_image(grey)],
+        "weights.": _by_own(grey),
+        "The images are divided by their own largest value. Divide by 255: a dark image is to stay dark.": [
+            (images / images.max() - mean) / std,
+            (images / images.max((1, 2, 3), keepdims=True).clip(1) - mean) / std,
+        ],
         "Only one of the two steps is there: subtract `mean`, and divide by `std`.": [grey - mean, grey / std],
         "The two steps are there, but not in the right order: first subtract `mean`.": [grey / std - mean],
         "Every channel has its own `mean` and `std`, yours all get the same.": [
@@ -83,8 +86,7 @@ def explain_first_conv(report: dict[str, Any], weight: Floats, expected: Floats)
         weight: (O, C, k, k).
         expected: (O, 1, k, k).
     """
-    got = _returned("first_conv", report)
-    second = np.asarray(report["second"], dtype=np.float64)
+    got, second = _returned("first_conv", report), _returned("first_conv", report, "second")
     if got.shape != expected.shape:
         extra = " Does the sum keep its axis?" if got.shape == expected.shape[:1] + expected.shape[2:] else ""
         raise Wrong(f"The result of `first_conv` has the wrong shape. Expected (O, 1, k, k) for (O, C, k, k).{extra}")
@@ -116,22 +118,26 @@ def explain_first_conv(report: dict[str, Any], weight: Floats, expected: Floats)
     )
 
 
-def _returned(name: str, report: dict[str, Any]) -> Floats:
-    """Return the first result as an array, or say that it is no tensor."""
-    first = report.get("first")
-    if first is None or "second" not in report:
+def _returned(name: str, report: dict[str, Any], which: str = "first") -> Floats:
+    """Return a reported result as an array, or say that it is no tensor."""
+    result = report.get(which)
+    if not isinstance(result, Tensor | np.ndarray):
         kind = str(report.get("kind", "nothing"))[:40]
         end = " Does it end with a `return`?" if kind == "NoneType" else ""
         raise Wrong(f"`{name}` should return a tensor, but returned a {kind}.{end}")
-    return np.asarray(first, dtype=np.float64)
+    return np.asarray(result, dtype=np.float64)
 
 
-def _by_channel(grey: Floats) -> Floats:
-    return (grey - grey.mean((0, 2, 3), keepdims=True)) / grey.std((0, 2, 3), keepdims=True).clip(1e-9)
-
-
-def _by_image(grey: Floats) -> Floats:
-    return (grey - grey.mean((1, 2, 3), keepdims=True)) / grey.std((1, 2, 3), keepdims=True).clip(1e-9)
+def _by_own(grey: Floats) -> list[Floats]:
+    """Images normalised by their own statistics: of all, and of each image; with both kinds of variance."""
+    results = []
+    for axes in ((0, 1, 2, 3), (1, 2, 3)):
+        for ddof in (0, 1):
+            count = int(np.prod([grey.shape[axis] for axis in axes]))
+            if count > ddof:
+                std = grey.std(axes, keepdims=True, ddof=ddof).clip(1e-9)
+                results.append((grey - grey.mean(axes, keepdims=True)) / std)
+    return results
 
 
 def _alike(mean: Floats, std: Floats) -> list[tuple[float, float]]:
@@ -171,9 +177,11 @@ def _three_channels(student: Callable[..., Any]) -> None:
 
 
 def _two_filters(student: Callable[..., Any]) -> None:
-    # filter 0: 1 + 2 + 3 = 6 and 0 + 0 - 1 = -1; filter 1: 0.5 - 0.5 + 4 = 4 and 2 + 2 + 2 = 6
-    weight = torch.tensor([[[[1.0, 0.0]], [[2.0, 0.0]], [[3.0, -1.0]]], [[[0.5, 2.0]], [[-0.5, 2.0]], [[4.0, 2.0]]]])
-    expected = np.array([[[[6.0, -1.0]]], [[[4.0, 6.0]]]])
+    # top left of filter 0: 1 + 2 + 3 = 6; of filter 1: 0.5 - 0.5 + 4 = 4; and so on
+    red, green = [[[1.0, 0], [0, 2]], [[0.5, 2], [0, 1]]], [[[2.0, 0], [1, 0]], [[-0.5, 2], [0, 1]]]
+    blue = [[[3.0, -1], [0, 1]], [[4.0, 2], [0, -5]]]
+    weight = torch.stack([torch.tensor(channel) for channel in (red, green, blue)], dim=1)
+    expected = np.array([[[[6.0, -1.0], [1.0, 3.0]]], [[[4.0, 6.0], [0.0, -3.0]]]])
     explain_first_conv(probe_tensor(student, weight), weight.double().numpy(), expected)
 
 

@@ -26,6 +26,7 @@ def environment(folder: str, ipython: Path) -> dict[str, str]:
         "LAB_STRICT": "1" if solved else "0",
         "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(ROOT), *([before] if before else [])]),
         "IPYTHONDIR": str(ipython),  # nobody's own startup files
+        "LAB_RESULTS": str(ipython.parent / "results"),  # what a notebook writes does not stay beside it
         "http_proxy": DEAD_END,
         "https_proxy": DEAD_END,
         "HTTP_PROXY": DEAD_END,

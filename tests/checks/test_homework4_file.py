@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from lab_utils.checks import homework4_file
+from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, read_predictions, write_predictions
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def four(images=3):
+    return {name: np.linspace(0, 1, images) for name in COLUMNS}
+
+
+def test_what_is_written_is_read_again(folder):
+    path = write_predictions(four(), 3)
+    assert path == folder / FILE
+    assert path.read_text().splitlines()[2] == "1,0.500000,0.500000,0.500000,0.500000"
+    table = read_predictions(path.read_text(), 3)
+    assert list(table) == list(COLUMNS)
+    assert table["model_2_fixed"].tolist() == [0, 0.5, 1]
+    assert describe(path, 3) == (
+        True,
+        "The form is right: 3 images. All four columns are there. Commit the file beside your notebook.",
+    )
+
+
+def test_a_test_run_writes_into_its_own_folder(folder, monkeypatch):
+    monkeypatch.setenv("LAB_RESULTS", str(folder / "results"))
+    assert write_predictions(four(), 3) == folder / "results" / FILE
+    assert not (folder / FILE).exists()
+
+
+def test_a_part_of_the_columns_is_written_and_described(folder):
+    path = write_predictions({COLUMNS[0]: [0.1, 0.2], COLUMNS[1]: None}, 2)
+    assert path.read_text().splitlines() == [f"image,{COLUMNS[0]}", "0,0.100000", "1,0.200000"]
+    complete, text = describe(path, 2)
+    assert not complete
+    assert "Still missing: model_1_fixed, model_2_fine_tuned, model_2_fixed." in text
+
+
+def test_without_any_column_nothing_is_written(folder):
+    assert write_predictions(dict.fromkeys(COLUMNS), 3) is None
+    assert not list(folder.iterdir())
+    assert "There is no" in describe(folder / FILE, 3)[1]
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.2, 1.2], [0.1, 0.2], [[0.1, 0.9]] * 3, [0.1, np.nan, 0.2]])
+def test_no_probabilities_are_not_written(values, folder):
+    with pytest.raises(ValueError, match="softmax of the logits"):
+        write_predictions({COLUMNS[0]: values}, 3)
+    assert not list(folder.iterdir())
+
+
+def test_an_unknown_column_is_not_written():
+    with pytest.raises(ValueError, match="got 'model_3'"):
+        write_predictions({"model_3": [0.1]}, 1)
+
+
+def test_a_constant_column_is_described_as_saying_nothing():
+    path = write_predictions(four() | {COLUMNS[3]: np.full(3, 0.4)}, 3)
+    assert "model_2_fixed are the same" in describe(path, 3)[1]
+
+
+def test_describe_tells_a_file_that_is_no_text(folder):
+    (folder / FILE).write_bytes(b"\xff\xfe\x00")
+    assert not describe(folder / FILE, 3)[0]
+
+
+def test_only_one_name_for_the_file():
+    assert homework4_file.file_path().name == "homework4_predictions.csv"
