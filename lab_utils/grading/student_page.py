@@ -43,8 +43,8 @@ def _question(answer: Answered) -> dict[str, Any]:
         {"name": case.name, "hint": case.hint, "line": case.line, "shown": shown(case.status)}
         for case in (found.cases if found is not None else ())
     ]
-    told = {(case["hint"], case["line"]) for case in cases if case["hint"] or case["line"]}
-    once = len(told) == 1 and len(cases) > 1  # the same for all cases: said once, above them
+    told = [(case["hint"], case["line"]) for case in cases if case["hint"] or case["line"]]
+    once = len(told) > 1 and len(set(told)) == 1  # several cases say the same: said once, above them
     if once:
         cases = [case | {"hint": "", "line": ""} for case in cases]
     hint, line = ("", "") if found is None or (told and not once) else (found.hint, found.line)
