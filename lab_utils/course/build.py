@@ -98,9 +98,9 @@ def leaks(solution: NotebookNode, lab: NotebookNode) -> list[str]:
         hidden, shown = split_solution(cell.source)
         inside += hidden
         outside += shown
-    public = _squeeze("\n".join(outside))
-    secrets = {line for line in map(_squeeze, inside) if len(line) >= SHORTEST_LEAK and line not in public}
-    readable = [_squeeze(text) for text in _texts(lab)]
+    public = squeeze("\n".join(outside))
+    secrets = {line for line in map(squeeze, inside) if len(line) >= SHORTEST_LEAK and line not in public}
+    readable = [squeeze(text) for text in texts_of(lab)]
     return sorted(secret for secret in secrets if any(secret in text for text in readable))
 
 
@@ -141,18 +141,18 @@ def _read(path: Path) -> NotebookNode:
     return notebook
 
 
-def _texts(node: Any) -> Iterator[str]:
+def texts_of(node: Any) -> Iterator[str]:
     """Yield every text anywhere in a notebook."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, dict):
         for key, value in node.items():
-            yield from _texts(key)
-            yield from _texts(value)
+            yield from texts_of(key)
+            yield from texts_of(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _texts(value)
+            yield from texts_of(value)
 
 
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()

@@ -27,6 +27,11 @@ def add_commands(commands: "Commands") -> None:
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
     run.set_defaults(command=_run)
+    release = commands.add_parser("release", help="make what students get: a folder, ready to be a branch, and a zip")
+    release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
+    release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
+    _add_folder(release)
+    _finish(release, _release, "print what was written as JSON")
     collect = commands.add_parser(
         "collect",
         help="fetch the repositories of a class and choose the commit that counts",
@@ -86,6 +91,24 @@ def _run(arguments: argparse.Namespace) -> int:
     from lab_utils.course.run import run
 
     return run(arguments.root / "solutions", arguments.root / "build", arguments.labs)
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from lab_utils.course.release import release
+    from lab_utils.grading.hidden_set import hidden_images
+    from lab_utils.grading.released import note_release
+
+    name = arguments.homework
+    images, drawn = hidden_images(_folder(arguments), name, new=arguments.new_test_set)
+    archive, files = release(arguments.root, arguments.target, {f"data/{name}_images.npz": images})
+    note_release(arguments.target, _folder(arguments))
+    told = {"folder": str(arguments.target), "zip": str(archive), "test_set": "new" if drawn else "kept"}
+    if arguments.json:
+        print(json.dumps(told | {"files": files}, indent=1))
+    else:
+        print(f"wrote {len(files)} files to {told['folder']}, and {told['zip']}")
+        print(f"hidden test set: {told['test_set']}; its labels stay in {_folder(arguments)}")
+    return 0
 
 
 def _collect(arguments: argparse.Namespace) -> int:

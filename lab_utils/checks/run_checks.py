@@ -1,0 +1,149 @@
+"""Run the public checks of a notebook without its training: ``python -m lab_utils check NOTEBOOK``.
+
+Every function is taken out of the notebook by its name, as the grader does, with nothing but what it needs: imports,
+other functions, constants. No network is trained, no picture is drawn.
+"""
+
+import ast
+import contextlib
+import difflib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import nbformat
+import numpy as np
+
+from lab_utils.checks import homework4_file, outcome, slices
+from lab_utils.checks.outcome import Outcome
+from lab_utils.checks.sandbox import OutOfTime, time_limit
+from lab_utils.profile import data_root
+
+SECONDS = 60.0  # for what a function needs before it can be called
+
+
+def main(notebook: Path, *, as_json: bool) -> int:
+    """Check a notebook and print the outcomes; return 1 if one is incorrect, else 0.
+
+    Raises:
+        ValueError: if this is no notebook, or no notebook with checks.
+        FileNotFoundError: if there is no such file.
+    """
+    with contextlib.redirect_stdout(sys.stderr):  # what the functions themselves print
+        outcomes = run_checks(notebook)
+    if as_json:
+        rows = [{"name": o.name, "status": o.status, "hint": o.hint, "line": o.line} for o in outcomes]
+        print(json.dumps({"notebook": str(notebook), "outcomes": rows}, indent=1, ensure_ascii=False))
+    else:
+        for found in outcomes:
+            outcome.show(found)
+        counts = [f"{sum(o.status == s for o in outcomes)} {s}" for s in ("correct", "incorrect", "not attempted")]
+        print(f"{notebook.name}: {', '.join(counts)}")
+    return int(any(found.status == "incorrect" for found in outcomes))
+
+
+def run_checks(notebook: Path) -> list[Outcome]:
+    """Return the outcome of every public check, and of the predictions file where there is one.
+
+    Raises:
+        ValueError, FileNotFoundError: as `main`.
+    """
+    program = slices.read_program(_code(notebook))
+    module = _module(program, notebook)
+    with _beside(notebook):
+        outcomes = [_check(name, check, program) for name, check in _checks(module)]
+    predictions = notebook.parent / homework4_file.FILE
+    if getattr(module, "FILE", "") == homework4_file.FILE and predictions.is_file():
+        outcomes.append(_check_predictions(predictions))
+    return outcomes
+
+
+def _code(notebook: Path) -> list[str]:
+    if not notebook.is_file():
+        raise FileNotFoundError(f"Expected a notebook in {notebook}, found no file. Name one, labs/homework4.ipynb.")
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+        return [cell.source for cell in cells if cell.cell_type == "code"]
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"Expected a Jupyter notebook in {notebook}, but it cannot be read: {reason}.") from error
+
+
+def _module(program: slices.Program, notebook: Path) -> ModuleType:
+    """Return the module with the notebook's checks: the one that it imports, else the one named after it."""
+    names = [
+        alias.name
+        for statement in program.statements
+        if isinstance(statement.node, ast.ImportFrom) and statement.node.module == "lab_utils.checks"
+        for alias in statement.node.names
+    ]
+    for name in (*names, notebook.stem, f"lab{notebook.stem[:2]}"):
+        if name.isidentifier() and importlib.util.find_spec(f"lab_utils.checks.{name}") is not None:
+            module = importlib.import_module(f"lab_utils.checks.{name}")
+            if _checks(module):
+                return module
+    raise ValueError(f"Expected a notebook with checks, but {notebook} imports none from lab_utils.checks.")
+
+
+def _checks(module: ModuleType) -> list[tuple[str, Callable[[Any], object]]]:
+    """Return (function, its check) for every public check of a function, in the order of the module."""
+    functions = [(name, value) for name, value in vars(module).items() if inspect.isfunction(value)]
+    return [
+        (name.removeprefix("check_"), check)
+        for name, check in functions
+        if name.startswith("check_") and next(iter(inspect.signature(check).parameters), "") == "student"
+    ]
+
+
+def _check(name: str, check: Callable[[Any], object], program: slices.Program) -> Outcome:
+    if name in program.broken:
+        return Outcome(name, "incorrect", f"The cell with `{name}` is no Python: {program.broken[name]}.", note="")
+    if name not in {bound for statement in program.statements for bound in statement.binds}:
+        near = difflib.get_close_matches(name, program.functions, n=1)
+        hint = f" Is `{near[0]}` the one? The grader finds it by its name." if near else ""
+        return Outcome(name, "not attempted", f"The notebook has no function `{name}`.{hint}", note="")
+    space = slices.new_space()
+    try:
+        with time_limit(SECONDS):
+            failed = slices.run(slices.needed(program, name), space)
+    except OutOfTime:
+        return Outcome(name, "incorrect", f"What `{name}` needs did not finish within {SECONDS:g} s.", note="")
+    if name not in space:
+        error = failed.get(name)
+        hint = f"`{name}` cannot be defined: {type(error).__name__}: {error}"
+        return Outcome(name, "incorrect", hint, note="")
+    found: list[Outcome] = []
+    with mock.patch.object(outcome, "show", found.append):  # a check shows its outcome and returns what goes on
+        check(space[name])
+    return found[0]
+
+
+def _check_predictions(path: Path) -> Outcome:
+    with np.load(data_root() / "homework4_images.npz") as images:
+        count = len(images["groups"])
+    complete, text = homework4_file.describe(path, count)
+    try:
+        homework4_file.read_predictions(path.read_text("utf-8"), count)
+    except (ValueError, OSError):
+        return Outcome(path.name, "incorrect", text, note="")
+    return Outcome(path.name, "correct" if complete else "not attempted", text, note="")
+
+
+@contextlib.contextmanager
+def _beside(notebook: Path) -> Iterator[None]:
+    """Work in the notebook's folder, as its kernel does."""
+    folder, before = notebook.resolve().parent, Path.cwd()
+    os.chdir(folder)
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        os.chdir(before)
