@@ -77,8 +77,10 @@ def discrimination(points: np.ndarray, rest: np.ndarray) -> tuple[float | None, 
         points: shape (students,).
         rest: shape (students,), points of the other questions.
     """
+    if len(points) == 0:
+        return None, "no points yet"
     if len(points) < FEWEST:
-        return None, f"only {len(points)} students"
+        return None, f"only {len(points)} student{'s' if len(points) > 1 else ''}"
     if np.ptp(points) < 1e-9:
         return None, "all have the same points"
     if np.ptp(rest) < 1e-9:

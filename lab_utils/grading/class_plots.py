@@ -86,7 +86,8 @@ def _draw_discrimination(ax: Axes, numbers: Sequence[QuestionNumbers]) -> None:
     ax.axvline(0.2, color=GREY, lw=1, ls=":")
     for place, entry in enumerate(numbers):
         if entry.discrimination is None:
-            ax.text(0.03, place, entry.why_not, va="center", color=GREY, fontsize=9)
+            why = entry.why_not if entry.share is not None else ""  # the other panel says it
+            ax.text(0.03, place, why, va="center", color=GREY, fontsize=9)
         else:
             ax.hlines(place, 0, entry.discrimination, color=ORANGE, lw=2)
             ax.plot(entry.discrimination, place, "D", color=ORANGE, ms=7)

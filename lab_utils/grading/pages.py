@@ -46,7 +46,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(text=text, points=points, prose=prose, code=code, duration=duration, moment=moment)
+    environment.filters.update(
+        text=text, points=points, prose=prose, code=code, duration=duration, moment=moment, signed=signed
+    )
     return environment
 
 
@@ -93,6 +95,11 @@ def code(value: str) -> str:
 def points(value: float | None) -> str:
     """Return points with at most two decimals; a dash where nobody knows them."""
     return "\u2013" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def signed(value: float) -> str:
+    """Return a correlation with two decimals and a true minus sign."""
+    return f"{round(value, 2) + 0:.2f}".replace("-", "\u2212")  # + 0: never -0.00
 
 
 def duration(seconds: float) -> str:

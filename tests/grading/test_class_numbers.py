@@ -79,6 +79,8 @@ def test_a_half_marked_question_is_no_part_of_the_rest():
 @pytest.mark.parametrize(
     ("points", "rest", "reason"),
     [
+        (np.arange(0.0), np.arange(0.0), "no points yet"),
+        (np.arange(1.0), np.arange(1.0), "only 1 student"),
         (np.arange(9.0), np.arange(9.0), "only 9 students"),
         (np.ones(12), np.arange(12.0), "all have the same points"),
         (np.arange(12.0), np.ones(12), "the other questions do not differ"),
@@ -92,7 +94,7 @@ def test_submissions_that_were_not_graded_do_not_make_a_question_harder():
     invalid = standing(3, 0, 0, status=INVALID)
     assert question_numbers(HOMEWORK, [standing(1, 4, 2), standing(2, 4, 2), invalid])[0].share == 1.0
     assert [entry.share for entry in question_numbers(HOMEWORK, [invalid])] == [None, None, None]
-    assert question_numbers(HOMEWORK, [])[0].why_not == "only 0 students"
+    assert question_numbers(HOMEWORK, [])[0].why_not == "no points yet"
 
 
 def test_common_mistakes_count_students_and_the_most_common_comes_first():
