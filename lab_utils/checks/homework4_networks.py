@@ -63,11 +63,12 @@ def build(plan: dict[str, Any]) -> Network:
             the network's own parameter) whose parameters do not learn; "training": the mode.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan["seed"])
         model = Network(plan["parts"], plan["classifier"], plan["width"], deep=plan["deep"], first=plan["first"])
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(0.1 * torch.randn(parameter.shape))
+    # Numbers of its own: several submissions are graded side by side, and the global ones are shared by all threads.
+    generator = torch.Generator().manual_seed(plan["seed"])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     for name in plan["frozen"]:
         (model.scale if name == OWN else model.get_submodule(name)).requires_grad_(False)
     return model.train(plan["training"])

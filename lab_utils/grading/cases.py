@@ -31,7 +31,8 @@ class Case(NamedTuple):
         name: what it holds the answer to, in words for the student: "equal scores count one half".
         weight: its share of the question, relative to the other cases.
         run: calls the function and raises `Wrong(hint)`; draws its inputs from the generator, so that no answer can
-            be prepared. The hint must not quote inputs or expected values.
+            be prepared, and never from global random numbers: cases run side by side in threads. The hint must not
+            quote inputs or expected values.
     """
 
     name: str
