@@ -140,7 +140,7 @@ def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(t
         "line 3 of cell 9: return x / 255",
         "11 / 15",
         "Comment Say more. Much more.",
-        "AUROC odd model_1_fixed 0.812 \u2013",
+        "model_1_fixed0.812\u2013",
         ".train() over a frozen backbone Batch norm moves.",
         "line 4 of cell 12: model.train()",
         "13 of 100 points",
