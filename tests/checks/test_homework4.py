@@ -102,7 +102,6 @@ def test_the_probes_need_nothing_but_torch():
 
 
 HALF = {
-    "nothing after A": ("prepare", "first_conv", "fine_tune_and_predict", "freeze_backbone", "train_mode"),
     "no fine-tuning": ("fine_tune_and_predict", "explain_gap"),
     "no comparison": ("paired_difference", "optimizer_parameters"),
 }
