@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lab_utils.course.settings import read_course
 from lab_utils.grading.assignment import Assignment, read_assignment
 from lab_utils.grading.class_numbers import waiting
 from lab_utils.grading.class_page import class_page
@@ -46,7 +47,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     put(folder / "feedback" / "class.html", class_page(assignment, standings, alike))
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     if nbgrader:
-        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings)
+        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, _duedate(root, assignment.name))
     summary = {
         "students": len(standings),
         "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
@@ -74,6 +75,13 @@ def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple
     """Return the pairs of submissions that look alike, the released notebook taken away."""
     codes = {entry.student: read_code(folder / "submissions" / entry.student) for entry in students if entry.folder}
     return find_alike(codes, read_cells(released))
+
+
+def _duedate(root: Path, homework: str) -> str:
+    """Return the deadline as course.toml has it, or "" where it has none."""
+    path = root / "course.toml"
+    dates = read_course(path).homeworks if path.is_file() else {}
+    return dates[homework].deadline.isoformat() if homework in dates else ""
 
 
 def _sentences(summary: dict[str, object], folder: Path) -> str:

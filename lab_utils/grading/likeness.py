@@ -188,12 +188,21 @@ def _fingerprints(cells: Sequence[Shingles], taken_away: Hashes) -> dict[int, No
     """Return the hashes that winnowing keeps of what is left, in the order of the cells."""
     kept: dict[int, None] = {}
     for cell in cells:
-        left = cell.hashes[~np.isin(cell.hashes, taken_away)]
+        left = cell.hashes[~_within(cell.hashes, taken_away)]
         if len(left):
             width = min(WINDOW, len(left))
             smallest = np.lib.stride_tricks.sliding_window_view(left, width).min(axis=1)
             kept.update(dict.fromkeys(smallest.tolist()))
     return kept
+
+
+def _within(values: Hashes, ordered: Hashes) -> NDArray[np.bool_]:
+    """Say which values are among `ordered`, which is sorted."""
+    if not len(ordered):
+        return np.zeros(len(values), np.bool_)
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: NDArray[np.bool_] = ordered[places] == values
+    return found
 
 
 def _example(cells: Sequence[Shingles], shared: Iterable[int]) -> str:

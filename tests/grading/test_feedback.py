@@ -274,8 +274,9 @@ def test_a_class_of_two_hundred_twice_gives_the_same_bytes(tmp_path):
         make_class(root / "grading", assignment, 200, seed=4)
         feedback(root / "grading", root, nbgrader=True)
         outputs.append(files_of(root / "grading"))
-        feedback(root / "grading", root, nbgrader=True)
-        assert files_of(root / "grading") == outputs[-1]
+    feedback(root / "grading", root, nbgrader=True)
+    outputs.append(files_of(root / "grading"))
+    assert outputs[1] == outputs[2]
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) == 200 + 1 + 3
 
@@ -317,6 +318,23 @@ def test_json_is_all_that_is_printed_on_request(tmp_path, capsys):
     assert summary["students"] == 3
     assert summary["to_mark"] == {"A2": 3, "D2": 3, "E2": 3}
     assert Path(summary["gradebook"]).is_file()
+
+
+def test_nbgraders_due_date_is_that_of_the_course(tmp_path):
+    assignment = make_assignment(tmp_path)
+    make_class(tmp_path / "grading", assignment, 1)
+    for text, expected in (
+        ("", ""),
+        (
+            '[homework4]\nrelease = "2026-11-30T09:00:00Z"\ndeadline = "2026-12-14T23:59:00+08:00"\n',
+            "2026-12-14 15:59:00",
+        ),
+    ):
+        settings = f'[course]\nrepository = "https://example.org/r.git"\nfolder = "f"\n{text}'
+        (tmp_path / "course.toml").write_text(settings, "utf-8")
+        feedback(tmp_path / "grading", tmp_path, nbgrader=True)
+        table = (tmp_path / "grading" / "gradebook_nbgrader.csv").read_text("utf-8-sig")
+        assert [row["duedate"] for row in csv.DictReader(io.StringIO(table))] == [expected]
 
 
 def test_nothing_that_students_must_not_see_is_on_their_pages(tmp_path):
