@@ -1,3 +1,5 @@
+import json
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -37,3 +39,76 @@ def test_an_unknown_command_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["rum"])
     assert "invalid choice" in capsys.readouterr().err
+
+
+COMMANDS = ("doctor", "check", "phantoms", "build", "run", "release", "collect", "grade", "feedback")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0
+    assert f"usage: python -m lab_utils {command}" in capsys.readouterr().out
+
+
+def test_the_rule_of_the_deadline_is_in_the_help_of_collect(capsys):
+    with pytest.raises(SystemExit):
+        main(["collect", "--help"])
+    told = capsys.readouterr().out
+    assert "work of 23:59:00 is on time" in told
+    assert "23:59:01\nis one second late" in told
+
+
+def test_build_tells_in_json_what_it_wrote(root, capsys):
+    assert main(["build", "--root", str(root), "--json"]) == 0
+    wrote = json.loads(capsys.readouterr().out)["wrote"]
+    assert str(root / "labs" / "00_a.ipynb") in wrote
+    (root / "labs" / "00_a.ipynb").unlink()
+    assert main(["build", "--check", "--root", str(root), "--json"]) == 1
+    assert "is missing" in json.loads(capsys.readouterr().out)["problems"][0]
+
+
+HOMEWORK = '[homework4]\nrelease = "2026-10-01T09:00:00Z"\ndeadline = "2026-11-06T23:59:00Z"\n'
+
+
+@pytest.fixture
+def course(root):
+    (root / "course.toml").write_text((root / "course.toml").read_text() + HOMEWORK)
+    return root
+
+
+def test_collect_returns_1_if_one_student_is_missing_and_prints_json(course, capsys):
+    (course / "roster.csv").write_text("student,name,email,url\nann,Ann,a@b.c,https://\n")
+    assert main(["collect", str(course / "roster.csv"), "--root", str(course), "--json"]) == 1
+    (record,) = json.loads(capsys.readouterr().out)
+    assert (record["student"], record["status"]) == ("ann", "unreachable")
+    assert json.loads((course / "grading" / "collected.json").read_text())["students"] == [record]
+
+
+@pytest.mark.parametrize("text", [None, "student,name\n", "student,name,email,url\n../x,,,y\n"])
+def test_collect_returns_2_if_the_roster_cannot_be_used(course, capsys, text):
+    if text is not None:
+        (course / "roster.csv").write_text(text)
+    assert main(["collect", str(course / "roster.csv"), "--root", str(course)]) == 2
+    assert "roster.csv" in capsys.readouterr().err
+
+
+def test_collect_returns_2_without_dates_for_the_homework(root, capsys):
+    (root / "roster.csv").write_text("student,name,email,url\nann,,,https://\n")
+    assert main(["collect", str(root / "roster.csv"), "--root", str(root)]) == 2
+    assert "[homework4]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["grade", "feedback"])
+def test_grade_and_feedback_return_2_if_nothing_was_collected(course, capsys, command):
+    assert main([command, "--root", str(course)]) == 2
+    assert capsys.readouterr().err
+
+
+def test_release_returns_2_if_the_folder_is_something_else(root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lab_utils.grading.hidden_set.hidden_images", lambda *args, **settings: (b"x", False))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    assert main(["release", str(tmp_path / "mine"), "--root", str(root)]) == 2
+    assert "something else" in capsys.readouterr().err

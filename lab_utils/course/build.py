@@ -18,6 +18,7 @@ from lab_utils.atomic import write_text
 from lab_utils.course.bootstrap import FIRST_LINE, STAMP, bootstrap_cell, stamp_cell
 from lab_utils.course.marks import split_solution, student_source
 from lab_utils.course.settings import Course, read_course
+from lab_utils.course.stubs import already_solved
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -34,7 +35,7 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
         ValueError: if a notebook cannot be built or would show its solution; the message names notebook and cell.
     """
     wanted = _wanted(solutions, labs, read_course(course_file))
-    if found := _orphans(solutions, labs) + _leaks_in(solutions, wanted, labs):
+    if found := _orphans(solutions, labs) + _leaks_in(solutions, wanted, labs) + _solved_in(wanted, labs):
         raise ValueError("\n".join(found))
     changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in changed:
@@ -52,7 +53,7 @@ def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
         for path, text in wanted.items()
         if on_disk[path] != text
     ]
-    return _orphans(solutions, labs) + stale + _leaks_in(solutions, on_disk, labs)
+    return _orphans(solutions, labs) + stale + _leaks_in(solutions, on_disk, labs) + _solved_in(on_disk, labs)
 
 
 def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
@@ -121,6 +122,17 @@ def _leaks_in(solutions: Path, texts: dict[Path, str], labs: Path) -> list[str]:
             shown = leaks(_read(path), nbformat.reads(text, as_version=4))
             found += [f"{labs / path.name}: shows this line of the solution: {line!r}" for line in shown]
     return found
+
+
+def _solved_in(texts: dict[Path, str], labs: Path) -> list[str]:
+    """Say which labs pass a check before a student has written anything."""
+    return [
+        f"{path}, cell {cell}: {name} is checked, but its definition has no stub, so the lab passes as it is; put its "
+        "body between ### BEGIN SOLUTION and ### END SOLUTION"
+        for path, text in texts.items()
+        if path.parent == labs and text
+        for cell, name in already_solved(nbformat.reads(text, as_version=4))
+    ]
 
 
 def _orphans(solutions: Path, labs: Path) -> list[str]:

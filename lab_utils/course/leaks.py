@@ -63,8 +63,10 @@ def _hidden_lines(solutions: Path, released: dict[Path, str]) -> dict[str, str]:
 
 def _is_forbidden(path: Path, tree: Path) -> bool:
     parts = path.relative_to(tree).parts
-    if path.suffix == ".npz" and parts[0] == "data" and set(zipfile.ZipFile(path).namelist()) & {"labels.npy"}:
-        return True
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as opened:
+            if "labels.npy" in opened.namelist():
+                return True
     return bool(set(parts) & set(FORBIDDEN)) or path.name.endswith(("_cases.py", "_labels.csv"))
 
 

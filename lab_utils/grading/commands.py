@@ -20,24 +20,20 @@ HOMEWORK = "homework4"
 
 def add_commands(commands: "Commands") -> None:
     """Add the instructor's commands to the parser."""
-    build = commands.add_parser("build", help="build labs/ from solutions/")
+    build = _command(commands, "build", "build labs/ from solutions/")
     build.add_argument("--check", action="store_true", help="write nothing; fail where labs/ is out of date")
     _finish(build, _build, "print the changed files, or the problems, as JSON", on_error=1)
-    run = commands.add_parser("run", help="run the solved labs, write HTML, compare with the published bands")
+    run = _command(commands, "run", "run the solved labs, write HTML, compare with the published bands")
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
     run.set_defaults(command=_run)
-    release = commands.add_parser("release", help="make what students get: a folder, ready to be a branch, and a zip")
+    release = _command(commands, "release", "make what students get: a folder, ready to be a branch, and a zip")
     release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
     _add_folder(release)
     _finish(release, _release, "print what was written as JSON")
-    collect = commands.add_parser(
-        "collect",
-        help="fetch the repositories of a class and choose the commit that counts",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=deadline.__doc__,
-    )
+    collect = _command(commands, "collect", "fetch the repositories of a class and choose the commit that counts")
+    collect.formatter_class, collect.epilog = argparse.RawDescriptionHelpFormatter, deadline.__doc__
     collect.add_argument("roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit]")
     collect.add_argument("--push-records", type=Path, metavar="CSV", help="the host's records: student,sha,pushed_at")
     collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
@@ -45,7 +41,7 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
     _add_folder(collect)
     _finish(collect, _collect, "print what was collected as JSON")
-    grade = commands.add_parser("grade", help="grade what was collected, each in a sandbox; goes on where it stopped")
+    grade = _command(commands, "grade", "grade what was collected, each in a sandbox; goes on where it stopped")
     grade.add_argument(
         "students", nargs="*", metavar="STUDENT", help="grade these again; default: all without a result"
     )
@@ -53,10 +49,14 @@ def add_commands(commands: "Commands") -> None:
     grade.add_argument("--trust-submissions", action="store_true", help="run them also where nothing isolates them")
     _add_folder(grade)
     _finish(grade, _grade, "print the summary as JSON")
-    feedback = commands.add_parser("feedback", help="write a page for each student, one for the class, the gradebook")
+    feedback = _command(commands, "feedback", "write a page for each student, one for the class, the gradebook")
     feedback.add_argument("--nbgrader", action="store_true", help="also write the gradebook in nbgrader's long form")
     _add_folder(feedback)
     _finish(feedback, _feedback, "print a summary as JSON")
+
+
+def _command(commands: "Commands", name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:

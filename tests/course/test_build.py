@@ -276,6 +276,63 @@ def test_check_finds_a_leaked_line_wherever_it_stands(course, place):
     assert any("'twice_of_it = x + x'" in problem for problem in check(*course))
 
 
+def test_check_finds_a_hidden_test_in_a_lab(course):
+    solutions, labs, _ = course
+    write(solutions, "00_a", "x = 1\n### BEGIN HIDDEN TESTS\nassert double(21) == 42\n### END HIDDEN TESTS")
+    build(*course)
+    assert "double(21)" not in (labs / "00_a.ipynb").read_text("utf-8")
+    lab = read(labs, "00_a")
+    lab.cells[1].metadata["note"] = "assert  double(21) == 42"
+    nbformat.write(lab, labs / "00_a.ipynb")
+    assert any("'assert double(21) == 42'" in problem for problem in check(*course))
+
+
+SOLVED = "def triple(x):\n    return 3 * x"
+
+
+@pytest.mark.parametrize("call", ["triple = lab00.check_triple(triple)", "homework4.check_triple(triple)"])
+@pytest.mark.parametrize(
+    "definition", [SOLVED, "triple = lambda x: 3 * x", "%matplotlib inline\n" + SOLVED, "class triple:\n    pass"]
+)
+def test_a_lab_that_already_passes_stops_the_build(course, definition, call):
+    solutions, labs, _ = course
+    write(solutions, "00_a", EXERCISE, definition, call)
+    with pytest.raises(ValueError, match=r"labs.00_a\.ipynb, cell 3: triple is checked, but its definition has no"):
+        build(*course)
+    assert not labs.exists()
+
+
+def test_a_lab_that_was_solved_by_hand_is_found_by_check(course):
+    solutions, labs, _ = course
+    write(solutions, "00_a", EXERCISE, "double = lab00.check_double(double)")
+    build(*course)
+    lab = read(labs, "00_a")
+    lab.cells[1].source = "def double(x):\n    return 2 * x"
+    nbformat.write(lab, labs / "00_a.ipynb")
+    assert any("cell 2: double is checked" in problem for problem in check(*course))
+
+
+def test_helpers_and_functions_that_nothing_checks_may_be_whole(course):
+    solutions, _, _ = course
+    write(solutions, "00_a", SOLVED, EXERCISE, "y = triple(1)", "lab00.check_file(len([1]))")
+    build(*course)
+
+
+def test_building_waits_for_no_torch(course):
+    """Who only builds should not wait for PyTorch."""
+    script = (
+        "import sys; from lab_utils.__main__ import main\n"
+        "assert main(['build', '--check', '--root', sys.argv[1]]) == 0\n"
+        "import lab_utils.grading.collect\n"
+        "assert 'torch' not in sys.modules, 'torch'"
+    )
+    write(course[0], "00_a", EXERCISE)
+    build(*course)
+    command = [sys.executable, "-c", script, str(course[0].parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_solution_line_that_the_lab_shows_on_purpose_is_no_leak():
     shown = new_markdown_cell("Remember: `twice_of_it = x + x`.")
     solution = new_notebook(cells=[new_code_cell(EXERCISE), shown])

@@ -1,0 +1,116 @@
+"""The public checks of a notebook from the command line."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from lab_utils.__main__ import main
+from lab_utils.checks.homework4_file import COLUMNS, FILE
+from lab_utils.checks.run_checks import run_checks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write(folder, *cells, name="homework4"):
+    path = folder / f"{name}.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), path)
+    return path
+
+
+def statuses(path):
+    return {found.name: found.status for found in run_checks(path)}
+
+
+def test_the_solution_passes_and_the_lab_is_not_attempted():
+    assert set(statuses(ROOT / "solutions" / "homework4.ipynb").values()) == {"correct"}
+    assert set(statuses(ROOT / "labs" / "homework4.ipynb").values()) == {"not attempted"}
+
+
+def test_labs_are_checked_too():
+    found = statuses(ROOT / "solutions" / "02_freezing.ipynb")
+    assert found == dict.fromkeys(["freeze_backbone", "train_mode", "trainable_parameters"], "correct")
+
+
+def test_a_wrong_function_makes_the_command_fail_with_a_hint(tmp_path, capsys):
+    path = write(tmp_path, 'def choose_models():\n    return "cbr_tiny", "cbr_tiny"')
+    assert main(["check", str(path), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)["outcomes"]
+    (wrong,) = [row for row in told if row["status"] == "incorrect"]
+    assert wrong["name"] == "choose_models"
+    assert wrong["hint"]
+
+
+def test_training_plots_installations_and_endless_loops_do_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    path = write(
+        tmp_path,
+        f"import pathlib\npathlib.Path({str(mark)!r}).touch()",
+        "!touch ran2\n%matplotlib inline",
+        "while True:\n    pass",
+        "model = 1 / 0",
+        'NAMES = ("cbr_tiny", "cbr_small")',
+        "def choose_models():\n    return NAMES",
+        "from lab_utils.checks import homework4\nhomework4.check_choose_models(choose_models)",
+    )
+    assert statuses(path)["choose_models"] == "correct"
+    assert not mark.exists()
+
+
+def test_a_renamed_notebook_is_known_by_what_it_imports(tmp_path):
+    path = write(tmp_path, "from lab_utils.checks import homework4", name="final version (2)")
+    assert set(statuses(path).values()) == {"not attempted"}
+
+
+def test_a_renamed_function_is_suggested(tmp_path):
+    found = run_checks(write(tmp_path, "def chose_models():\n    return 1"))
+    (about,) = [o for o in found if o.name == "choose_models"]
+    assert about.status == "not attempted"
+    assert "`chose_models`" in about.hint
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("def choose_models(:\n    return 1", "is no Python"),
+        ("NAMES = 1 / 0\ndef choose_models(names=NAMES):\n    return names", "choose_models"),
+    ],
+)
+def test_a_function_that_cannot_be_defined_is_incorrect(tmp_path, cell, words):
+    found = {o.name: o for o in run_checks(write(tmp_path, cell))}
+    assert found["choose_models"].status == "incorrect"
+    assert words in found["choose_models"].hint
+    assert found["prepare"].status == "not attempted"
+
+
+def test_what_the_functions_print_does_not_disturb_the_json(tmp_path, capsys):
+    path = write(tmp_path, 'def choose_models():\n    print("hello")\n    return "cbr_tiny", "cbr_small"')
+    assert main(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcomes"][0]["status"] == "correct"
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "status"),
+    [(COLUMNS, 400, "correct"), (COLUMNS[:2], 400, "not attempted"), (COLUMNS, 399, "incorrect")],
+)
+def test_the_form_of_the_predictions_is_checked(tmp_path, columns, rows, status):
+    path = write(tmp_path, "from lab_utils.checks import homework4")
+    lines = [",".join(["image", *columns])]
+    lines += [",".join([str(i), *([f"{i / 400:.4f}"] * len(columns))]) for i in range(rows)]
+    (tmp_path / FILE).write_text("\n".join(lines) + "\n")
+    assert statuses(path)[FILE] == status
+
+
+@pytest.mark.parametrize("text", ["{ cut short", "[]", "{}"])
+def test_what_is_no_notebook_is_told(tmp_path, capsys, text):
+    (tmp_path / "homework4.ipynb").write_text(text)
+    assert main(["check", str(tmp_path / "homework4.ipynb")]) == 2
+    assert "Expected a Jupyter notebook" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "nothing.ipynb")]) == 2
+
+
+def test_a_notebook_without_checks_is_told(tmp_path, capsys):
+    assert main(["check", str(write(tmp_path, "x = 1", name="mine"))]) == 2
+    assert "with checks" in capsys.readouterr().err
