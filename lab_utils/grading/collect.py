@@ -49,8 +49,10 @@ def collect(
 
     Raises:
         FileNotFoundError: if roster, push records or course.toml are missing.
-        ValueError: if one of them is wrong, or another collect is at work.
+        ValueError: if one of them is wrong, another collect is at work, or git is missing.
     """
+    if shutil.which("git") is None:
+        raise ValueError("Expected git on this machine, found none. Install it from https://git-scm.com.")
     settings = homework_of(read_course(root / "course.toml"), homework)
     students = read_roster(roster)
     pushes = read_pushes(push_records) if push_records is not None else []

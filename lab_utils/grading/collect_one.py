@@ -65,9 +65,9 @@ def collect_one(student: Student, job: Job) -> Record:
         if sightings:
             record["status"] = NO_COMMIT
             _decide(student, mirror, sightings, sighting.seen_at, job, record)
-    except (GitError, OSError, ValueError) as error:
+    except Exception as error:  # an odd repository must not stop the class
         record.update(status=NO_COMMIT, sha="", folder="")
-        record["flags"].append(f"The files could not be written: {error}")
+        record["flags"].append(f"The commit could not be taken out: {type(error).__name__}: {error}.")
     if not record["folder"]:
         remove(job.folder / "submissions" / student.student)
     return record

@@ -108,6 +108,8 @@ def _release(arguments: argparse.Namespace) -> int:
     else:
         print(f"wrote {len(files)} files to {told['folder']}, and {told['zip']}")
         print(f"hidden test set: {told['test_set']}; its labels stay in {_folder(arguments)}")
+        if "https://example.org/" in (arguments.root / "course.toml").read_text("utf-8"):
+            print("course.toml still holds the example's repository: the first cells will not find yours on Colab")
     return 0
 
 

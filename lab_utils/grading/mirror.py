@@ -63,9 +63,9 @@ def fetch(mirror: Path, url: str, *, seconds: float, most_bytes: int) -> Fetched
         GitError: if the repository cannot be reached, is too large or too slow.
     """
     end = time.monotonic() + seconds
-    if not (mirror / "HEAD").is_file():
-        mirror.mkdir(parents=True, exist_ok=True)
-        git(mirror, "init", "--quiet", "--bare", "--template=", ".")
+    mirror.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(mirror)
+    git(mirror, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", ".")
     head, has_head = _default_branch(git(mirror, "ls-remote", "--symref", "--", url, "HEAD", seconds=seconds))
     wanted = ["+refs/heads/*:refs/tips/*", *(["+HEAD:refs/default"] if has_head else [])]
     options = ["--quiet", "--force", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
@@ -148,6 +148,12 @@ def present(mirror: Path, shas: Iterable[str]) -> list[str]:
     printed = git(mirror, "cat-file", "--batch-check", stdin="".join(f"{sha}\n" for sha in asked).encode())
     kinds = [line.split() for line in printed.decode("ascii", "replace").splitlines()]
     return [sha for sha, kind in zip(asked, kinds, strict=True) if kind[1] == "commit"]
+
+
+def _clear_leftovers(mirror: Path) -> None:
+    """Remove what a killed fetch left; whoever collects holds the folder's lock, so no other fetch is at work."""
+    for leftover in [*mirror.rglob("*.lock"), *mirror.glob("objects/pack/tmp_*")]:
+        leftover.unlink(missing_ok=True)
 
 
 def _default_branch(printed: bytes) -> tuple[str, bool]:

@@ -18,6 +18,7 @@ PUSH_COLUMNS = ("student", "sha", "pushed_at")
 
 _STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
+_INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -77,7 +78,8 @@ def read_roster(path: Path) -> list[Student]:
             raise ValueError(f"Expected commit in {where} as at least 7 hex digits of a SHA, got {row['commit']!r}.")
         lines[key] = number
         extension = read_time(row["extension"], f"extension in {where}") if row["extension"] else None
-        url = _from_folder(row["url"], path.parent)
+        url = _INSIDE.sub(r"\1", row["url"])  # a page inside of a repository, copied from the browser
+        url = _from_folder(url, path.parent)
         students.append(Student(name, row["name"], row["email"], url, extension, row["commit"].lower()))
     if not students:
         raise ValueError(f"Expected at least one student in {path}, found none below the line of column names.")

@@ -4,6 +4,10 @@ import json
 import os
 import subprocess
 
+from lab_utils.grading.export import export
+from lab_utils.grading.mirror import commits, fetch
+
+LIMITS = {"seconds": 20.0, "most_bytes": 50 << 20}
 NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}) + "\n"
 COURSE = """\
 [course]
@@ -97,3 +101,15 @@ def roster(path, *students):
     rows = [",".join(str(s.get(c, "")) for c in columns) for s in students]
     path.write_text("\n".join([",".join(columns), *rows]) + "\n", "utf-8")
     return path
+
+
+def written(folder):
+    """Return the names of all files in a folder."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+def take(repo, mirror, tmp_path):
+    """Fetch and export; return the names of the files and the flags."""
+    tip = fetch(mirror, str(repo), **LIMITS).tip
+    flags = export(mirror, commits(mirror, tip)[0].tree, tmp_path / "out" / "ann")
+    return written(tmp_path / "out" / "ann"), flags

@@ -84,6 +84,13 @@ def test_a_path_beside_the_roster_becomes_absolute(tmp_path):
     assert bob.url == "work/bob"
 
 
+def test_a_page_inside_of_a_repository_stands_for_the_repository(tmp_path):
+    inside = ("tree/main/labs", "blob/main/labs/homework4.ipynb", "commit/abc", "commits/main/")
+    lines = [f"s{i},,,https://github.com/ann/hw4/{page},," for i, page in enumerate(inside)]
+    found = read(tmp_path, HEADER + "\n".join(lines) + "\ns9,,,https://github.com/tree/blob,,\n")
+    assert [s.url for s in found] == ["https://github.com/ann/hw4"] * 4 + ["https://github.com/tree/blob"]
+
+
 def test_push_records_are_read_and_a_wrong_line_is_named(tmp_path):
     path = tmp_path / "pushes.csv"
     path.write_text(f"student,sha,pushed_at\nann,{'A' * 40},2026-11-06T15:59:00Z\n")
