@@ -58,7 +58,7 @@ def draw_totals(totals: Sequence[float], out_of: float) -> Figure:
         if len(totals):
             middle = float(np.median(totals))
             ax.axvline(middle, color=ORANGE, lw=2.5, ls="--")
-            ax.set_title(f"median {middle:.1f} points (dashed)", fontsize=11, loc="right", color=GREY)
+            ax.set_title(f"median {middle:.4g} points (dashed)", fontsize=11, loc="right", color=GREY)
         ax.set(xlabel=f"total (points of {out_of:g})", ylabel="students", xlim=(0, out_of))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
