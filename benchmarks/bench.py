@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_cca
+import bench_grading
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -259,6 +260,7 @@ ROWS: dict[str, Callable[[int], None]] = {
     "import": import_time,
     "memory_lab3": memory_lab3,
     "cca": lambda rounds: bench_cca.rows(ratios, report, rounds),
+    "grading": lambda rounds: bench_grading.main([str(rounds)]),
 }
 
 
