@@ -120,7 +120,7 @@ def _decide(
     late = deadline.late_seconds(how.at, due)
     fetches = [s.seen_at for s in sightings]
     flags += evidence.time_flags(chosen, how, seen.get(chosen.sha, now), fetches, due)
-    flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, now)
+    flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
     flags += _later(chosen, branches[0] if current.tip in holds else [], when, counts)
     flags += export(mirror, chosen.tree, job.folder / "submissions" / student.student)
     record.update(

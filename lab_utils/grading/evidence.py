@@ -10,12 +10,13 @@ worst:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from lab_utils.grading.deadline import utc
 from lab_utils.grading.ledger import Sighting
 from lab_utils.grading.mirror import Commit
 
+SKEW = timedelta(minutes=5)  # that clocks may differ
 APART = timedelta(days=1)  # between author and committer date, that a rebase on the same evening does not reach
 NAMED = 3  # commits that a sentence names
 
@@ -96,17 +97,23 @@ def time_flags(
     return flags
 
 
-def date_flags(commit: Commit, branch: Sequence[Commit], release: datetime, now: datetime) -> list[str]:
-    """Say which dates of the graded commit, and of those that it builds on, cannot be right or are strange."""
+def date_flags(commit: Commit, branch: Sequence[Commit], release: datetime, seen: Mapping[str, datetime]) -> list[str]:
+    """Say which dates of the graded commit, and of those that it builds on, cannot be right or are strange.
+
+    Args:
+        commit: the graded commit.
+        branch: it, and what it builds on.
+        release: of the homework.
+        seen: commit to the first time that we saw it.
+    """
     flags = []
     dates = [date for date in (commit.author, commit.committer) if date is not None]
     if dates and min(dates) < release:
         flags.append(f"The commit is dated {utc(min(dates))}, before the homework was released.")
     by_sha = {entry.sha: entry for entry in branch}
     line = _ancestors(commit, by_sha)
-    future = [c for c in line if any(date is not None and date > now for date in (c.author, c.committer))]
-    if future:
-        flags.append(f"Dated in the future: {_names(future)}.")
+    if future := [c for c in line if c.sha in seen and _latest(c) > seen[c.sha] + SKEW]:
+        flags.append(f"Dated later than it was first seen: {_names(future)}.")
     older = [
         child
         for child in line
@@ -148,6 +155,11 @@ def _ancestors(commit: Commit, by_sha: Mapping[str, Commit]) -> list[Commit]:
             found[sha] = by_sha[sha]
             todo += by_sha[sha].parents
     return list(found.values())
+
+
+def _latest(commit: Commit) -> datetime:
+    dates = [date for date in (commit.author, commit.committer) if date is not None]
+    return max(dates, default=datetime.min.replace(tzinfo=timezone.utc))
 
 
 def _gap(commit: Commit) -> timedelta:

@@ -76,27 +76,35 @@ def test_the_branch_as_it_is_comes_before_the_branch_as_it_was():
 
 
 RELEASE = CUTOFF - timedelta(days=30)
+SEEN = dict.fromkeys([*"abclmr", *map(str, range(6))], NOW)
 
 
 def test_an_ordinary_history_has_no_flags():
     branch = [commit("b", CUTOFF, CUTOFF - HOUR, parents="a"), commit("a", CUTOFF - HOUR)]
-    assert date_flags(branch[0], branch, RELEASE, NOW) == []
+    assert date_flags(branch[0], branch, RELEASE, SEEN) == []
 
 
 def test_only_commits_that_the_graded_one_builds_on_are_looked_at():
     branch = [commit("c", NOW + HOUR, parents="b"), commit("b", parents="a"), commit("a", CUTOFF - HOUR)]
-    assert date_flags(branch[1], branch, RELEASE, NOW) == []
-    assert date_flags(branch[0], branch, RELEASE, NOW) == ["Dated in the future: commit c."]
+    assert date_flags(branch[1], branch, RELEASE, SEEN) == []
+    assert date_flags(branch[0], branch, RELEASE, SEEN) == ["Dated later than it was first seen: commit c."]
+
+
+def test_a_date_is_held_to_when_the_commit_was_first_seen_with_five_minutes_for_clocks():
+    c = commit("a", CUTOFF)
+    assert date_flags(c, [c], RELEASE, {"a": CUTOFF - timedelta(minutes=5)}) == []
+    assert date_flags(c, [c], RELEASE, {"a": CUTOFF - timedelta(minutes=5, seconds=1)}) != []
+    assert date_flags(c, [c], RELEASE, {}) == []
 
 
 def test_the_commits_of_the_template_may_be_older_than_the_release():
     branch = [commit("b", parents="a"), commit("a", RELEASE - HOUR, RELEASE - 90 * HOUR)]
-    assert date_flags(branch[0], branch, RELEASE, NOW) == []
+    assert date_flags(branch[0], branch, RELEASE, SEEN) == []
 
 
 def test_a_sentence_names_three_commits_and_counts_the_rest():
     line = [commit(str(i), CUTOFF - i * HOUR, parents=[str(i - 1)] if i else []) for i in range(6)]
-    flags = date_flags(line[5], line, RELEASE, NOW)
+    flags = date_flags(line[5], line, RELEASE, SEEN)
     assert len(flags) == 1
     assert flags[0].startswith("Dated before the commit that it builds on: commits ")
     assert flags[0].endswith(" and 2 more.")
@@ -108,7 +116,7 @@ def test_a_merge_from_a_slow_clock_is_followed_on_both_sides():
         commit("l", CUTOFF - HOUR),
         commit("r", CUTOFF - HOUR, CUTOFF - 3 * 24 * HOUR),
     ]
-    assert date_flags(branch[0], branch, RELEASE, NOW) == [
+    assert date_flags(branch[0], branch, RELEASE, SEEN) == [
         "Author and committer date are more than a day apart: commit r."
     ]
 
