@@ -112,7 +112,8 @@ def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> 
 
 def write_result(path: Path, result: Result) -> None:
     """Write a result, whole or not at all."""
-    write_text(path, json.dumps(asdict(result), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    # ASCII: half characters, which a notebook may hold as escapes, have no UTF-8
+    write_text(path, json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
 
 
 def read_result(path: Path) -> Result:
