@@ -36,7 +36,10 @@ _TEXTS = {
     "channel their sum over the three colours, or repeat the grey image three times.",
 }
 
-_NORMALISES = re.compile(r"normali[sz]|standardi[sz]|prepro|z_?score|whiten|stdev|(^|_)stds?(_|$)|sigma", re.I)
+_NORMALISES = re.compile(
+    r"normali[sz]|standardi[sz]|prepro|processor|create_transform|data_config|z_?score|whiten|stdev|(^|_)stds?(_|$)|sigma",
+    re.I,
+)
 _BATCH_NORM = re.compile(r"batch_?norm|(^|_|\.)bn\d*(_|$|\.)|track_running", re.I)
 _HAS_BATCH_NORM = re.compile(
     r"resnet|resnext|densenet|efficientnet|mobilenet|inception|googlenet|regnet|shufflenet|mnasnet|cbr", re.I

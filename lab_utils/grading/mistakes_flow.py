@@ -127,6 +127,8 @@ class _Scope:
         self.returned += [None] * len(branch.returned)
         for name, model in list(self.names.items()):
             after = branch.names.get(name)
+            if after is not None and after.thawed and statements:
+                model.undergo("thaw part", (self.cell, statements[0].lineno))
             if after is None or (after.frozen, after.pretrained) != (model.frozen, model.pretrained):
                 self.names[name] = Model()
 

@@ -23,6 +23,7 @@ class Model:
     """What is known of a value: everything False for what may be no model at all.
 
     Attributes:
+        thawed: whether it, or a part of it, was ever allowed to learn again.
         parameter: the name of the function's parameter that it came in by, or "".
         events: what was done to it, in order; noted for parameters only.
     """
@@ -32,6 +33,7 @@ class Model:
     optimized: Place | None = None
     replaced: Place | None = None
     trained: Place | None = None
+    thawed: bool = False
     parameter: str = ""
     events: list[Event] = field(default_factory=list)
 
@@ -43,6 +45,7 @@ class Model:
         """Do one thing to the model, and keep where it was a mistake."""
         if self.parameter and len(self.events) < MOST_EVENTS:
             self.events.append((event, place))
+        self.thawed = self.thawed or event.startswith("thaw")
         if event == "freeze":
             self.frozen = True
         elif event == "thaw":

@@ -181,6 +181,8 @@ def test_the_functions_of_the_homework_are_followed():
         "unfreeze(fixed)\nfixed.train()\nopt = optim.Adam(fixed.parameters())",
         # all parameters for later: they are thawed after some epochs
         "opt = optim.Adam(fixed.parameters())\nfor p in fixed.layer4.parameters():\n    p.requires_grad = True",
+        "opt = optim.Adam(fixed.parameters())\nfor e in range(9):\n    if e == 5:\n        fixed.requires_grad_(True)",
+        "opt = optim.Adam(fixed.parameters())\ndef fit(m, z):\n    if z:\n        m.requires_grad_(True)\nfit(fixed, 1)",
         "fixed.train(False)",
         "fixed.eval()\nhead.train()",
         "x = fixed(x)\nclassifier = nn.Linear(512, 2)\nclassifier.train()\nopt = optim.Adam(classifier.parameters())",
