@@ -68,6 +68,11 @@ def classes(patients=60, each=4, seed=0):
     return labels, groups, rng
 
 
+def both(probs):
+    """Two columns that differ a little."""
+    return dict(zip(QUESTION.columns, (probs, 0.99 * probs), strict=True))
+
+
 def scored(table, labels, groups):
     cases, metrics = score_predictions(QUESTION, table, labels, groups)
     return question_result("B3", 20, cases), metrics
@@ -76,7 +81,7 @@ def scored(table, labels, groups):
 def test_good_predictions_get_all_points():
     labels, groups, rng = classes()
     good = np.clip(0.5 + 0.3 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0, 1)
-    result, metrics = scored(dict.fromkeys(QUESTION.columns, good), labels, groups)
+    result, metrics = scored(both(good), labels, groups)
     assert result.points == 20
     assert {case.status for case in result.cases} == {PASSED}
     assert set(metrics) == set(QUESTION.columns)
@@ -93,6 +98,19 @@ def test_one_column_of_two_gets_half_and_the_other_is_missing():
     assert set(metrics) == {"model_2_fine_tuned"}
 
 
+def test_a_copied_column_gets_nothing():
+    labels, groups, rng = classes()
+    good = np.clip(0.5 + 0.3 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0, 1)
+    result, _ = scored(dict.fromkeys(QUESTION.columns, good), labels, groups)
+    assert result.points == 10
+    assert "the same numbers as model_1_fine_tuned" in result.hint
+    fixed = {"model_1_fine_tuned": good, "model_1_fixed": good.copy()}  # also across questions
+    cases, _ = score_predictions(
+        Question("C4", "t", 15, "predictions", columns=("model_1_fixed",)), fixed, labels, groups
+    )
+    assert {case.status for case in cases} == {WRONG}
+
+
 def test_no_file_is_missing_and_not_a_bare_zero():
     labels, groups, _ = classes()
     result, metrics = scored({}, labels, groups)
@@ -101,7 +119,9 @@ def test_no_file_is_missing_and_not_a_bare_zero():
 
 def test_a_constant_gets_nothing():
     labels, groups, _ = classes()
-    result, _ = scored(dict.fromkeys(QUESTION.columns, np.full(len(labels), 0.5)), labels, groups)
+    result, _ = scored(
+        dict(zip(QUESTION.columns, np.full((2, len(labels)), [[0.5], [0.4]]), strict=True)), labels, groups
+    )
     assert result.points == 0
     assert "says nothing" in result.hint
 
@@ -109,7 +129,7 @@ def test_a_constant_gets_nothing():
 def test_random_numbers_get_the_points_for_a_complete_file_only():
     labels, groups, rng = classes()
     for _ in range(20):
-        result, _ = scored(dict.fromkeys(QUESTION.columns, rng.random(len(labels))), labels, groups)
+        result, _ = scored(both(rng.random(len(labels))), labels, groups)
         assert result.points <= 10  # one in forty random columns lies above chance by luck, and none reaches the level
         assert not any(case.status == PASSED for case in result.cases if "trained network" in case.name)
 
@@ -117,7 +137,7 @@ def test_random_numbers_get_the_points_for_a_complete_file_only():
 def test_the_probability_of_normal_is_explained():
     labels, groups, rng = classes()
     bad = np.clip(0.5 - 0.3 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0, 1)
-    result, _ = scored(dict.fromkeys(QUESTION.columns, bad), labels, groups)
+    result, _ = scored(both(bad), labels, groups)
     assert result.points == 5
     assert any("probability of *normal*" in case.hint for case in result.cases)
 
