@@ -82,13 +82,10 @@ def _write_tree(root: Path, fresh: Path, course: Course, replaced: Mapping[str, 
 
 
 def _kit(root: Path) -> list[Path]:
-    """Return the files of the package that students get."""
+    """Return the modules of the package that students get."""
     left_out = [root / name for name in ONLY_FOR_INSTRUCTORS]
-    return [
-        path
-        for path in _files(root / "lab_utils")
-        if "__pycache__" not in path.parts and not any(folder in path.parents for folder in left_out)
-    ]
+    modules = [path for path in _files(root / "lab_utils") if path.suffix == ".py"]
+    return [path for path in modules if not any(folder in path.parents for folder in left_out)]
 
 
 def _copied(root: Path) -> Iterator[Path]:
@@ -96,13 +93,13 @@ def _copied(root: Path) -> Iterator[Path]:
         if (root / name).is_file():
             yield root / name
         elif (root / name).is_dir():
-            yield from _files(root / name)
+            yield from (path for path in _files(root / name) if not path.name.startswith("."))
         elif name != "LICENSE":
             raise FileNotFoundError(f"Expected {root / name} for the release, found nothing. Restore it.")
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".#"))
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _title(path: Path) -> str:

@@ -63,6 +63,8 @@ def course(tmp_path):
         "lab_utils/course/build.py": "x = 1\n",
         "lab_utils/grading/grade.py": "x = 1\n",
         "lab_utils/__pycache__/x.pyc": "x",
+        "lab_utils/checks/notes.txt": "x",
+        "data/weights/.DS_Store": "x",
         "solutions/homework4_cases.py": "SECRET_INPUTS = [3, 1, 4, 1, 5]\nlayers_of_the_kit = 3\n",
         "solutions/homework4.toml": 'rubric = ["names the share of positives"]\n',
         "solutions/homework4_labels.csv": "image,label,patient\n0,1,0\n",
