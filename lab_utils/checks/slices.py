@@ -5,27 +5,23 @@ that bind or change a name that it uses, directly or through others. Training ce
 checks are left out, so that an hour of training, a `!pip`, or an endless loop elsewhere costs nothing.
 """
 
+import __future__
+
 import ast
+import asyncio
+import builtins
+import inspect
 import linecache
 import re
-import symtable
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from lab_utils.checks.statements import RUN, STAR, Statement, statement
+
 PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # of a cell whose body is Python all the same
-
-
-@dataclass(frozen=True, eq=False)
-class Statement:
-    """One statement at the top level of a cell, with the names it binds, uses, and changes in place."""
-
-    cell: int
-    node: ast.stmt
-    binds: frozenset[str]
-    uses: frozenset[str]
-    changes: frozenset[str]
 
 
 @dataclass
@@ -50,12 +46,13 @@ class Program:
 def read_program(sources: Sequence[str]) -> Program:
     """Parse the code cells of a notebook; a cell that is no Python loses its own functions only."""
     program = Program()
-    for number, source in enumerate(sources, start=1):
-        text = clean(source)
+    texts = [clean(source) for source in sources]
+    flags = _future(texts)
+    for number, text in enumerate(texts, start=1):
         filename = _filename(number)
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         try:
-            statements = [_statement(number, node) for node in ast.parse(text, filename).body]
+            statements = [statement(number, node, flags) for node in ast.parse(text, filename).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
             where = f" in line {error.lineno} of cell {number}" if isinstance(error, SyntaxError) else ""
@@ -84,30 +81,45 @@ def clean(source: str) -> str:
 
 
 def needed(program: Program, name: str) -> list[Statement]:
-    """Return what must run, in order, so that `name` is defined."""
-    imported = {
-        bound for s in program.statements if isinstance(s.node, (ast.Import, ast.ImportFrom)) for bound in s.binds
-    }
-    wanted = {name}
+    """Return what must run, in order, so that `name` is defined.
+
+    What stands in a later cell than the function that uses it is not needed where the name has a value before: when
+    the cells ran one after the other, the function met that value. Definitions are an exception: the last one counts.
+    """
+    binders, changers = _index(program)
+    last = len(program.statements) + 1
+    wanted = {name: last}  # to the number of the last cell that uses it
     chosen: set[Statement] = set()
-    grown = True
-    while grown:
-        grown = False
-        for statement in program.statements:
-            if statement in chosen:
-                continue
-            if "*" in statement.binds or statement.binds & wanted or (statement.changes - imported) & wanted:
-                chosen.add(statement)
-                wanted |= statement.uses
-                grown = True
-    return [statement for statement in program.statements if statement in chosen]
+    open_names = [name]
+
+    def add(found: Statement) -> None:
+        chosen.add(found)
+        for used in found.uses:
+            if wanted.get(used, 0) < found.cell:
+                wanted[used] = found.cell
+                open_names.append(used)
+
+    for found in binders.get(STAR, ()):
+        add(found)
+    while open_names:
+        open_name = open_names.pop()
+        cell = wanted[open_name]
+        known = binders.get(open_name, ())
+        bound_before = any(found.cell <= cell for found in known)
+        for found in (*known, *changers.get(open_name, ())):
+            if found not in chosen and (found.cell <= cell or found.defines or not bound_before):
+                add(found)
+        if not open_names and not wanted.get(RUN) and any(n not in binders and not _built_in(n) for n in wanted):
+            wanted[RUN] = last
+            open_names.append(RUN)  # a name may come from a file that was run, but only if it comes from nowhere else
+    return [found for found in program.statements if found in chosen]
 
 
 def modules(program: Program, names: Iterable[str]) -> list[str]:
     """Return the modules that the functions `names` import, each once."""
     found = []
-    for statement in dict.fromkeys(s for name in names for s in needed(program, name)):
-        for node in ast.walk(statement.node):
+    for needs in dict.fromkeys(s for name in names for s in needed(program, name)):
+        for node in ast.walk(needs.node):
             if isinstance(node, ast.Import):
                 found += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -134,17 +146,20 @@ def run(statements: Iterable[Statement], space: dict[str, Any]) -> dict[str, Bas
     waiting = list(statements)
     while waiting:
         again = []
-        for statement in waiting:
+        for found in waiting:
             try:
-                code = compile(ast.Module([statement.node], []), _filename(statement.cell), "exec")
-                exec(code, space)
+                flags = found.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                code = compile(ast.Module([found.node], []), _filename(found.cell), "exec", flags, dont_inherit=True)
+                result = eval(code, space)
+                if inspect.iscoroutine(result):
+                    asyncio.run(result)
             except NameError as error:
-                again.append(statement)
-                failed |= dict.fromkeys(statement.binds, error)
+                again.append(found)
+                failed |= dict.fromkeys(found.binds, error)
             except (Exception, SystemExit) as error:
-                failed |= dict.fromkeys(statement.binds, error)
+                failed |= dict.fromkeys(found.binds, error)
             else:
-                for name in statement.binds:
+                for name in found.binds:
                     failed.pop(name, None)
         if len(again) == len(waiting):
             break
@@ -152,61 +167,58 @@ def run(statements: Iterable[Statement], space: dict[str, Any]) -> dict[str, Bas
     return failed
 
 
-def new_space() -> dict[str, Any]:
-    """Return the names a notebook starts with, in a module of its own, as a kernel has it."""
-    module = types.ModuleType("__main__")
-    quiet = {"display": lambda *args, **kwargs: None, "get_ipython": lambda: None}
-    module.__dict__.update(quiet)
-    return module.__dict__
+def new_space(space: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the names a notebook starts with, in a module of its own, as a kernel has it, or in `space`."""
+    space = types.ModuleType("__main__").__dict__ if space is None else space
+    shell = _Shell(space)
+    space.update({"display": lambda *args, **kwargs: None, "get_ipython": lambda: shell})
+    return space
+
+
+class _Shell:
+    """What is left of IPython: it runs a file of Python, and says yes to everything else."""
+
+    def __init__(self, space: dict[str, Any]) -> None:
+        self._space = space
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+    def run_line_magic(self, name: str, line: str) -> None:
+        file = Path(line.split()[-1].strip("'\"")) if name == "run" and line.split() else None
+        if file is not None:
+            exec(compile(file.read_text("utf-8"), str(file), "exec", dont_inherit=True), self._space)
+
+
+def _index(program: Program) -> tuple[dict[str, list[Statement]], dict[str, list[Statement]]]:
+    """Map each name to the statements that bind it, and to those that change its value in place."""
+    binders: dict[str, list[Statement]] = {}
+    changers: dict[str, list[Statement]] = {}
+    effects: dict[str, frozenset[str]] = {}
+    for found in program.statements:
+        for name in found.binds:
+            binders.setdefault(name, []).append(found)
+            effects[name] = effects.get(name, frozenset()) | found.effects
+    imported = {
+        bound for s in program.statements if isinstance(s.node, (ast.Import, ast.ImportFrom)) for bound in s.binds
+    }
+    for found in program.statements:
+        by_calls = frozenset().union(*(effects.get(name, frozenset()) for name in found.calls))
+        for name in (found.changes | by_calls) - imported:
+            changers.setdefault(name, []).append(found)
+    return binders, changers
+
+
+def _built_in(name: str) -> bool:
+    return hasattr(builtins, name) or name in ("display", "get_ipython", "__name__", "__file__", "__doc__", "_")
+
+
+def _future(texts: Iterable[str]) -> int:
+    """Return the compiler's flags for all that the cells import from ``__future__``."""
+    lines = [line for text in texts for line in re.findall(r"^from __future__ import (.+)", text, re.MULTILINE)]
+    names = set(re.findall(r"\w+", " ".join(lines)))
+    return sum(getattr(__future__, name).compiler_flag for name in names & set(__future__.all_feature_names))
 
 
 def _filename(cell: int) -> str:
     return f"<cell {cell}>"
-
-
-def _statement(cell: int, node: ast.stmt) -> Statement:
-    if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-        return Statement(cell, node, frozenset("*"), frozenset(), frozenset())
-    if _is_check(node):
-        return Statement(cell, node, frozenset(), frozenset(), frozenset())
-    table = symtable.symtable(ast.unparse(node), "cell", "exec")
-    symbols = table.get_symbols()
-    binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    uses = {s.get_name() for s in symbols if s.is_referenced()} | _globals_of(table)
-    return Statement(cell, node, frozenset(binds), frozenset(uses), frozenset(_changed(node)))
-
-
-def _is_check(node: ast.stmt) -> bool:
-    """Say whether this is ``check_x(x)`` or ``x = check_x(x)``: a check must not stand in for the function."""
-    value = node.value if isinstance(node, (ast.Assign, ast.Expr)) else None
-    if not isinstance(value, ast.Call):
-        return False
-    name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-    return name.startswith("check_")
-
-
-def _globals_of(table: symtable.SymbolTable) -> set[str]:
-    """Return the global names that the scopes inside a statement look up when they run."""
-    found = set()
-    for child in table.get_children():
-        found |= {s.get_name() for s in child.get_symbols() if s.is_global()} | _globals_of(child)
-    return found
-
-
-def _changed(node: ast.stmt) -> set[str]:
-    """Return the names whose value a statement changes in place: ``x[0] = 1``, ``x.append(1)``."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return set()
-    found = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, (ast.Subscript, ast.Attribute)) and isinstance(inner.ctx, ast.Store):
-            found.add(_root(inner))
-        elif isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call):
-            found.add(_root(inner.value.func) if isinstance(inner.value.func, ast.Attribute) else "")
-    return found - {""}
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""

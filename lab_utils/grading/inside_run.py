@@ -16,12 +16,12 @@ from lab_utils.grading import wire
 from lab_utils.grading.cases import plain
 from lab_utils.grading.forks import DONE, run_guarded
 
-COPIED = 64 * 2**20  # bytes of files beside the notebook that the student's code may read
+COPIED = 16 * 2**20  # bytes of files that the student's code may also write; it can read all of them
 
 
 def serve_question(request: dict[str, Any], connection: socket.socket) -> None:
     """Define the function, say whether that went well, then answer calls, each in a fork."""
-    folder = _own_copy(Path(request["folder"]))
+    folder = _own_copy(Path(request["root"]).resolve(), request["folder"])
     os.chdir(folder)
     sys.path.append(str(folder))  # at the end: a torch.py beside the notebook is not torch
     sys.argv = [""]
@@ -38,26 +38,31 @@ def serve_question(request: dict[str, Any], connection: socket.socket) -> None:
                 connection.sendall(wire.encode({"died": why}))
 
 
-def _own_copy(folder: Path) -> Path:
-    """Copy the small files beside the notebook to where the student's code may also write."""
+def _own_copy(root: Path, folder: str) -> Path:
+    """Copy the small files of a submission to where the student's code may also write, and link the others.
+
+    Returns:
+        The copy of `folder`, which holds the notebook.
+    """
     target = Path(os.environ.get("HOME", "/tmp")) / f"work{os.getpid()}"
-    target.mkdir(parents=True)
+    (target / folder).mkdir(parents=True)
     room = COPIED
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.suffix != ".ipynb" and path.stat().st_size <= room:
-            room -= path.stat().st_size
-            copy = target / path.relative_to(folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
+    paths = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
+    for path in sorted(paths, key=lambda path: path.stat().st_size):
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        room -= path.stat().st_size
+        if room >= 0:
             shutil.copyfile(path, copy)
-    return target
+        else:
+            copy.symlink_to(path)
+    return target / folder
 
 
 def _define(sources: list[str], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     program = slices.read_program(sources)
-    space = slices.new_space()
     sys.modules["__main__"] = type(sys)("__main__")
-    sys.modules["__main__"].__dict__.update(space)
-    space = sys.modules["__main__"].__dict__
+    space = slices.new_space(sys.modules["__main__"].__dict__)
     failed = slices.run(slices.needed(program, name), space)
     if callable(space.get(name)):
         space["__failed__"] = failed

@@ -20,6 +20,7 @@ from lab_utils.grading.isolation import FULL, Limits, command, environment
 
 SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
 STARTING = 120.0  # seconds for imports
+DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
 LOOKS = 0.5  # seconds between two looks at its memory
 STARTS = 40  # how often it may be started anew for one submission
 
@@ -81,8 +82,8 @@ class Sandbox:
 
     def preload(self, modules: list[str]) -> None:
         """Import what the functions of the notebook import, before any of its code runs."""
-        self._modules = modules
-        self._ask({"op": "preload", "modules": modules}, STARTING)
+        reply = self._ask({"op": "preload", "modules": modules}, STARTING)
+        self._modules = modules if reply.get("ok") else []  # what ended a sandbox once would end it again
 
     def open(self, sources: list[str], name: str, folder: str, *, seconds: float) -> None:
         """Define the function `name` of a notebook, in a process of its own.
@@ -90,8 +91,8 @@ class Sandbox:
         Raises:
             Failure: of the kind that fits.
         """
-        where = f"{self._where}/{folder}".rstrip("/")
-        request = {"op": "open", "sources": sources, "name": name, "folder": where, "seconds": seconds}
+        request: dict[str, Any] = {"op": "open", "sources": sources, "name": name, "folder": folder}
+        request |= {"root": self._where, "seconds": seconds}
         reply = self._ask(request, seconds)
         if reply.get("missing"):
             raise Missing(f"There is no function `{name}`.")
@@ -208,7 +209,7 @@ class Remote:
 
     def _call(self, args: tuple[Any, ...], script: str | None) -> Any:
         if not self._open:
-            self._sandbox.open(self._sources, self._name, self._folder, seconds=self._seconds)
+            self._sandbox.open(self._sources, self._name, self._folder, seconds=DEFINING * self._seconds)
             self._open = True
         try:
             return self._sandbox.call(self._name, args, script, seconds=self._seconds)

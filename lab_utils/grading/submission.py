@@ -26,6 +26,7 @@ PER_CALL = 10.0  # seconds
 PATIENCE = 2  # cases of a question that may time out; then the others are not tried
 PER_SUBMISSION = 600.0  # seconds; what is left then counts as timed out
 NOTEBOOKS = 40  # read at most
+READING = 150.0  # seconds for all of them together
 LARGEST_PREDICTIONS = 4 * 2**20  # bytes
 
 _STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
@@ -111,7 +112,10 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     paths = sorted(paths, key=lambda path: (Path(path).stem != name, path.count("/"), path))[:NOTEBOOKS]
     found: list[tuple[int, Found]] = []
     problem = ""
+    end = time.monotonic() + READING
     for path in paths:
+        if time.monotonic() > end:
+            break
         content = sandbox.read(path, wanted)
         if "invalid" in content:
             problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"

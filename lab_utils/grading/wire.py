@@ -38,9 +38,21 @@ def decode(line: bytes) -> Any:
         BadMessage: if it is no JSON, too deeply nested, or holds an array whose parts do not fit together.
     """
     try:
-        return json.loads(line, object_hook=_restore)
+        value = json.loads(line.decode("utf-8"), object_hook=_restore)
+        return _without_halves(value) if b"\\ud" in line.lower() else value
     except (ValueError, RecursionError, MemoryError) as error:
         raise BadMessage(f"expected one line of JSON, got {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _without_halves(value: Any) -> Any:
+    """Return a value whose texts can be written into files: JSON can also name halves of characters, Unicode cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_without_halves(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(entry) for key, entry in value.items()}
+    return value
 
 
 def _array(value: Any) -> dict[str, Any]:
@@ -71,4 +83,4 @@ def _read_array(parts: Any) -> NDArray[Any]:
         raise BadMessage(f"an array of type {dtype} and shape {shape} does not have {len(raw)} bytes")
     if dtype == "bool" and not set(raw) <= {0, 1}:
         raise BadMessage("an array of truth values holds other bytes than 0 and 1")
-    return np.frombuffer(raw, dtype=dtype).reshape(shape)
+    return np.frombuffer(bytearray(raw), dtype=dtype).reshape(shape)  # of a bytearray: it can be changed in place

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from lab_utils.checks import slices
@@ -112,6 +114,70 @@ def test_a_statement_that_fails_says_which_name_is_missing():
     program = slices.read_program(["rate = 1 / 0", "def answer():\n    return rate"])
     failed = slices.run(slices.needed(program, "answer"), slices.new_space())
     assert isinstance(failed["rate"], ZeroDivisionError)
+
+
+def test_a_name_that_a_later_cell_uses_for_something_else_keeps_the_value_that_the_function_met():
+    cells = (
+        "def rates(x):\n    return x + 1\nLIMIT = 2",
+        "def answer(x):\n    return rates(x) * LIMIT",
+        "rates = 1 / 0\nfor LIMIT in range(10):\n    pass",
+    )
+    assert define(*cells)(3) == 8
+
+
+def test_a_helper_that_is_defined_again_later_counts_as_it_is_last():
+    cells = ("def helper():\n    return 1", "def answer():\n    return helper()", "def helper():\n    return 2")
+    assert define(*cells)() == 2
+
+
+def test_annotations_that_are_not_evaluated_in_the_notebook_are_not_evaluated_here():
+    cells = (
+        "from __future__ import annotations  # for old Python",
+        "def answer(x: Tensor | 'no') -> nothing:\n    return x",
+    )
+    assert define(*cells)(3) == 3
+
+
+def test_a_cell_that_waits_is_waited_for():
+    assert define("async def f():\n    return 3\nVALUE = await f()", "def answer():\n    return VALUE")() == 3
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "STATE = {}\ndef fill():\n    STATE['x'] = 5\nfill()",
+        "def fill():\n    global STATE\n    STATE = {'x': 5}\nfill()",
+        "STATE = {}\ndef keep(f):\n    STATE[f.__name__] = f()\n@keep\ndef x():\n    return 5",
+    ],
+)
+def test_what_a_call_or_a_decorator_leaves_in_a_global_is_there(setup):
+    assert define(setup, "def answer():\n    return STATE['x']")() == 5
+
+
+def test_a_helper_called_check_something_is_no_check():
+    cells = ("def check_span(x):\n    return x > 0\nGOOD = check_span(3)", "def answer():\n    return GOOD")
+    assert define(*cells)() is True
+
+
+def test_a_file_that_is_run_brings_its_functions_and_is_left_out_where_nothing_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helper.py").write_text("def helper():\n    return 4")
+    assert define("%run helper.py", "def answer():\n    return helper()")() == 4
+    assert define("%run no_such_training.py", "def answer():\n    return 5")() == 5
+
+
+def test_a_folder_that_the_notebook_adds_to_the_path_is_searched(tmp_path, monkeypatch):
+    (tmp_path / "tool_beside.py").write_text("VALUE = 6")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    cells = (
+        f"import sys\nsys.path.append({str(tmp_path)!r})",
+        "import tool_beside\ndef answer():\n    return tool_beside.VALUE",
+    )
+    assert define(*cells)() == 6
+
+
+def test_a_question_to_the_shell_inside_of_a_function_does_no_harm():
+    assert define("def answer():\n    %matplotlib inline\n    return 1")() == 1
 
 
 @pytest.mark.parametrize(

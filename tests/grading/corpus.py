@@ -215,6 +215,34 @@ HONEST = {
         **{"labs/my_tools__py": f"{IMPORTS}\n{SCALE}\n"},
     ),
     "returns_a_list": with_scale("def scale(x):\n    return [float(v) for v in (x - x.min()) / (np.ptp(x) or 1)]"),
+    "changes_what_it_gets": with_scale(
+        """
+        def scale(x):
+            x -= x.min()
+            return x / (x.max() or 1)
+        """
+    ),
+    "tools_in_a_folder_above": perfect(
+        (
+            "import sys\nsys.path.append('../src')",
+            "from my_tools import scale\nLIMIT = float(open('../limit.txt').read())",
+            IMPORTS,
+            AUROC,
+            ("markdown", ANSWER),
+        ),
+        **{"src/my_tools__py": f"{IMPORTS}\n{SCALE}\n", "limit__txt": "1"},
+    ),
+    "large_files_beside": perfect(
+        (
+            IMPORTS,
+            "WEIGHTS = open('b.pt', 'rb').read(3)",
+            SCALE.replace("    span", "    WEIGHTS\n    span", 1),
+            *PERFECT[2:],
+        ),
+        **{f"labs/{name}__pt": bytes(45 * 2**20) for name in "abc"},
+    ),
+    "halves_of_characters": with_scale("def scale(x):\n    raise ValueError('\\ud800 \\x1b[31m')", (0, 6, 8), CRASHED),
+    "halves_of_characters_in_an_answer": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER + "\ud800"))),
     "huge_outputs": Submission({"labs/homework4.ipynb": huge_notebook, f"labs/{FILE}": predictions()}, (4, 6, 8)),
 }
 

@@ -6,6 +6,7 @@ from lab_utils.grading import submission
 from lab_utils.grading.grade import load_key
 from lab_utils.grading.isolation import FULL, Limits, isolation
 from lab_utils.grading.remote import Sandbox
+from lab_utils.grading.result import read_result, write_result
 from tests.grading.corpus import CORPUS
 from tests.grading.mini_course import points, statuses, write_course, write_submission
 
@@ -33,3 +34,5 @@ def test_every_submission_gets_the_grade_that_is_right(name, course, monkeypatch
     assert points(result) == list(right_points), result
     assert statuses(result) == list(right_statuses), result
     assert ledger.read_text() == "as it was"
+    write_result(root / "result.json", result)
+    assert read_result(root / "result.json") == result

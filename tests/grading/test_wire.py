@@ -41,6 +41,17 @@ def test_an_array_in_another_memory_order_keeps_its_values():
     np.testing.assert_array_equal(wire.decode(wire.encode(array)), array)
 
 
+def test_an_array_that_arrived_can_be_changed_in_place():
+    array = wire.decode(wire.encode(np.arange(3)))
+    array[0] = 7
+    np.testing.assert_array_equal(array, [7, 1, 2])
+
+
+def test_halves_of_characters_are_replaced_so_that_every_text_can_be_written():
+    back = wire.decode(b'{"a\\ud800": ["\\uDC00", "\\ud83e\\ude7b"]}')
+    assert back == {"a?": ["?", "\U0001fa7b"]}
+
+
 @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}, np.array(["text"]), np.array([object()]), 1j])
 def test_nothing_else_can_be_sent(value):
     with pytest.raises(TypeError, match="expected plain values"):
