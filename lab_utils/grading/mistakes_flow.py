@@ -24,6 +24,8 @@ OPTIMIZERS = frozenset(
 BACKBONES = frozenset(("features", "backbone", "encoder", "base", "base_model", "body", "trunk"))
 SAME = frozenset(("to", "cuda", "cpu", "float", "train", "eval", "requires_grad_", "DataParallel", "compile"))
 _FIRST_CONV = re.compile(r"\.(conv1|conv0|conv_stem|conv_proj|features\[0\](\[0\])?|Conv2d_1a_3x3(\.conv)?)$")
+_PHASE = re.compile(r"phase|train", re.I)
+_CHOICE = re.compile(r"fine|tun|freez|froz|fix|pre_?train|head|grad|\bnot\b|!=", re.I)
 _MAY_THAW = re.compile(r"thaw|unfreeze|trainable|fine_?tun", re.I)
 
 
@@ -114,7 +116,8 @@ class _Scope:
                 self.perhaps(handler.body)
             self.run(node.finalbody)
         elif isinstance(node, ast.If):
-            self.perhaps(node.body)
+            phase = ast.unparse(node.test)  # `if phase == "train":` comes true in every run
+            (self.run if _PHASE.search(phase) and not _CHOICE.search(phase) else self.perhaps)(node.body)
             self.perhaps(node.orelse)
         elif isinstance(node, ast.Expr):
             self.value(node.value)
@@ -170,6 +173,8 @@ class _Scope:
         if any(value == "off" for value in settings):
             if not part or part in BACKBONES:
                 model.undergo("freeze", place)
+        elif "some off" in settings:
+            return True  # a part, and which one only running would show
         elif all(value == "on" for value in settings):
             model.undergo("thaw part" if part or asked else "thaw", place)
         else:

@@ -72,7 +72,12 @@ class Function:
 
 
 def requires_grad(node: ast.AST) -> list[str]:
-    """Return what a statement sets `requires_grad` to: "on", "off", or "?"."""
+    """Return what a statement sets `requires_grad` to: "on", "off", "some off" (those named), or "?"."""
+    if isinstance(node, ast.If):
+        negative = any(isinstance(part, (ast.Not, ast.NotIn, ast.NotEq)) for part in ast.walk(node.test))
+        inner = [[value for child in branch for value in requires_grad(child)] for branch in (node.body, node.orelse)]
+        named, others = inner if not negative else inner[::-1]
+        return ["some off" if value == "off" else value for value in named] + others
     found = []
     for child in ast.walk(node):
         value: ast.expr | None = None
@@ -86,11 +91,15 @@ def requires_grad(node: ast.AST) -> list[str]:
             value = child.args[0] if child.args else ast.Constant(True)
         if isinstance(value, ast.Constant):
             found.append("on" if value.value else "off")
-        elif isinstance(value, (ast.Compare, ast.BoolOp)) or (isinstance(value, ast.Call) and value.args):
+        elif (isinstance(value, ast.Call) and value.args) or (isinstance(value, ast.Compare) and _is_in(value)):
             found.append("off")  # by name: the backbone is off, the head is on
         elif value is not None:
             found.append("?")
     return found
+
+
+def _is_in(node: ast.Compare) -> bool:
+    return all(isinstance(operator, (ast.In, ast.Eq)) for operator in node.ops)
 
 
 def is_new_conv(node: ast.expr | None) -> bool:

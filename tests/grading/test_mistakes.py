@@ -108,6 +108,14 @@ FREEZING = {
             if "classifier" not in name:
                 p.requires_grad = False
         """,
+    "by name, the head said first": """
+        fixed = models.resnet18(pretrained=True)
+        for name, p in fixed.named_parameters():
+            if name.startswith("fc"):
+                p.requires_grad = True
+            else:
+                p.requires_grad = False
+        """,
     "by a comparison": """
         fixed = models.resnet18(pretrained=True)
         for name, p in fixed.named_parameters():
@@ -153,6 +161,24 @@ def test_training_mode_and_all_parameters_are_seen_however_the_backbone_was_froz
     assert set(found(NORMALISE, LOOP, FREEZING[way], run)) == {TRAINS_FROZEN, GIVEN_ALL}
 
 
+def test_the_phases_of_a_training_loop_are_followed():
+    loop = """
+        def train_model(model, loaders, optimizer):
+            for epoch in range(5):
+                for phase in ["train", "val"]:
+                    if phase == "train":
+                        model.train()
+                    else:
+                        model.eval()
+                    for x, y in loaders[phase]:
+                        step(model, x, y, optimizer)
+        """
+    run = "train_model(fixed, loaders, optim.Adam(fixed.fc.parameters()))"
+    assert found(NORMALISE, FROZEN, loop, run) == {TRAINS_FROZEN: "line 6 of cell 4: model.train()"}
+    only = loop.replace('phase == "train"', "fine_tuning and phase == 'train'")
+    assert found(NORMALISE, FROZEN, only, run) == {}
+
+
 def test_the_functions_of_the_homework_are_followed():
     cells = (
         "def freeze_backbone(model, classifier):\n    model.requires_grad_(False)\n"
@@ -182,7 +208,7 @@ def test_the_functions_of_the_homework_are_followed():
         # all parameters for later: they are thawed after some epochs
         "opt = optim.Adam(fixed.parameters())\nfor p in fixed.layer4.parameters():\n    p.requires_grad = True",
         "opt = optim.Adam(fixed.parameters())\nfor e in range(9):\n    if e == 5:\n        fixed.requires_grad_(True)",
-        "opt = optim.Adam(fixed.parameters())\ndef fit(m, z):\n    if z:\n        m.requires_grad_(True)\nfit(fixed, 1)",
+        "opt = optim.Adam(fixed.parameters())\ndef f(m, z):\n    if z:\n        m.requires_grad_(True)\nf(fixed, 1)",
         "fixed.train(False)",
         "fixed.eval()\nhead.train()",
         "x = fixed(x)\nclassifier = nn.Linear(512, 2)\nclassifier.train()\nopt = optim.Adam(classifier.parameters())",
@@ -208,6 +234,18 @@ def test_right_ways_to_train_a_head_get_no_remark(run):
 )
 def test_anything_that_may_keep_batch_norm_silences_that_remark(keeps):
     assert found(NORMALISE, FROZEN, "fixed.train()", keeps) == {}
+
+
+def test_a_frozen_part_is_not_a_frozen_backbone():
+    part = """
+        net = models.resnet18(pretrained=True)
+        for name, p in net.named_parameters():
+            if "layer1" in name:
+                p.requires_grad = False
+        for name, p in net.named_parameters():
+            p.requires_grad = "layer2" not in name
+        """
+    assert found(NORMALISE, part, "net.train()\nopt = optim.Adam(net.parameters())") == {}
 
 
 def test_networks_without_batch_norm_may_be_in_training_mode():
