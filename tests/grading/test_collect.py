@@ -1,6 +1,7 @@
 """A class is collected: which commit counts, what it costs, what is flagged."""
 
 import json
+import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -63,6 +64,23 @@ def test_the_second_of_the_deadline_is_on_time_and_the_next_is_late(desk, repo, 
     commit(repo, date=f"2026-11-06T{second}+08:00")
     record = desk(ann(desk))["ann"]
     assert (record["late_seconds"], record["penalty"]) == (late, cost)
+
+
+@pytest.mark.parametrize(("second", "counts"), [("23:59:00", True), ("23:59:01", False)])
+def test_a_commit_of_the_second_of_the_deadline_is_the_newest_in_time(desk, repo, second, counts):
+    earlier = commit(repo, content="a", date=ON_TIME)
+    last = commit(repo, content="b", date=f"2026-11-06T{second}+08:00")
+    assert desk(ann(desk))["ann"]["sha"] == (last if counts else earlier)
+
+
+def test_the_grace_period_is_as_good_as_in_time(desk, repo):
+    settings = desk.root / "course.toml"
+    settings.write_text(settings.read_text() + "grace_minutes = 10\n")
+    commit(repo, content="a", date=ON_TIME)
+    wanted = commit(repo, content="b", date="2026-11-07T00:09:00+08:00")
+    commit(repo, content="c", date="2026-11-07T00:09:01+08:00")
+    record = desk(ann(desk))["ann"]
+    assert (record["sha"], record["late_seconds"], record["penalty"]) == (wanted, 600, 0.0)
 
 
 def test_without_a_commit_in_time_the_newest_late_one_counts_with_its_penalty(desk, repo):
@@ -262,6 +280,14 @@ def test_the_only_branch_stands_in_for_a_head_that_names_none(desk, repo):
     wanted = commit(repo, date=ON_TIME)
     git(repo, "symbolic-ref", "HEAD", "refs/heads/nothing")
     assert desk(ann(desk))["ann"]["sha"] == wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to give files away")
+def test_a_repository_of_another_user_of_this_machine_is_fetched(desk, repo):
+    sha = commit(repo, date=ON_TIME)
+    for path in [repo, *repo.rglob("*")]:
+        os.chown(path, 12345, 12345)
+    assert desk(ann(desk))["ann"]["sha"] == sha
 
 
 def test_empty_and_bare_repositories(desk, repo):
