@@ -141,11 +141,12 @@ def read_code(folder: Path) -> list[str]:
     What is too large, is a link, or is no notebook counts as empty.
     """
     cells: list[str] = []
-    room = MOST_CODE
+    room, weight = MOST_CODE, 0
     for path in sorted(folder.rglob("*.ipynb"))[:MOST_FILES]:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_FILE:
             continue
-        if ".ipynb_checkpoints" in path.parts:
+        weight += path.stat().st_size
+        if ".ipynb_checkpoints" in path.parts or weight > 2 * LARGEST_FILE:
             continue
         for source in read_cells(path):
             cells.append(source[:room])
