@@ -5,7 +5,7 @@ knows the seed can draw the labels again, so it has 63 bits and is written nowhe
 key of their own, and images and patients are shuffled and numbered anew: neither can be found by trying. The set that
 is committed with the kit comes from `DEFAULT_SEED`, which is public, as are its labels: it is for tests and for trying
 things out. So are the labels of real data, PneumoniaMNIST or the course's files: where they take the place of the
-phantoms, marks for predictions rest on trust.
+phantoms (``write_labels(path, of_split(load_data("pneumoniamnist")["test"]))``), marks for predictions rest on trust.
 """
 
 import hashlib
@@ -72,10 +72,14 @@ def draw_test_set(seed: int, *, n: int = IMAGES, share: float = SHARE_B) -> Hidd
                 found[label] += int((pairs[-1].labels == label).sum())
     whole = with_share(_joined(pairs), n, share)
     order = np.array(sorted(range(n), key=lambda image: _digest(seed, image, 1)))
-    whole = whole.take(order)
-    _, first, groups = np.unique(whole.groups.numpy(), return_index=True, return_inverse=True)
-    number_of = np.argsort(np.argsort(first))  # patients are numbered in the order in which they are met
-    return Hidden(whole.images.numpy(), number_of[groups].astype(np.int64), whole.labels.numpy())
+    return of_split(whole.take(order))
+
+
+def of_split(split: Split) -> Hidden:
+    """Return the images of a binary split as a test set, in their order; patients are numbered as they are met."""
+    _, first, groups = np.unique(split.groups.numpy(), return_index=True, return_inverse=True)
+    number_of = np.argsort(np.argsort(first))
+    return Hidden(split.images.numpy(), number_of[groups].astype(np.int64), split.labels.numpy())
 
 
 def write_images(path: Path, test: Hidden) -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from lab_utils.checks.homework4_data import IMAGES_FILE, SHARE_B, read_images
 from lab_utils.data.phantoms import make_phantoms
@@ -147,6 +148,14 @@ def test_a_damaged_file_of_labels_is_refused(text, tmp_path):
 def test_missing_labels_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="found no file"):
         hidden.read_labels(tmp_path / "a.csv")
+
+
+def test_a_split_of_real_data_becomes_a_test_set_in_its_order():
+    images, labels = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), torch.tensor([1, 0, 0, 1])
+    test = hidden.of_split(Split(images, labels, torch.tensor([70, 5, 70, 9]), "binary", ("normal", "pneumonia")))
+    assert test.images.flatten().tolist() == [0, 1, 2, 3]
+    assert test.groups.tolist() == [0, 1, 0, 2]
+    assert test.labels.tolist() == [1, 0, 0, 1]
 
 
 def test_joined_pairs_keep_patients_of_different_draws_apart():
