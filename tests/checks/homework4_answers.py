@@ -363,3 +363,57 @@ WRONG = {
 }
 CASES = [(name, *entry) for name, entries in WRONG.items() for entry in entries]
 IDS = [f"{name}-{entry[0].__name__}" for name, entries in WRONG.items() for entry in entries]
+
+
+# ---- other right answers
+
+
+def normalised_by_torchvision(images, mean, std):
+    from torchvision.transforms.functional import normalize
+
+    return normalize((images / 255).expand(-1, len(mean), -1, -1), list(mean), list(std))
+
+
+def by_einsum(weight):
+    return torch.einsum("ochw->ohw", weight).unsqueeze(1)
+
+
+def by_identity(model, classifier):
+    top = {id(parameter) for parameter in model.get_submodule(classifier).parameters()}
+    for parameter in model.parameters():
+        parameter.requires_grad = id(parameter) in top
+    return model
+
+
+def whole_parts_in_eval(model):
+    model.train()
+    for part in model.modules():
+        own = list(part.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            part.eval()
+
+
+def as_a_generator(model):
+    return (parameter for parameter in model.parameters() if parameter.requires_grad)
+
+
+def as_groups(model):
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [{"params": learning[:1], "lr": 0.1}, {"params": learning[1:]}]
+
+
+def in_tensors(labels, probs_a, probs_b, threshold):
+    return {
+        key: torch.tensor(float(value))
+        for key, value in _compared(*_sides(labels, probs_a, probs_b, threshold)).items()
+    }
+
+
+RIGHT = {
+    "prepare": [normalised_by_torchvision],
+    "first_conv": [by_einsum],
+    "freeze_backbone": [by_identity],
+    "train_mode": [whole_parts_in_eval],
+    "optimizer_parameters": [as_a_generator, as_groups],
+    "paired_difference": [in_tensors],
+}

@@ -124,3 +124,9 @@ def test_a_half_solved_notebook_runs_from_top_to_bottom(missing, tmp_path, monke
     assert result.error == ""
     page = (tmp_path / "build" / "homework4.html").read_text("utf-8")
     assert "has no code yet" in page
+
+
+@pytest.mark.parametrize(("name", "right"), [(name, right) for name in answers.RIGHT for right in answers.RIGHT[name]])
+def test_other_right_answers_pass(name, right, outcome_of):
+    result = outcome_of(check_of(name), right)
+    assert result.status == "correct", result.hint

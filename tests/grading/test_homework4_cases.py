@@ -189,3 +189,9 @@ def test_the_thresholds_are_exact_in_single_precision():
 
     for seed in range(20):
         assert not any(hints("paired_difference", Local(single), seed).values())
+
+
+@pytest.mark.parametrize(("name", "right"), [(name, right) for name in answers.RIGHT for right in answers.RIGHT[name]])
+def test_other_right_answers_pass(name, right):
+    for seed in DRAWS:
+        assert not any(hints(name, Local(right), seed).values())
