@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from lab_utils.grading import wire
+from lab_utils.grading import seccomp, wire
 from lab_utils.grading.forks import Question, in_a_fork
 from lab_utils.grading.inside_read import read
 from lab_utils.grading.inside_run import serve_question
@@ -48,6 +48,7 @@ def main() -> None:
         os.dup2(nothing, stream)
     _protect_this_process()
     _limit(limits)
+    seccomp.install()
     question: Question | None = None
     while line := requests.readline():
         request = wire.decode(line)

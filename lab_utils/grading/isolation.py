@@ -130,6 +130,10 @@ def _bubblewrap(submission: Path, slot: int, limits: Limits) -> list[str]:
     for folder in ("/tmp", HOME):
         line += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", folder]
     line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/dev/shm"]
+    # Folders that bubblewrap makes are in memory, without a limit, and belong to whoever runs it: no more files there.
+    made = ["/", "/dev", *(["/kit/data/cache"] if "/kit/data/cache" in line else [])]
+    made += [str(KIT)] if KIT.is_relative_to("/usr") else []
+    line += [word for folder in made for word in ("--remount-ro", folder)]
     line += ["--chdir", HOME]
     for name, value in environment(HOME).items():
         line += ["--setenv", name, value]

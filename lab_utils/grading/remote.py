@@ -257,12 +257,19 @@ def _watch(sandbox: Sandbox, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes that a process and all below it hold for themselves."""
+    """Return the bytes that a process and all below it hold for themselves, shared memory without a file included."""
     total = 0
     with suppress(psutil.Error):
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
-            with suppress(psutil.Error):
-                used = process.memory_info()
-                total += used.rss - getattr(used, "shared", 0)
+            with suppress(psutil.Error, OSError):
+                total += _own_memory(process)
     return total
+
+
+def _own_memory(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.is_file():  # not Linux
+        return int(process.memory_info().rss)
+    kinds = ("RssAnon:", "RssShmem:")  # in kB
+    return sum(int(line.split()[1]) << 10 for line in status.read_text().splitlines() if line.startswith(kinds))

@@ -380,7 +380,76 @@ def test_disk_that_fills_is_an_error_of_the_student(ask):
 
 def test_a_reply_that_is_too_long_is_refused(ask):
     with pytest.raises(Crashed, match="returned more than"):
+        ask("def answer():\n    return ['x' * 2**20] * 80", seconds=20)
+    with pytest.raises(Unusable, match="at most 32 MiB"):
         ask("import numpy as np\ndef answer():\n    return np.zeros(2**24)", seconds=20)
+
+
+SHARED = """\
+import ctypes, mmap, os
+c = ctypes.CDLL(None, use_errno=True)
+c.shmat.restype = ctypes.c_void_p
+def fill(bytes_):
+    m = mmap.mmap(-1, bytes_)
+    ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(m)), 1, bytes_)
+"""
+
+
+def test_memory_that_processes_share_counts_too(ask):
+    source = SHARED + "def answer():\n    import time\n    fill(3 * 2**30)\n    time.sleep(10)"
+    with pytest.raises(Crashed, match="too much memory"):
+        ask(source, limits=Limits(memory=2**30), seconds=20)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "c.memfd_create(b'x', 0)",
+        "c.shmget(0, 2**20, 0o1600)",
+        "c.unshare(0x10000000)",
+        "c.syscall(*({'x86_64': (56,), 'aarch64': (220,)}[os.uname().machine]), 0x10000000 | 17, 0, 0, 0, 0)",
+        "c.ptrace(0, 0, 0, 0)",
+        "c.socket(40, 1, 0)",
+        "c.socket(17, 3, 0)",
+    ],
+)
+def test_calls_that_lead_around_limits_and_namespaces_are_refused(ask, call):
+    assert ask(f"{SHARED}def answer():\n    return [{call}, ctypes.get_errno()]") == [-1, 1]
+
+
+def test_clone3_and_x32_do_not_exist(ask):
+    source = SHARED + "def answer(number):\n    return [c.syscall(number, 0, 0), ctypes.get_errno()]"
+    assert ask(source, 435) == [-1, 38]
+    assert ask(source, 0x40000000 + 39) == [-1, 38]
+
+
+def test_threads_and_processes_and_shared_memory_of_honest_work_still_start(ask):
+    source = textwrap.dedent(
+        """\
+        import multiprocessing, threading, subprocess, socket
+        from multiprocessing import shared_memory
+        def work(x):
+            return x * 2
+        def answer():
+            thread = threading.Thread(target=work, args=(1,))
+            thread.start()
+            thread.join()
+            shared = shared_memory.SharedMemory(create=True, size=100)
+            shared.unlink()
+            socket.socketpair()
+            with multiprocessing.Pool(2) as pool:
+                return pool.map(work, [1, 2]), subprocess.run(["/bin/echo", "3"], capture_output=True, text=True).stdout
+        """
+    )
+    assert ask(source, seconds=20) == [[2, 4], "3\n"]
+
+
+@pytest.mark.parametrize("path", ["/x", "/kit/data/cache/x", "/home/x", "/dev/x", "/sys/x"])
+def test_what_an_ordinary_user_runs_cannot_be_written_either(ask, monkeypatch, path):
+    if os.getuid() == 0:  # the sandbox of an instructor who is not root: the student owns what bubblewrap makes
+        monkeypatch.setattr("lab_utils.grading.isolation.os.getuid", lambda: 1000)
+    with pytest.raises(Crashed, match=r"PermissionError|OSError|FileNotFoundError"):
+        ask(f"import os\ndef answer():\n    open({path!r}, 'w').write('x')\n    return 'written'")
 
 
 def test_a_sandbox_that_is_ended_again_and_again_is_given_up(tmp_path, monkeypatch):
