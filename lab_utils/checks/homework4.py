@@ -102,5 +102,5 @@ def attempt(function: Callable[..., T], *args: Any, **settings: Any) -> T | None
         else:
             reason = str(root).strip().splitlines()[0] if str(root).strip() else "no message"
             print(f"Left out here: {getattr(function, '__name__', 'your function')} stopped in `{within}` with")
-            print(f"  {type(root).__name__}: {reason[:300]}")
+            print(f"  {type(root).__name__}: {reason[:1000]}")
         return None
