@@ -39,8 +39,18 @@ def explain_prepared(report: dict[str, Any], images: Floats, mean: Floats, std: 
         )
     if _near(got, expected):
         return
+    for hint, wrong in _mistakes(images, mean, std).items():
+        if any(_near(got, np.broadcast_to(each, expected.shape)) for each in wrong if _fits(each, expected)):
+            raise Wrong(hint)
+    if not _near(got.min(), expected.min()) or not _near(got.max(), expected.max()):
+        raise Wrong("The values of `prepare` are wrong. For one pixel: what is it after / 255, - mean and / std?")
+    raise Wrong("`prepare` returns the right values in the wrong places: has it turned images, or mixed up channels?")
+
+
+def _mistakes(images: Floats, mean: Floats, std: Floats) -> dict[str, list[Floats]]:
+    """Return what mistakes give, by the hint that fits; mean and std are (1, C, 1, 1)."""
     grey = images / 255
-    mistakes = {
+    return {
         "The images are not normalised: the grey levels come out as they went in, or only divided by 255. The "
         "pretrained weights expect the `mean` subtracted and the result divided by `std`. This mistake stood in all of "
         "five real notebooks for this homework, and no error message tells.": [grey, images],
@@ -63,12 +73,6 @@ def explain_prepared(report: dict[str, Any], images: Floats, mean: Floats, std: 
             (mean - grey) / std,
         ],
     }
-    for hint, wrong in mistakes.items():
-        if any(_near(got, np.broadcast_to(each, expected.shape)) for each in wrong if _fits(each, expected)):
-            raise Wrong(hint)
-    if not _near(got.min(), expected.min()) or not _near(got.max(), expected.max()):
-        raise Wrong("The values of `prepare` are wrong. For one pixel: what is it after / 255, - mean and / std?")
-    raise Wrong("`prepare` returns the right values in the wrong places: has it turned images, or mixed up channels?")
 
 
 def explain_unchanged(report: dict[str, Any], before: Floats, name: str) -> None:
