@@ -7,7 +7,7 @@ stamps what students should see into the notebooks; ``collect`` holds hand-ins t
 import re
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ LATE_RULES = ("none", "zero", "percent")
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 RIGHT_FORM = '"2026-11-06T23:59:00+08:00"'
 
+_IN_UTC = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|\+00:00)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)? ?(Z|[+-]\d\d:?\d\d)")
 
 
@@ -132,6 +133,31 @@ def read_time(value: object, what: str) -> datetime:
         f"Expected {what} as a date and time with its offset from UTC, such as {RIGHT_FORM}, got {str(value)!r}. "
         "Without an offset 23:59 is another moment in every time zone: write it behind the time, Z for UTC."
     )
+
+
+def written_out(moment: datetime) -> str:
+    """Return a moment for people, with its offset from UTC: 2026-11-06 23:59:00 (UTC+08:00)."""
+    zone = moment.strftime("%z")
+    known = "UTC" if not moment.utcoffset() else f"(UTC{zone[:3]}:{zone[3:5]})"
+    return f"{moment:%Y-%m-%d %H:%M:%S} {known}"
+
+
+def local_times(text: str, zone: tzinfo | None = None) -> str:
+    """Return a text in which each ISO 8601 time in UTC is written out for people of a zone, everything else as it is.
+
+    Args:
+        text: with times such as 2026-11-06T15:59:00Z.
+        zone: such as that of the course's deadline; None means UTC.
+    """
+
+    def local(match: re.Match[str]) -> str:
+        try:
+            moment = datetime.fromisoformat(f"{match[1]}+00:00")
+            return written_out(moment.astimezone(zone or timezone.utc))
+        except (ValueError, OverflowError):  # a 31st of February, or a zone beyond year 1
+            return match[0]
+
+    return _IN_UTC.sub(local, text)
 
 
 def _homework(name: str, entry: Any, path: Path) -> Homework:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from lab_utils.grading.assignment import Assignment
 from lab_utils.grading.class_numbers import FEWEST, common_mistakes, question_numbers, waiting
@@ -15,8 +16,10 @@ from lab_utils.grading.standing import Standing
 MOST_MISTAKES = 25  # of the list of common mistakes
 
 
-def class_page(assignment: Assignment, standings: Sequence[Standing], alike: Sequence[Alike]) -> bytes:
-    """Return the page of the class: how it went, what was hard, what to look at."""
+def class_page(
+    assignment: Assignment, standings: Sequence[Standing], alike: Sequence[Alike], zone: tzinfo | None = None
+) -> bytes:
+    """Return the page of the class: how it went, what was hard, what to look at; times are those of `zone`."""
     graded = [standing for standing in standings if standing.status == GRADED]
     numbers = question_numbers(assignment, standings)
     mistakes = common_mistakes(standings)
@@ -45,4 +48,5 @@ def class_page(assignment: Assignment, standings: Sequence[Standing], alike: Seq
         alike=alike,
         waiting=waiting(graded),
         question_status=question_status,
+        zone=zone,
     )

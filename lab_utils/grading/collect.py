@@ -9,13 +9,13 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
-from lab_utils.course.settings import homework_of, read_course
+from lab_utils.course.settings import homework_of, local_times, read_course
 from lab_utils.grading import ledger
 from lab_utils.grading.collect_one import COLLECTED, Clock, Job, Record, collect_one
 from lab_utils.grading.released import read_released
@@ -79,16 +79,21 @@ def collect(
 
 
 def summary(records: Sequence[Record]) -> str:
-    """Return what was collected as text: one line for each student, their flags below."""
+    """Return what was collected as text, times at the course's offset: a line for each student, their flags below."""
+    zone = datetime.fromisoformat(records[0]["due"]).tzinfo
     width = max(len(record["student"]) for record in records)
     lines = []
     for record in records:
-        late = f"{record['late_seconds']} s late, {record['penalty']:.0%} off" if record["late_seconds"] else "on time"
-        what = f"{record['sha'][:10]}  {record['submitted']}  {record['evidence']:<7}  {late}"
+        by = timedelta(seconds=record["late_seconds"])
+        late = f"{by} late, {record['penalty']:.0%} off" if by else "on time"
+        what = f"{record['sha'][:10]}  {local_times(record['submitted'], zone)}  {record['evidence']:<7}  {late}"
         lines.append(f"{record['student']:<{width}}  {what if record['sha'] else record['status']}")
-        lines += [f"{'':{width}}  - {flag}" for flag in record["flags"]]
+        lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record["flags"]]
     count = sum(record["status"] == COLLECTED for record in records)
-    return "\n".join([*lines, f"{count} of {len(records)} collected"])
+    lines.append(f"{count} of {len(records)} collected")
+    if still := sum(record["open"] for record in records):
+        lines.append(f"The deadline of {still} is not over yet: collect again after it, then grade.")
+    return "\n".join(lines)
 
 
 def _flag_doubles(records: Sequence[Record]) -> None:

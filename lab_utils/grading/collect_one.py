@@ -51,12 +51,15 @@ def collect_one(student: Student, job: Job) -> Record:
         "submitted": "",
         "late_seconds": 0,
         "penalty": 0.0,
+        "due": _due(student, job).isoformat(),
+        "open": False,
         "flags": [],
         "folder": "",
     }
     mirror = job.folder / "mirrors" / f"{student.student}.git"
     try:
         sighting = _look(student, mirror, job)
+        record["open"] = sighting.seen_at <= _due(student, job)
         sightings = [s for s in job.past if s.student == student.student and not s.error]
         if sighting.error:
             record["flags"].append(f"The repository could not be fetched: {sighting.error}")
@@ -71,6 +74,11 @@ def collect_one(student: Student, job: Job) -> Record:
     if not record["folder"]:
         remove(job.folder / "submissions" / student.student)
     return record
+
+
+def _due(student: Student, job: Job) -> datetime:
+    """Return the student's own deadline, at the offset of the course."""
+    return deadline.due(job.homework, student.extension).astimezone(job.homework.deadline.tzinfo)
 
 
 def _look(student: Student, mirror: Path, job: Job) -> Sighting:

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
+from datetime import datetime
 from pathlib import Path
 
 from tqdm import tqdm
 
-from lab_utils.course.settings import read_course
+from lab_utils.course.settings import read_course, read_time
 from lab_utils.grading.assignment import Assignment, read_assignment
 from lab_utils.grading.class_numbers import waiting
 from lab_utils.grading.class_page import class_page
@@ -41,10 +42,14 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     """
     assignment = read_assignment(root / "solutions" / f"{homework_name(folder / COLLECTED)}.toml")
     standings = read_standings(folder, assignment)
+    dues = read_dues(folder / COLLECTED)
     alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
-        put(folder / "feedback" / f"{standing.student}.html", student_page(assignment, standing))
-    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike))
+        due, still_open = dues.get(standing.student, (None, False))
+        page = student_page(assignment, standing, due, still_open=still_open)
+        put(folder / "feedback" / f"{standing.student}.html", page)
+    zone = next((due.tzinfo for due, _ in dues.values()), None)
+    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     if nbgrader:
         write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, _duedate(root, assignment.name))
@@ -69,6 +74,20 @@ def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     for mark in update_written(folder, assignment, [entry.student for entry in students], results):
         marks[mark.student][mark.question] = mark
     return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
+
+
+def read_dues(path: Path) -> dict[str, tuple[datetime, bool]]:
+    """Return student -> (own deadline, whether it was not over at the last collect), of those who have one.
+
+    Raises:
+        ValueError: if a deadline is no time.
+    """
+    entries = json.loads(path.read_text("utf-8"))["students"]
+    return {
+        entry["student"]: (read_time(entry["due"], f"due of {entry['student']} in {path}"), bool(entry.get("open")))
+        for entry in entries
+        if entry.get("due")
+    }
 
 
 def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import math
 import re
+from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lab_utils.course.settings import local_times
 from lab_utils.grading import result
 from lab_utils.grading.safe_text import shorten
 from lab_utils.grading.standing import UNGRADED, Answered
@@ -82,8 +84,10 @@ def text(value: str, length: int = 2000) -> str:
 
 
 def prose(value: str) -> Markup:
-    """Return a hint with its `code` set as code; all else is escaped."""
-    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(shorten(value, 2000)))))
+    """Return a hint with its `code` set as code and its *emphasis* as such; all else is escaped."""
+    parts = re.split(r"`([^`\n]+)`", shorten(value, 2000))
+    plain = [re.sub(r"(?<![\w*])\*(\w[\w ]*)\*(?![\w*])", r"<em>\1</em>", str(escape(part))) for part in parts]
+    return Markup("".join(f"<code>{escape(part)}</code>" if i % 2 else plain[i] for i, part in enumerate(parts)))
 
 
 def code(value: str) -> str:
@@ -115,7 +119,6 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def moment(value: str) -> str:
-    """Return an ISO 8601 time in UTC for people: "2026-11-06 15:20:01 UTC"; anything else stays as it is."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00:00)", value)
-    return f"{found[1]} {found[2]} UTC" if found else text(value, 100)
+def moment(value: str, zone: tzinfo | None = None, length: int = 100) -> str:
+    """Return a text with its ISO 8601 times in UTC for people of a zone: "2026-11-06 23:20:01 (UTC+08:00)"."""
+    return text(local_times(value, zone), length)

@@ -1,19 +1,31 @@
 """The page that a student gets back."""
 
 import math
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from lab_utils.course.settings import written_out
 from lab_utils.grading.assignment import Assignment
 from lab_utils.grading.pages import EVIDENCE, render, shown, shown_question
+from lab_utils.grading.result import PASSED
 from lab_utils.grading.standing import Answered, Standing
 
 # Metrics in the order and the words of the page; others follow under their own names.
 _METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def student_page(assignment: Assignment, standing: Standing) -> bytes:
-    """Return the page of one student. It shows what the student did and what to look at, never what was asked of it."""
+def student_page(
+    assignment: Assignment, standing: Standing, due: datetime | None = None, *, still_open: bool = False
+) -> bytes:
+    """Return the page of one student. It shows what the student did and what to look at, never what was asked of it.
+
+    Args:
+        assignment: the questions.
+        standing: the student's.
+        due: the student's own deadline; its offset is that of all times on the page. None: not known.
+        still_open: whether it was not over when the repository was fetched.
+    """
     tasks = [
         {
             "letter": letter,
@@ -30,6 +42,9 @@ def student_page(assignment: Assignment, standing: Standing) -> bytes:
         assignment=assignment,
         standing=standing,
         collected=standing.collected,
+        due="" if due is None else written_out(due),
+        zone=None if due is None else due.tzinfo,
+        still_open=still_open,
         evidence=EVIDENCE.get(standing.collected.evidence, ""),
         tasks=tasks,
         metrics=_metrics(standing),
@@ -39,9 +54,18 @@ def student_page(assignment: Assignment, standing: Standing) -> bytes:
 
 def _question(answer: Answered) -> dict[str, Any]:
     found = answer.found
+    tried = found.cases if found is not None else ()
+    worth = answer.question.points / (math.fsum(case.weight for case in tried) or 1.0)
     cases = [
-        {"name": case.name, "hint": case.hint, "line": case.line, "shown": shown(case.status)}
-        for case in (found.cases if found is not None else ())
+        {
+            "name": case.name,
+            "hint": case.hint,
+            "line": case.line,
+            "shown": shown(case.status),
+            "points": case.weight * worth if case.status == PASSED else 0.0,
+            "out_of": case.weight * worth,
+        }
+        for case in tried
     ]
     told = [(case["hint"], case["line"]) for case in cases if case["hint"] or case["line"]]
     once = len(told) > 1 and len(set(told)) == 1  # several cases say the same: said once, above them

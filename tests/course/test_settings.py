@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from lab_utils.course.bootstrap import STAMP, deadline_text, stamp_cell
-from lab_utils.course.settings import Course, Homework, Late, homework_of, read_course, read_time
+from lab_utils.course.settings import Course, Homework, Late, homework_of, local_times, read_course, read_time
 
 COURSE = '[course]\nrepository = "https://example.org/a.git"\nfolder = "a"\n'
 DATES = 'release = "2026-10-01T09:00:00+08:00"\ndeadline = "2026-11-06T23:59:00+08:00"\n'
@@ -121,3 +121,11 @@ def test_the_deadline_is_told_to_the_second_with_what_lateness_costs(late, expec
     moment = datetime(2026, 11, 6, 23, 59, tzinfo=SINGAPORE)
     homework = Homework("homework4", datetime(2026, 10, 1, tzinfo=SINGAPORE), moment, late)
     assert deadline_text(homework) == f"**Due: Friday 6 November 2026, 23:59:00 (UTC+08:00).** {expected}"
+
+
+def test_times_in_utc_are_written_out_for_the_zone_of_the_course_and_other_text_stays():
+    text = "seen at 2026-11-06T18:59:00Z, not 2026-02-31T00:00:00Z; 2026-11-06T15:00:01.5+00:00"
+    written = "seen at 2026-11-07 02:59:00 (UTC+08:00), not 2026-02-31T00:00:00Z; 2026-11-06 23:00:01 (UTC+08:00)"
+    assert local_times(text, SINGAPORE) == written
+    assert local_times("2026-11-06T18:59:00Z") == "2026-11-06 18:59:00 UTC"
+    assert local_times("0001-01-01T00:00:00Z", timezone(timedelta(hours=-8))) == "0001-01-01T00:00:00Z"

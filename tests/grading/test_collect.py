@@ -212,6 +212,18 @@ def test_every_fetch_is_in_the_ledger_also_one_that_failed(desk, repo):
     assert sightings[0].seen_at == BEFORE
 
 
+def test_the_summary_has_the_times_of_the_course_and_says_whose_deadline_is_to_come(desk, repo):
+    commit(repo, date=LATE)  # 91 minutes after the deadline
+    later = "2026-11-20T15:59:00Z"
+    records = desk(ann(desk), {"student": "bob", "name": "Bob", "email": "", "url": repo, "extension": later})
+    assert (records["ann"]["due"], records["ann"]["open"]) == ("2026-11-06T23:59:00+08:00", False)
+    assert (records["bob"]["due"], records["bob"]["open"]) == ("2026-11-20T23:59:00+08:00", True)
+    text = summary(list(records.values()))
+    assert "2026-11-07 01:30:00 (UTC+08:00)  claimed  1:31:00 late" in text
+    assert "Z" not in text
+    assert "The deadline of 1 is not over yet: collect again after it" in text
+
+
 def test_collecting_again_gives_the_same_file(desk, repo):
     commit(repo, date=ON_TIME)
     desk(ann(desk))

@@ -14,7 +14,7 @@ import pytest
 
 from lab_utils.grading import result as status
 from lab_utils.grading.feedback import feedback, read_standings
-from lab_utils.grading.pages import duration, moment, points
+from lab_utils.grading.pages import duration, moment, points, prose
 from lab_utils.grading.result import CaseResult, QuestionResult, Remark, Result, question_result, write_result
 from lab_utils.grading.written import NAME, Mark, read_written, write_written
 from tests.grading.made_up import RELEASED, make_assignment, make_class, write_notebook
@@ -135,8 +135,8 @@ def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(t
     for words in (
         "Ada",
         "2 / 6",
-        "equal scores count one half passed",
-        "mean 0 not right yet Look at std again.",
+        "equal scores count one half passed 2 / 2",
+        "mean 0 not right yet 0 / 4 Look at std again.",
         "line 3 of cell 9: return x / 255",
         "11 / 15",
         "Comment Say more. Much more.",
@@ -172,6 +172,34 @@ def test_a_hint_that_is_the_same_for_every_case_is_said_once(tmp_path):
 def test_lateness_and_evidence_are_explained(tmp_path, collected, words):
     page = make(tmp_path, [QuestionResult("B1", 6.0, 6.0, status.GRADED)], collected=collected)
     assert words in " ".join(page.text.split())
+
+
+@pytest.mark.parametrize(
+    ("collected", "words"),
+    [
+        ({"open": False}, "2026-11-22 02:34:00 (UTC+08:00) Handed in2026-11-21 23:00:07 (UTC+08:00)"),
+        ({"open": True}, "Your deadline was not over when we fetched your repository."),
+    ],
+)
+def test_times_are_those_of_the_course(tmp_path, collected, words):
+    times = {"due": "2026-11-22T02:34:00+08:00", "submitted": "2026-11-21T15:00:07Z", "late_seconds": 1}
+    flags = {"flags": ["Newer work is not graded: 1 commit, the last one abc of 2026-11-22T01:00:00Z."]}
+    page = make(tmp_path, [], collected=collected | times | flags)
+    assert words in " ".join(page.text.split())
+    of_class = read(tmp_path / "grading" / "feedback" / "class.html").text
+    assert "2026-11-21 23:00:07 (UTC+08:00)" in of_class
+    assert "the last one abc of 2026-11-22 09:00:00 (UTC+08:00)." in of_class
+
+
+def test_before_the_deadline_nobody_is_told_that_nothing_was_pushed_in_time(tmp_path):
+    due = {"status": "no commit", "folder": "", "due": "2026-11-22T02:34:00+08:00"}
+    assert "nothing was pushed" not in make(tmp_path / "a", [], collected=due | {"open": True}).text
+    assert "nothing was pushed" in make(tmp_path / "b", [], collected=due | {"open": False}).text
+
+
+def test_code_and_emphasis_of_hints_are_set_and_nothing_else_is():
+    shown = "a <em>method</em> of <code>2 * x * y</code>, 3 * 4 * 5, &lt;b&gt;"
+    assert prose("a *method* of `2 * x * y`, 3 * 4 * 5, <b>") == shown
 
 
 @pytest.mark.parametrize(
