@@ -19,6 +19,13 @@ def test_every_lab_is_listed_and_has_its_result() -> None:
         assert f"data/pictures/lab{notebook.stem[:2]}.png" in README
 
 
+def test_the_homework_is_listed_and_has_its_result() -> None:
+    for notebook in sorted((ROOT / "labs").glob("homework*.ipynb")):
+        assert f"| `{notebook.stem}` |" in README
+        assert f"### Homework {notebook.stem.removeprefix('homework')}: " in README
+        assert f"data/pictures/{notebook.stem}.png" in README
+
+
 def test_every_picture_is_there() -> None:
     pictures = [part.split(")")[0] for part in README.split("](")[1:] if part.split(")")[0].endswith(".png")]
     assert pictures
