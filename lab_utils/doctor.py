@@ -144,6 +144,8 @@ def check_weights() -> Finding:
     """The source weights that ship with the kit are there, byte for byte."""
     folder = data_root() / "weights"
     advice = "restore the folder from the repository: git checkout -- data/weights"
+    if "LAB_DATA" in os.environ:
+        advice += "; or unset LAB_DATA, if it should not be another folder"
     try:
         entries = json.loads((folder / "manifest.json").read_text("utf-8")).values()
         wrong = [entry["file"] for entry in entries if not _is_whole(folder / entry["file"], entry["sha256"])]

@@ -49,6 +49,13 @@ def test_missing_weights_are_a_problem(machine):
     assert by_name()["weights"].state == "problem"
 
 
+def test_the_advice_for_missing_weights_names_the_variable_that_hides_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "elsewhere"))
+    assert "unset LAB_DATA" in by_name()["weights"].advice
+    monkeypatch.delenv("LAB_DATA")
+    assert by_name()["weights"].state == "ok"
+
+
 def test_a_cache_folder_that_cannot_be_written_is_a_problem(monkeypatch, machine):
     (machine / "file").write_text("")
     monkeypatch.setenv("LAB_CACHE", str(machine / "file" / "cache"))
