@@ -49,5 +49,5 @@ def test_an_incomplete_question_is_named_before_anybody_is_graded(tmp_path, text
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="h.toml"):
+    with pytest.raises(FileNotFoundError, match=r"h\.toml"):
         read_assignment(tmp_path / "h.toml")
