@@ -56,7 +56,7 @@ def read_program(sources: Sequence[str]) -> Program:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
             where = f" in line {error.lineno} of cell {number}" if isinstance(error, SyntaxError) else ""
-            for name in re.findall(r"^\s*def\s+(\w+)", text, re.MULTILINE):
+            for name in re.findall(r"^[ \t]*def[ \t]+(\w+)", text, re.MULTILINE):
                 program.broken[name] = message + where
         else:
             program.statements += statements
@@ -70,7 +70,7 @@ def clean(source: str) -> str:
         if not first.startswith(PYTHON_MAGICS):
             return ""  # another language
         source = "\n" * (len(source) - len(source.lstrip("\n")) + 1) + rest
-    if not re.search(r"^\s*[%!?]|\?\s*$|=\s*[%!]", source, re.MULTILINE):
+    if not re.search(r"^[ \t]*[%!?]|\?[ \t]*$|=[ \t]*[%!]", source, re.MULTILINE):
         return source
     from IPython.core.inputtransformer2 import TransformerManager  # only where a cell has one
 

@@ -4,6 +4,7 @@ Verdicts are reached here, outside of the sandbox, from plain values that came b
 """
 
 import hashlib
+import itertools
 import re
 import time
 from collections.abc import Mapping
@@ -220,13 +221,16 @@ def _grade_predictions(
 
 
 def _answer(texts: list[str], name: str) -> str:
-    """Return what stands below **Answer A2** (in any cell), or ""."""
-    for text in texts:
-        start = re.search(rf"^\W*Answer {re.escape(name)}\b[*: .]*", text, re.MULTILINE | re.IGNORECASE)
-        if start:
-            answer = text[start.end() :].replace(WORDS_STUB, "").strip()
-            if answer:
-                return answer
+    """Return what stands below **Answer A2**, in its cell or in text cells of its own behind it, or ""."""
+    # This runs outside of the sandbox: patterns have limits, so that no text takes long.
+    start = re.compile(rf"^[^\w\n]{{0,20}}Answer {re.escape(name)}\b[*: .]{{0,20}}", re.MULTILINE | re.IGNORECASE)
+    end = re.compile(r"[^\w\n]{0,20}Answer [A-Z][0-9]|#{1,6} ", re.IGNORECASE)
+    for place, text in enumerate(texts):
+        if found := start.search(text):
+            behind = itertools.takewhile(lambda other: not end.match(other), texts[place + 1 :])
+            for answer in (text[found.end() :], "\n\n".join(behind)):
+                if stripped := answer.replace(WORDS_STUB, "").strip():
+                    return stripped
     return ""
 
 
