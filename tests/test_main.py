@@ -106,6 +106,15 @@ def test_grade_and_feedback_return_2_if_nothing_was_collected(course, capsys, co
     assert capsys.readouterr().err
 
 
+def test_a_grading_that_is_stopped_says_how_to_go_on(course, capsys, monkeypatch):
+    def stop(*args, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lab_utils.grading.grade.grade", stop)
+    assert main(["grade", "--root", str(course)]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+
+
 def test_release_returns_2_if_the_folder_is_something_else(root, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lab_utils.grading.hidden_set.hidden_images", lambda *args, **settings: (b"x", False))
     (tmp_path / "mine").mkdir()

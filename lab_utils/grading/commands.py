@@ -6,6 +6,7 @@ well, 1 if not, and 2 if it could not do its work.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,12 @@ def _release(arguments: argparse.Namespace) -> int:
     from lab_utils.grading.released import note_release
 
     name = arguments.homework
+    if arguments.new_test_set and (_folder(arguments) / "collected.json").is_file():
+        raise ValueError(
+            f"Expected --new-test-set before the first collect, but {_folder(arguments)} holds collected work: its "
+            "predictions are for the old images, and with new labels they would be graded as chance. Rename that "
+            "folder, or name another one with --folder, for a new class; without --new-test-set the old set is kept."
+        )
     images, drawn = hidden_images(_folder(arguments), name, new=arguments.new_test_set)
     archive, files = release(arguments.root, arguments.target, {f"data/{name}_images.npz": images})
     note_release(arguments.target, _folder(arguments))
@@ -134,15 +141,19 @@ def _collect(arguments: argparse.Namespace) -> int:
 def _grade(arguments: argparse.Namespace) -> int:
     from lab_utils.grading.grade import grade
 
-    return grade(
-        _folder(arguments),
-        arguments.root,
-        homework=arguments.homework,
-        students=arguments.students,
-        workers=arguments.workers,
-        trust=arguments.trust_submissions,
-        as_json=arguments.json,
-    )
+    try:
+        return grade(
+            _folder(arguments),
+            arguments.root,
+            homework=arguments.homework,
+            students=arguments.students,
+            workers=arguments.workers,
+            trust=arguments.trust_submissions,
+            as_json=arguments.json,
+        )
+    except KeyboardInterrupt:
+        print("Stopped. What is graded stays graded; the same command goes on from there.", file=sys.stderr)
+        return 130  # as shells say it
 
 
 def _feedback(arguments: argparse.Namespace) -> int:

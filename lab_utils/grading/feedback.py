@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from lab_utils.course.settings import read_course, read_time
+from lab_utils.course.bootstrap import deadline_text
+from lab_utils.course.settings import Homework, read_course, read_time
 from lab_utils.grading.assignment import Assignment, read_assignment
 from lab_utils.grading.class_numbers import waiting
 from lab_utils.grading.class_page import class_page
@@ -16,10 +17,14 @@ from lab_utils.grading.gradebook import write_gradebook, write_nbgrader
 from lab_utils.grading.likeness import Alike, find_alike, read_cells, read_code
 from lab_utils.grading.result import GRADED
 from lab_utils.grading.standing import Collected, Standing, homework_name, read_collected, read_results, stand
-from lab_utils.grading.student_page import student_page
+from lab_utils.grading.student_page import by_hand, student_page
 from lab_utils.grading.written import NAME, Mark, update_written
 
 COLLECTED = "collected.json"
+_TOLD = {
+    "by_hand": "points given by a person instead of the grader",
+    "left_over": "pages of people who are not in the class any more, delete them",
+}
 
 
 def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool = False) -> int:
@@ -42,23 +47,28 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     """
     assignment = read_assignment(root / "solutions" / f"{homework_name(folder / COLLECTED)}.toml")
     standings = read_standings(folder, assignment)
+    dates = _dates(root, assignment.name)
+    rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
     dues = read_dues(folder / COLLECTED)
     alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
         due, still_open = dues.get(standing.student, (None, False))
-        page = student_page(assignment, standing, due, still_open=still_open)
+        page = student_page(assignment, standing, due, still_open=still_open, rule=rule)
         put(folder / "feedback" / f"{standing.student}.html", page)
     zone = next((due.tzinfo for due, _ in dues.values()), None)
     put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     if nbgrader:
-        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, _duedate(root, assignment.name))
+        duedate = "" if dates is None else dates.deadline.isoformat()
+        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, duedate)
     summary = {
         "students": len(standings),
         "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
         "status": dict(sorted(Counter(standing.status for standing in standings).items())),
         "to_mark": waiting([standing for standing in standings if standing.result is not None]),
         "look_alike": len(alike),
+        "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
+        "left_over": _left_over(folder, standings),
         "class_page": str(folder / "feedback" / "class.html"),
         "gradebook": str(folder / "gradebook.csv"),
     }
@@ -96,11 +106,16 @@ def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple
     return find_alike(codes, read_cells(released))
 
 
-def _duedate(root: Path, homework: str) -> str:
-    """Return the deadline as course.toml has it, or "" where it has none."""
+def _dates(root: Path, homework: str) -> Homework | None:
+    """Return the dates and the late policy of course.toml, or None where it has none."""
     path = root / "course.toml"
-    dates = read_course(path).homeworks if path.is_file() else {}
-    return dates[homework].deadline.isoformat() if homework in dates else ""
+    return read_course(path).homeworks.get(homework) if path.is_file() else None
+
+
+def _left_over(folder: Path, standings: list[Standing]) -> list[str]:
+    """Return the pages of people who are not in the class any more."""
+    known = {"class", *(standing.student for standing in standings)}
+    return sorted(path.name for path in (folder / "feedback").glob("*.html") if path.stem not in known)
 
 
 def _sentences(summary: dict[str, object], folder: Path) -> str:
@@ -112,4 +127,7 @@ def _sentences(summary: dict[str, object], folder: Path) -> str:
     if isinstance(marks, dict) and marks:
         open_marks = ", ".join(f"{name}: {n}" for name, n in sorted(marks.items()))
         lines.append(f"answers to mark in {folder / NAME}: {open_marks}")
+    for key, words in _TOLD.items():
+        if isinstance(found := summary[key], list) and found:
+            lines.append(f"{words}: {', '.join(found)}")
     return "\n".join(lines)

@@ -43,6 +43,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.rows = list(read_written(path, assignment, students))
         self.place = 0
         self.filling = False  # whether the form itself is changing its fields
+        self.refused = False  # whether the fields hold what is no mark
         self.head, self.answer, self.rubric, self.status = (widgets.HTML() for _ in range(4))
         self.points = widgets.Text(description="Points", continuous_update=False, placeholder="not marked yet")
         wide = widgets.Layout(width="95%", height="6em")
@@ -50,9 +51,9 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.previous = widgets.Button(description="Previous", icon="arrow-left")
         self.next = widgets.Button(description="Next", icon="arrow-right")
         self.next_open = widgets.Button(description="Next not marked", button_style="primary")
-        self.previous.on_click(lambda _: self.show(self.place - 1))
-        self.next.on_click(lambda _: self.show(self.place + 1))
-        self.next_open.on_click(lambda _: self.show(self.find_open()))
+        self.previous.on_click(lambda _: self.leave(self.place - 1))
+        self.next.on_click(lambda _: self.leave(self.place + 1))
+        self.next_open.on_click(lambda _: self.leave(self.find_open()))
         self.points.observe(self.save, names="value")
         self.comment.observe(self.save, names="value")
         buttons = widgets.HBox([self.previous, self.next, self.next_open])
@@ -66,12 +67,17 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         places = [(self.place + step) % n for step in range(n)]
         return next((place for place in places if self.rows[place].points is None), self.place)
 
+    def leave(self, place: int) -> None:
+        """Show another answer, unless this one holds what could not be saved: it would be lost unseen."""
+        if not self.refused:
+            self.show(place)
+
     def show(self, place: int) -> None:
         """Show one answer."""
         if not self.rows:
             self.head.value = "There are no written answers to mark."
             return
-        self.place = place % len(self.rows)
+        self.place, self.refused = place % len(self.rows), False
         row = self.rows[self.place]
         question = next(question for question in self.assignment.questions if question.name == row.question)
         marked = sum(row.points is not None for row in self.rows)
@@ -82,10 +88,12 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             f"{marked} marked</p>{note}"
         )
         text = html.escape(shorten(row.answer, 20_000))
-        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em"
+        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em;line-height:1.5"
         self.answer.value = f"<div style='{box}'>{text}</div>"
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
-        self.rubric.value = f"<b>Out of {question.points:g}, points: what for</b><ul>{lines}</ul>"
+        self.rubric.value = (
+            f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
+        )
         self.filling = True
         self.points.value = "" if row.points is None else f"{row.points:g}"
         self.comment.value = row.comment
@@ -96,7 +104,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         """Write the fields of this answer into the file; every other row stays as it is in the file now."""
         if self.filling:
             return
-        shown = self.rows[self.place]
+        shown, self.refused = self.rows[self.place], False
         try:
             question = next(q for q in self.assignment.questions if q.name == shown.question)
             points = read_points(self.points.value, question.points)
@@ -107,7 +115,8 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         except StopIteration:
             self.say("Not saved: this answer is no longer in the file. Make the form anew.", bad=True)
         except (ValueError, OSError) as error:
-            self.say(f"Not saved: {error}", bad=True)
+            self.refused = True
+            self.say(f"Not saved: {error}. Correct it, or empty the field, before you go on.", bad=True)
         else:
             self.rows = rows
             self.place = at

@@ -16,7 +16,12 @@ _METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivit
 
 
 def student_page(
-    assignment: Assignment, standing: Standing, due: datetime | None = None, *, still_open: bool = False
+    assignment: Assignment,
+    standing: Standing,
+    due: datetime | None = None,
+    *,
+    still_open: bool = False,
+    rule: str = "",
 ) -> bytes:
     """Return the page of one student. It shows what the student did and what to look at, never what was asked of it.
 
@@ -25,6 +30,7 @@ def student_page(
         standing: the student's.
         due: the student's own deadline; its offset is that of all times on the page. None: not known.
         still_open: whether it was not over when the repository was fetched.
+        rule: of lateness, in words.
     """
     tasks = [
         {
@@ -45,6 +51,7 @@ def student_page(
         due="" if due is None else written_out(due),
         zone=None if due is None else due.tzinfo,
         still_open=still_open,
+        rule=rule,
         evidence=EVIDENCE.get(standing.collected.evidence, ""),
         tasks=tasks,
         metrics=_metrics(standing),
@@ -79,8 +86,15 @@ def _question(answer: Answered) -> dict[str, Any]:
         "cases": cases,
         "hint": hint,
         "line": line,
+        "by_hand": by_hand(answer),
         "comment": answer.comment,
     }
+
+
+def by_hand(answer: Answered) -> bool:
+    """Return whether a person gave other points than grading did."""
+    graded = 0.0 if answer.found is None else answer.found.points
+    return answer.question.kind != "written" and answer.points not in (None, graded)
 
 
 def _metrics(standing: Standing) -> dict[str, Any]:

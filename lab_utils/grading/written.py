@@ -1,4 +1,7 @@
-"""Marks for written answers: grading/written.csv, one row per answer, filled in by hand or with the marking form."""
+"""Marks for written answers: grading/written.csv, one row per answer, filled in by hand or with the marking form.
+
+A row of any other question, added by hand, outranks what grading found there: for a regrade that a person decides.
+"""
 
 import math
 from collections.abc import Collection, Mapping
@@ -42,7 +45,8 @@ def update_written(
     """Bring written.csv up to date with what grading found, and return its rows.
 
     New answers are added. Marks and comments stay, whatever happens; where the answer is another one than when it was
-    marked, the row says so in its column `note`. Rows stand in the order of the questions, then of the roster.
+    marked, the row says so in its column `note`. Rows stand in the order of the questions, then of the roster; below
+    them those that a person added for other questions.
 
     Raises:
         ValueError: as `read_written`; then nothing is written.
@@ -58,6 +62,8 @@ def update_written(
             row = _updated(old, Mark(student, question.name, text or ""), known=text is not None)
             if row is not None:
                 rows.append(row)
+    written = {question.name for question in assignment.of_kind("written")}
+    rows += [mark for key, mark in before.items() if key[1] not in written]
     write_written(path, assignment, rows)
     return tuple(rows)
 
@@ -109,7 +115,7 @@ def read_written(path: Path, assignment: Assignment, students: Collection[str]) 
     missing = [name for name in ("student", "question", "points") if table and name not in table[0][1]]
     if missing:
         raise ValueError(f"Expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} missing.")
-    questions = {question.name: question for question in assignment.of_kind("written")}
+    questions = {question.name: question for question in assignment.questions}
     marks: dict[tuple[str, str], tuple[int, Mark]] = {}
     problems: list[str] = []
     for line, row in table:
@@ -135,12 +141,14 @@ def _read_row(row: Mapping[str, str], questions: Mapping[str, Question], student
     if student is None and not given and not comment:
         return None
     if name not in questions:
-        raise ValueError(f"there is no written question {name!r}, only {', '.join(questions)}")
+        raise ValueError(f"there is no question {name!r}, only {', '.join(questions)}")
     if student is None:
         raise ValueError(
             f"there is no student {row['student'].strip()!r} in collected.json; correct the name, or delete the row "
             "if the student left the course"
         )
+    if questions[name].kind != "written" and not given and not comment:
+        return None
     points = read_points(given, questions[name].points)
     return Mark(student, name, row.get("answer", ""), points, comment, row.get("note", "").strip())
 

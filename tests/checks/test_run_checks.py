@@ -25,7 +25,9 @@ def statuses(path):
 
 
 def test_the_solution_passes_and_the_lab_is_not_attempted():
-    assert set(statuses(ROOT / "solutions" / "homework4.ipynb").values()) == {"correct"}
+    found = statuses(ROOT / "solutions" / "homework4.ipynb")
+    assert found.pop(FILE) == "not attempted"  # it is not in the repository
+    assert set(found.values()) == {"correct"}
     assert set(statuses(ROOT / "labs" / "homework4.ipynb").values()) == {"not attempted"}
 
 
@@ -101,6 +103,10 @@ def test_the_form_of_the_predictions_is_checked(tmp_path, columns, rows, status)
     lines += [",".join([str(i), *([f"{i / 400:.4f}"] * len(columns))]) for i in range(rows)]
     (tmp_path / FILE).write_text("\n".join(lines) + "\n")
     assert statuses(path)[FILE] == status
+
+
+def test_predictions_that_are_not_there_are_missed(tmp_path):
+    assert statuses(write(tmp_path, "from lab_utils.checks import homework4"))[FILE] == "not attempted"
 
 
 @pytest.mark.parametrize("text", ["{ cut short", "[]", "{}"])

@@ -277,7 +277,7 @@ def in_release(real, script, *arguments):
 def test_the_public_checks_run_in_a_release(real):
     told = json.loads(in_release(real, COMMAND, "check", "labs/homework4.ipynb", "--json"))
     assert {row["status"] for row in told["outcomes"]} == {"not attempted"}
-    assert len(told["outcomes"]) == 8
+    assert len(told["outcomes"]) == 9  # eight functions and the predictions
 
 
 def test_every_released_module_and_what_the_notebooks_import_is_there(real):
@@ -319,3 +319,16 @@ def test_a_second_release_keeps_the_test_set_unless_told(real, tmp_path, capsys)
         (own / path.name).write_bytes(path.read_bytes())
     assert main(["release", str(tmp_path / "again"), "--folder", str(own), "--new-test-set"]) == 0
     assert (tmp_path / "again" / IMAGES).read_bytes() != before
+
+
+def test_a_new_test_set_is_refused_once_work_for_the_old_one_was_collected(real, tmp_path, capsys):
+    own = tmp_path / "grading"
+    own.mkdir()
+    for path in real[1].iterdir():
+        (own / path.name).write_bytes(path.read_bytes())
+    (own / "collected.json").write_text("{}")
+    before = (own / "homework4_labels.csv").read_bytes()
+    assert main(["release", str(tmp_path / "again"), "--folder", str(own), "--new-test-set"]) == 2
+    assert "graded as chance" in capsys.readouterr().err
+    assert (own / "homework4_labels.csv").read_bytes() == before
+    assert main(["release", str(tmp_path / "again"), "--folder", str(own)]) == 0

@@ -191,6 +191,28 @@ def test_times_are_those_of_the_course(tmp_path, collected, words):
     assert "the last one abc of 2026-11-22 09:00:00 (UTC+08:00)." in of_class
 
 
+def test_points_that_a_person_gave_count_and_are_said_to_be_so(tmp_path, capsys):
+    wrong = question_result("B1", 6, (CaseResult("mean 0", 1, status.WRONG, "Look again."),))
+    assert "given by a person" not in make(tmp_path, [wrong]).text
+    folder = tmp_path / "grading"
+    write_written(folder / NAME, make_assignment(tmp_path), [Mark("s1", "B1", "", 5, "You are right.")])
+    capsys.readouterr()
+    feedback(folder, tmp_path)
+    text = " ".join(read(folder / "feedback" / "s1.html").text.split())
+    assert "These points were given by a person, whatever the cases above say." in text
+    assert "Comment You are right." in text
+    assert "5 of 100 points" in text
+    assert "points given by a person instead of the grader: s1 B1" in capsys.readouterr().out
+
+
+def test_pages_of_people_who_left_are_named(tmp_path, capsys):
+    make(tmp_path, [])
+    assert "not in the class any more" not in capsys.readouterr().out
+    (tmp_path / "grading" / "feedback" / "s0.html").write_text("old")
+    feedback(tmp_path / "grading", tmp_path)
+    assert "pages of people who are not in the class any more, delete them: s0.html" in capsys.readouterr().out
+
+
 def test_before_the_deadline_nobody_is_told_that_nothing_was_pushed_in_time(tmp_path):
     due = {"status": "no commit", "folder": "", "due": "2026-11-22T02:34:00+08:00"}
     assert "nothing was pushed" not in make(tmp_path / "a", [], collected=due | {"open": True}).text

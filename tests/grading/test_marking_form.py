@@ -55,6 +55,17 @@ def test_what_is_no_mark_is_not_saved(course, text):
     assert points_in(course)["s1", "A2"] == 3
 
 
+def test_the_form_does_not_go_on_from_what_it_could_not_save(course):
+    form = marking_form(course[0])
+    form.points.value = "17"
+    for button in (form.next, form.previous, form.next_open):
+        button.click()
+        assert (form.place, form.points.value) == (0, "17")
+    form.points.value = ""
+    form.next.click()
+    assert form.place == 1
+
+
 def test_moving_shows_the_fields_of_each_answer_and_saves_nothing(course):
     form = marking_form(course[0])
     form.points.value = "3"

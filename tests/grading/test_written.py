@@ -99,8 +99,8 @@ def test_a_round_trip_through_a_european_excel_changes_nothing(tmp_path, assignm
         ("s1,A2,15,x,-1,", "line 2: points should be from 0 to 15, got -1"),
         ("s1,A2,15,x,nan,", "line 2: points should be a number"),
         ("s1,A2,15,x,good,", "line 2: points should be a number, or empty if not marked yet, got 'good'"),
-        ("s1,A3,15,x,3,", "line 2: there is no written question 'A3', only A2, D2, E2"),
-        ("s1,B1,15,x,3,", "line 2: there is no written question 'B1'"),
+        ("s1,A3,15,x,3,", "line 2: there is no question 'A3', only A1, A2, B1"),
+        ("s1,B1,6,,7,", "line 2: points should be from 0 to 6"),
         ("s9,A2,15,x,3,", "line 2: there is no student 's9' in collected.json"),
         ("s1,A2,15,x,3,\ns2,A2,15,x,3,\ns1,A2,15,x,4,", "line 4: s1 A2 stands in line 2 already"),
         ('s1,A2,15,"x\ny",3,\ns2,A2,15,x,99,', "line 4: points should be from 0 to 15, got 99"),
@@ -128,6 +128,16 @@ def test_all_wrong_lines_are_named_at_once(tmp_path, assignment):
 def test_a_row_of_somebody_who_left_goes_only_if_it_is_empty(tmp_path, assignment):
     (tmp_path / NAME).write_text("student,question,answer,points\ngone,A2,x,\ns1,a2,x,'3\n", "utf-8")
     assert read_written(tmp_path / NAME, assignment, STUDENTS) == (Mark("s1", "A2", "x", 3.0),)
+
+
+def test_a_row_for_any_question_stays_as_a_person_added_it(tmp_path, assignment):
+    found = results(s1={"A2": "one"})
+    lines = "student,question,points,comment\ns2,B1,5,You are right.\ns1,C1,,\ns1,A2,3,\n"
+    (tmp_path / NAME).write_text(lines, "utf-8")
+    rows = update_written(tmp_path, assignment, STUDENTS, found)
+    assert [(row.student, row.question, row.points) for row in rows] == [("s1", "A2", 3.0), ("s2", "B1", 5.0)]
+    assert update_written(tmp_path, assignment, STUDENTS, found) == rows
+    assert rows[1].comment == "You are right."
 
 
 def test_missing_columns_are_named(tmp_path, assignment):
