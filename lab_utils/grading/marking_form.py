@@ -88,8 +88,8 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             f"{marked} marked</p>{note}"
         )
         text = html.escape(shorten(row.answer, 20_000))
-        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em;line-height:1.5"
-        self.answer.value = f"<div style='{box}'>{text}</div>"
+        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em"
+        self.answer.value = f"<div style='{box};line-height:1.5'>{text}</div>"
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
         self.rubric.value = (
             f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
