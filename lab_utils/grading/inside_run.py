@@ -44,7 +44,10 @@ def _own_copy(root: Path, folder: str) -> Path:
     Returns:
         The copy of `folder`, which holds the notebook.
     """
-    target = Path(os.environ.get("HOME", "/tmp")) / f"work{os.getpid()}"
+    home = Path(os.environ.get("HOME", "/tmp"))
+    for earlier in home.glob("work*"):  # what the question before this one has left
+        shutil.rmtree(earlier, ignore_errors=True)
+    target = home / f"work{os.getpid()}"
     (target / folder).mkdir(parents=True)
     room = COPIED
     paths = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]

@@ -222,6 +222,19 @@ HONEST = {
             return x / (x.max() or 1)
         """
     ),
+    "saves_a_large_file": with_scale(
+        """
+        def scale(x):
+            open("network.pt", "wb").write(bytes(250 * 2**20))
+            return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+        """
+    ),
+    "answer_in_a_cell_of_its_own": perfect(
+        (IMPORTS, SCALE, AUROC, ("markdown", "**Answer M4**"), ("markdown", "Because."), ("markdown", "# The end"))
+    ),
+    "answer_of_stars_alone": perfect(
+        (IMPORTS, SCALE, AUROC, ("markdown", "*\n" * 500_000)), statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED)
+    ),
     "tools_in_a_folder_above": perfect(
         (
             "import sys\nsys.path.append('../src')",
