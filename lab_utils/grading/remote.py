@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,15 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
-
-from lab_utils.grading import wire
+from lab_utils.grading import memory_watch, wire
 from lab_utils.grading.isolation import FULL, Limits, command, environment
 
 SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
 STARTING = 120.0  # seconds for imports
 DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
-LOOKS = 0.5  # seconds between two looks at its memory
 STARTS = 40  # how often it may be started anew for one submission
 
 
@@ -147,9 +143,12 @@ class Sandbox:
             env=variables,
             start_new_session=True,
         )
-        threading.Thread(target=_watch, args=(self, self._process), daemon=True).start()
+        memory_watch.start(self._process, self._limits.memory, self._on_too_much)
         if self._modules:
             self.preload(self._modules)
+
+    def _on_too_much(self) -> None:
+        self._too_much = True
 
     def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send one message, return the reply; the sandbox is ended if none comes or it makes no sense."""
@@ -244,32 +243,3 @@ def _raise(name: str, reply: dict[str, Any], seconds: float) -> Any:
         raise Crashed(f"`{name}` stopped with {kind}: {message or 'no message'}", str(error.get("line", ""))[:300])
     why = str(reply.get("died", "it gave no answer"))[:100]
     raise Crashed(f"`{name}` ended its own process: {why}.")
-
-
-def _watch(sandbox: Sandbox, process: "subprocess.Popen[bytes]") -> None:
-    """End a sandbox that uses too much memory: limits on one process do not bind a hundred of them."""
-    while process.poll() is None:
-        if _memory(process.pid) > sandbox._limits.memory:
-            sandbox._too_much = True
-            with suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(LOOKS)
-
-
-def _memory(pid: int) -> int:
-    """Return the bytes that a process and all below it hold for themselves, shared memory without a file included."""
-    total = 0
-    with suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        for process in [parent, *parent.children(recursive=True)]:
-            with suppress(psutil.Error, OSError):
-                total += _own_memory(process)
-    return total
-
-
-def _own_memory(process: psutil.Process) -> int:
-    status = Path(f"/proc/{process.pid}/status")
-    if not status.is_file():  # not Linux
-        return int(process.memory_info().rss)
-    kinds = ("RssAnon:", "RssShmem:")  # in kB
-    return sum(int(line.split()[1]) << 10 for line in status.read_text().splitlines() if line.startswith(kinds))
