@@ -59,7 +59,8 @@ _HOMEWORK = """
 
 {due}
 
-1. Work in `labs/{name}.ipynb`. Save it, and commit it together with `labs/{name}_predictions.csv`, which it writes.
+1. Work in a repository of your own: a copy of this one, at the link that you gave to your course. The notebook is
+   `labs/{name}.ipynb`. Save it, and commit it together with `labs/{name}_predictions.csv`, which it writes.
 2. Push to the default branch of your repository before the deadline. The newest commit at the deadline is graded; one
    second later is late. Push early: the date of a commit proves little, a push shows that your work was there.
 3. Look at the checks of your push (tab *Actions* on GitHub), or run them yourself:

@@ -60,6 +60,8 @@ def collect_one(student: Student, job: Job) -> Record:
     try:
         sighting = _look(student, mirror, job)
         record["open"] = sighting.seen_at <= _due(student, job)
+        if record["open"] and student.extension is not None:
+            record["flags"].append(f"The student's own deadline, {deadline.utc(student.extension)}, is not over yet.")
         sightings = [s for s in job.past if s.student == student.student and not s.error]
         if sighting.error:
             record["flags"].append(f"The repository could not be fetched: {sighting.error}")
@@ -114,7 +116,7 @@ def _decide(
     def when(commit: Commit) -> evidence.Known:
         return evidence.known(commit, seen, pushed, cutoff, now)
 
-    counts = job.released.counts(mirror)
+    counts = job.released.counts(mirror, job.seconds)
     before = [s.tip for s in reversed(sightings) if s.seen_at <= cutoff and s.tip not in holds]
     branches = [commits(mirror, tip) for tip in present(mirror, [current.tip, *before])]
     chosen = evidence.choose(branches, counts, when, cutoff)

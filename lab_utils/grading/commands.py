@@ -96,6 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _release(arguments: argparse.Namespace) -> int:
     from lab_utils.course.release import release
+    from lab_utils.course.settings import read_course, written_out
     from lab_utils.grading.hidden_set import hidden_images
     from lab_utils.grading.released import note_release
 
@@ -115,6 +116,9 @@ def _release(arguments: argparse.Namespace) -> int:
     else:
         print(f"wrote {len(files)} files to {told['folder']}, and {told['zip']}")
         print(f"hidden test set: {told['test_set']}; its labels stay in {_folder(arguments)}")
+        for homework in read_course(arguments.root / "course.toml").homeworks.values():
+            print(f"{homework.name}: due {written_out(homework.deadline)}")
+        print("next: commit and push the folder as the repository that course.toml names")
         if "https://example.org/" in (arguments.root / "course.toml").read_text("utf-8"):
             print("course.toml still holds the example's repository: the first cells will not find yours on Colab")
     return 0

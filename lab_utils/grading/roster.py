@@ -19,6 +19,7 @@ PUSH_COLUMNS = ("student", "sha", "pushed_at")
 _STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
 _INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
+_SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -111,6 +112,8 @@ def link_error(url: str, course: Path, folder: Path) -> str:
         course: the course with its solutions, which nobody hands in.
         folder: the instructor's working folder, with everybody's work.
     """
+    if ssh := _SSH.fullmatch(url):
+        return f"This is a link for SSH keys; only others are fetched. Write https://{ssh[1]}/{ssh[2]} in the roster."
     if not url:
         return "There is no link in the roster."
     if url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url) or "::" in url:

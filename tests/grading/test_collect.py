@@ -220,6 +220,7 @@ def test_the_summary_has_the_times_of_the_course_and_says_whose_deadline_is_to_c
     assert (records["bob"]["due"], records["bob"]["open"]) == ("2026-11-20T23:59:00+08:00", True)
     text = summary(list(records.values()))
     assert "2026-11-07 01:30:00 (UTC+08:00)  claimed  1:31:00 late" in text
+    assert "The student's own deadline, 2026-11-20 23:59:00 (UTC+08:00), is not over yet." in text
     assert "Z" not in text
     assert "The deadline of 1 is not over yet: collect again after it" in text
 
@@ -332,3 +333,17 @@ def test_times_without_our_clock_are_those_of_the_system(desk, repo):
     collect(desk.root, path, desk.root / "grading")
     (sighting,), _ = read_ledger(desk.root / "grading" / "ledger.jsonl")
     assert abs(sighting.seen_at - datetime.now(timezone.utc)) < timedelta(minutes=5)
+
+
+def test_a_notebook_of_another_kind_is_no_work_on_the_homework(desk, repo, tmp_path):
+    questions = desk.root / "solutions/homework4.toml"
+    questions.parent.mkdir()
+    questions.write_text(QUESTIONS)
+    commit(repo, content=NOTEBOOK, date="2026-10-02T00:00:00Z")
+    commit(repo, "notes.ipynb", "I can prepare dinner", date=ON_TIME)
+    wanted = commit(repo, date=LATE)
+    record = desk(ann(desk))["ann"]
+    assert record["sha"] == wanted
+    assert record["penalty"] > 0
+    wanted = commit(repo, "mine.ipynb", "def scale(x): ...", date=ON_TIME)
+    assert desk(ann(desk))["ann"]["sha"] == wanted

@@ -163,3 +163,8 @@ def test_every_other_link_is_refused_in_words(url):
 )
 def test_the_course_and_the_mirrors_are_no_hand_ins(url):
     assert "belongs to the course" in link_error(url, COURSE, FOLDER)
+
+
+@pytest.mark.parametrize("url", ["git@example.org:ann/hw4.git", "ssh://git@example.org/ann/hw4.git"])
+def test_a_link_for_ssh_keys_is_told_what_to_write(url):
+    assert "Write https://example.org/ann/hw4.git in the roster." in link_error(url, COURSE, FOLDER)
