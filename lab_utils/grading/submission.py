@@ -80,7 +80,7 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
         elif found is None:
             questions.append(QuestionResult(question.name, 0.0, question.points, kind, hint=message))
         elif question.kind == "function":
-            questions.append(_grade_function(question, found, student, key, sandbox, end))
+            questions.append(_grade_function(question, found, (student, sha), key, sandbox, end))
         else:
             questions.append(_unmarked(question, answers[question.name]))
     return Result(
@@ -131,7 +131,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
 
 
 def _grade_function(
-    question: Question, found: Found, student: str, key: Key, sandbox: Sandbox, end: float
+    question: Question, found: Found, who: tuple[str, str], key: Key, sandbox: Sandbox, end: float
 ) -> QuestionResult:
     name, content = question.function, found.content
     cases = key.cases[name]
@@ -150,7 +150,7 @@ def _grade_function(
         elif time.monotonic() > end:
             results.append(_failed(case, TimedOut("The submission as a whole took too long.")))
         else:
-            results.append(run_case(case, remote, _generator(key.secret, student, name, number)))
+            results.append(run_case(case, remote, _generator(key.secret, *who, name, str(number))))
         if results[-1].status == status.MISSING:
             failure = Missing(_suggest(name, content["functions"]))
             return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
@@ -184,9 +184,12 @@ def _suggest(name: str, functions: list[str]) -> str:
     return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
 
 
-def _generator(secret: bytes, student: str, name: str, number: int) -> np.random.Generator:
-    """Return random numbers that are the same whenever this is graded, and unknown to the student."""
-    digest = hashlib.sha256(b"\0".join([secret, student.encode(), name.encode(), str(number).encode()])).digest()
+def _generator(secret: bytes, *what: str) -> np.random.Generator:
+    """Return random numbers that are the same whenever this commit is graded, and unknown to the student.
+
+    Another commit gets others: an error message of the student's may have shown the inputs of the last grading.
+    """
+    digest = hashlib.sha256(b"\0".join([secret, *(word.encode() for word in what)])).digest()
     return np.random.default_rng(list(digest))
 
 

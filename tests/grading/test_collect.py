@@ -10,6 +10,7 @@ from lab_utils.course.settings import read_time
 from lab_utils.grading import collect as module
 from lab_utils.grading.collect import collect, summary
 from lab_utils.grading.ledger import read_ledger
+from tests.grading.mini_course import QUESTIONS
 from tests.grading.repositories import NOTEBOOK, commit, course, git, repository, roster
 
 BEFORE = read_time("2026-11-06T23:50:00+08:00", "before")
@@ -347,3 +348,12 @@ def test_a_notebook_of_another_kind_is_no_work_on_the_homework(desk, repo, tmp_p
     assert record["penalty"] > 0
     wanted = commit(repo, "mine.ipynb", "def scale(x): ...", date=ON_TIME)
     assert desk(ann(desk))["ann"]["sha"] == wanted
+
+
+def test_a_history_that_takes_too_long_stops_with_its_student(desk, repo, monkeypatch):
+    commit(repo, date=ON_TIME)
+    clock = iter(range(0, 10**9, 1000))
+    monkeypatch.setattr("lab_utils.grading.released.time.monotonic", lambda: next(clock))
+    record = desk(ann(desk))["ann"]
+    assert record["status"] == "no commit"
+    assert any("looking through its history took more than" in flag for flag in record["flags"])
