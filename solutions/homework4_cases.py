@@ -59,7 +59,7 @@ def _different(student: Student, rng: Rng) -> None:
 # ---------------------------------------------------------------- B1, B2
 
 
-def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True) -> None:
+def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, kept: bool = False) -> None:
     shape = (int(rng.integers(2, 5)), 1, int(rng.integers(5, 9)), int(rng.integers(9, 12)))
     images = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
     mean, std = rng.uniform(0.2, 0.6, channels).round(3), rng.uniform(0.15, 0.35, channels).round(3)
@@ -67,7 +67,8 @@ def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True) ->
     grey = images / 255.0
     expected = (np.repeat(grey, channels, axis=1) - mean.reshape(-1, 1, 1)) / std.reshape(-1, 1, 1)
     explain_prepared(report, images.astype(np.float64), mean, std, expected)
-    explain_unchanged(report, images, "prepare")
+    if kept:
+        explain_unchanged(report, images, "prepare")
 
 
 def _prepare_grey(student: Student, rng: Rng) -> None:
@@ -79,7 +80,7 @@ def _prepare_colour(student: Student, rng: Rng) -> None:
 
 
 def _prepare_any(student: Student, rng: Rng) -> None:
-    _prepare(student, rng, int(rng.choice([2, 4, 5])))
+    _prepare(student, rng, int(rng.choice([2, 4, 5])), kept=True)
 
 
 def _prepare_dark(student: Student, rng: Rng) -> None:
@@ -104,13 +105,14 @@ def _same_answer(student: Student, rng: Rng) -> None:
     wide = weight.astype(np.float64)
     report = _probe(student, "probe_tensor", weight)
     explain_first_conv(report, wide, wide.sum(axis=1, keepdims=True))
-    explain_unchanged(report, weight, "first_conv")
 
 
 def _uneven(student: Student, rng: Rng) -> None:
     weight = _filters(rng) * rng.permutation([0.0, 1.0, -3.0]).reshape(1, 3, 1, 1).astype(np.float32)
     wide = weight.astype(np.float64)
-    explain_first_conv(_probe(student, "probe_tensor", weight), wide, wide.sum(axis=1, keepdims=True))
+    report = _probe(student, "probe_tensor", weight)
+    explain_first_conv(report, wide, wide.sum(axis=1, keepdims=True))
+    explain_unchanged(report, weight, "first_conv")
 
 
 # ---------------------------------------------------------------- C1, C2, C3
@@ -142,11 +144,13 @@ def _freeze_simple(student: Student, rng: Rng) -> None:
 
 
 def _freeze_deep(student: Student, rng: Rng) -> None:
-    _freeze(student, _plan(rng, deep=True, first=True))
+    plan = _plan(rng, deep=True, first=True)
+    _freeze(student, plan | {"classifier": plan["classifier"] + ".1"})
 
 
 def _freeze_again(student: Student, rng: Rng) -> None:
     plan = _plan(rng)
+    plan["parts"][-1] = plan["classifier"] + "_norm"
     plan["frozen"] = [plan["classifier"], *rng.permutation(plan["parts"])[:1].tolist()]
     _freeze(student, plan)
 
@@ -212,7 +216,7 @@ def _scores(rng: Rng, images: int, share: float, threshold: float) -> tuple[NDAr
     return labels[order], probs[order]
 
 
-def _paired(student: Student, rng: Rng, threshold: float) -> None:
+def _paired(student: Student, rng: Rng, threshold: float, *, worse: bool) -> None:
     images = int(rng.integers(60, 140))
     labels, probs_a = _scores(rng, images, 0.5, threshold)
     truth = labels == 1
@@ -220,6 +224,8 @@ def _paired(student: Student, rng: Rng, threshold: float) -> None:
     while right_a.sum() == right_b.sum():  # until the two models differ
         probs_b = np.clip(probs_a + rng.integers(-16, 17, images) / 32, 0, 1)
         right_b = (probs_b >= threshold) == truth
+    if (right_a.sum() < right_b.sum()) != worse:
+        probs_a, probs_b, right_a, right_b = probs_b, probs_a, right_b, right_a
     expected = {
         "accuracy_a": right_a.mean(),
         "accuracy_b": right_b.mean(),
@@ -228,17 +234,19 @@ def _paired(student: Student, rng: Rng, threshold: float) -> None:
         "only_b_right": (right_b & ~right_a).sum(),
     }
     strict = ((probs_a > threshold) == truth).mean()
+    called_a, called_b = probs_a >= threshold, probs_b >= threshold
     right = {"n": images, "right_a": right_a.sum(), "right_b": right_b.sum(), "strict_a": strict}
+    right |= {"called_a": (called_a & ~called_b).sum(), "called_b": (called_b & ~called_a).sum()}
     answer = student(labels, probs_a, probs_b, threshold)
     explain_paired(answer, {k: float(v) for k, v in expected.items()}, {k: float(v) for k, v in right.items()})
 
 
 def _paired_half(student: Student, rng: Rng) -> None:
-    _paired(student, rng, 0.5)
+    _paired(student, rng, 0.5, worse=False)
 
 
 def _paired_other(student: Student, rng: Rng) -> None:
-    _paired(student, rng, float(rng.choice(OTHERS)))
+    _paired(student, rng, float(rng.choice(OTHERS)), worse=True)
 
 
 def _paired_alike(student: Student, rng: Rng) -> None:
@@ -249,6 +257,8 @@ def _paired_alike(student: Student, rng: Rng) -> None:
         "n": 50.0,
         "right_a": 50 * share,
         "right_b": 50 * share,
+        "called_a": 0.0,
+        "called_b": 0.0,
         "strict_a": float(((probs > 0.5) == (labels == 1)).mean()),
     }
     explain_paired(student(labels, probs, probs.copy(), 0.5), expected, right)
@@ -311,12 +321,12 @@ CASES: dict[str, tuple[Case, ...]] = {
         ("a network with one channel", 2, _prepare_grey),
         ("a network with three channels", 2, _prepare_colour),
         ("dark images keep their brightness", 1, _prepare_dark),
-        ("any number of channels", 1, _prepare_any),
+        ("any number of channels, and the input stays as it is", 1, _prepare_any),
     ),
     "first_conv": _cases(
         ("the shape of a layer for grey images", 1, _shape),
         ("a grey image gets the same answer", 2, _same_answer),
-        ("also with channels that differ much", 1, _uneven),
+        ("channels that differ much, and the input stays as it is", 1, _uneven),
     ),
     "freeze_backbone": _cases(
         ("exactly the classifier learns", 2, _freeze_simple),

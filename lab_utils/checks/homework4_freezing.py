@@ -31,7 +31,7 @@ def explain_freeze(report: Mapping[str, Any], plan: Plan) -> None:
             "one layer, and whatever was frozen before. Its name comes in as an argument."
         )
     if rest := [name for name, flag in learns.items() if flag and not name.startswith(top)]:
-        raise Wrong(f"A parameter outside the classifier can still learn. {_about(rest)}")
+        raise Wrong(f"A parameter outside the classifier can still learn. {_about(rest, plan['classifier'])}")
     wanted = {name: module.training for name, module in model.named_modules()}
     if _flags(report, "training", list(wanted)) != wanted:
         raise Wrong("`freeze_backbone` has changed the mode (train or eval) of a layer. Only `requires_grad` changes.")
@@ -99,7 +99,10 @@ def explain_optimizer(report: Mapping[str, Any], plan: Plan, step: float) -> Non
     if any(count > 1 for count in times.values()):
         raise Wrong("A parameter is returned twice. Each that can learn belongs to the optimizer once.")
     if not any(times.values()):
-        raise Wrong("These are copies. The optimizer needs the parameters themselves, or the network never changes.")
+        raise Wrong(
+            "These are copies, or the `.data` of the parameters. The optimizer needs the parameters themselves, or the "
+            "network never changes."
+        )
     if any(not times[name] for name, learning in learns.items() if learning):
         raise Wrong(
             "A parameter that can learn is missing. Go through all parameters of the network, also those that belong "
@@ -146,9 +149,11 @@ def _inside(name: str, modules: list[str]) -> bool:
     return any(name == module or name.startswith(module + ".") for module in modules)
 
 
-def _about(names: list[str]) -> str:
+def _about(names: list[str], classifier: str) -> str:
     if names == [OWN]:
         return "A network can have parameters that belong to none of its layers."
+    if all(name.startswith(classifier) for name in names):
+        return "The name of a layer can begin like that of the classifier: fc_norm is no part of fc."
     if all(name.endswith(".bias") for name in names):
         return "A bias is a parameter too."
     if all(".bn." in name or ".shortcut.1" in name or name.split(".")[1:2] == ["1"] for name in names):
@@ -171,12 +176,12 @@ def _plan(**changes: Any) -> Plan:
 
 
 def _freezes(student: Callable[..., Any]) -> None:
-    for plan in (_plan(), _plan(classifier="top", deep=True, first=True, training=False)):
+    for plan in (_plan(), _plan(classifier="top.1", deep=True, first=True, training=False)):
         explain_freeze(probe_freeze(student, plan), plan)
 
 
 def _unfreezes_the_classifier(student: Callable[..., Any]) -> None:
-    plan = _plan(frozen=["stem", "body", "fc"])
+    plan = _plan(parts=["stem", "fc_norm"], frozen=["stem", "fc"])
     explain_freeze(probe_freeze(student, plan), plan)
 
 

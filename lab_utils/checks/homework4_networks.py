@@ -4,6 +4,7 @@ The text of this file also travels to where a student's code is graded, so it ne
 numbers and decides nothing.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -38,15 +39,18 @@ class Network(nn.Module):
         top: nn.Module = nn.Linear(width, 2)
         if deep:  # batch norm and dropout in the classifier: they learn, so they train
             top = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.5), top)
+        outer, _, inner = classifier.partition(".")
+        if inner:  # "classifier.1", as in torchvision
+            top = nn.Sequential(OrderedDict([("drop", nn.Dropout(0.5)), (inner, top)]))
         self.scale = nn.Parameter(torch.ones(width))
-        self._order, self._classifier = list(parts), classifier
+        self._order, self._classifier = list(parts), outer
         if first:  # the order of registration need not be the order of computation
-            self.add_module(classifier, top)
+            self.add_module(outer, top)
         stem = nn.Sequential(nn.Conv2d(1, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         for name in parts:
             self.add_module(name, stem if name == parts[0] else Block(width))
         if not first:
-            self.add_module(classifier, top)
+            self.add_module(outer, top)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 1, H, W) to logits (B, 2)."""
@@ -107,6 +111,7 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
     """Call ``optimizer_parameters(model)`` and move what it returns by `step`; report how far each parameter moved."""
     model = build(plan)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    known = {id(parameter) for parameter in model.parameters()}
     returned = student(model)
     report: dict[str, Any] = {"kind": type(returned).__name__, "entries": 0, "strange": ""}
     if hasattr(returned, "__iter__") and not isinstance(returned, (str, Tensor)):
@@ -114,9 +119,9 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
             own = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
             for tensor in own if isinstance(own, (list, tuple)) else [own]:
                 report["entries"] += 1
-                if isinstance(tensor, Tensor):
+                if id(tensor) in known:  # a copy, or its `.data`, gets no gradient: an optimizer does not move it
                     tensor.data.add_(step)
-                else:
+                elif not isinstance(tensor, Tensor):
                     report["strange"] = type(tensor).__name__
     moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
     learns = {name: bool(parameter.requires_grad) for name, parameter in model.named_parameters()}
@@ -126,8 +131,11 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
 def probe_tensor(student: Callable[..., Any], array: Any, *settings: Any) -> dict[str, Any]:
     """Call a function of one tensor, twice; report both results, and the tensor as it is afterwards."""
     tensor = torch.as_tensor(array).clone()
-    results = [student(tensor, *map(tuple, settings)) for _ in range(2)]
+    results = []
+    for _ in range(2):
+        result = student(tensor, *map(tuple, settings))
+        results.append(result.detach().clone() if isinstance(result, Tensor) else result)  # it may share the memory
     report: dict[str, Any] = {"kind": type(results[0]).__name__, "input": tensor}
     if all(isinstance(result, Tensor) for result in results):
-        report |= {"first": results[0].detach(), "second": results[1].detach(), "dtype": str(results[0].dtype)}
+        report |= {"first": results[0], "second": results[1], "dtype": str(results[0].dtype)}
     return report

@@ -48,8 +48,9 @@ def explain_paired(answer: Any, expected: Mapping[str, float], right: Mapping[st
     Args:
         answer: what came back.
         expected: the value of each of `PAIRED`.
-        right: numbers for the hints: "n" images, "right_a", "right_b" counts, and "strict_a": the accuracy of A if a
-            probability equal to the threshold counted as negative.
+        right: numbers for the hints: "n" images; "right_a", "right_b" counts; "called_a", "called_b": images that only
+            this network calls positive; "strict_a": the accuracy of A if a probability equal to the threshold counted
+            as negative.
     """
     got = _numbers("paired_difference", answer, PAIRED)
     accuracy = {name: got[name] for name in ("accuracy_a", "accuracy_b")}
@@ -62,6 +63,8 @@ def explain_paired(answer: Any, expected: Mapping[str, float], right: Mapping[st
         raise Wrong("The accuracies are in percent. Return shares, from 0 to 1.")
     if _near(accuracy["accuracy_a"], expected["accuracy_b"]) and _near(accuracy["accuracy_b"], expected["accuracy_a"]):
         raise Wrong("The accuracies of A and B have changed places.")
+    if _rounded(accuracy, expected):
+        raise Wrong("The accuracies are rounded. Return them as they are.")
     if _near(accuracy["accuracy_a"], right["strict_a"]):
         raise Wrong("A probability equal to the threshold counts as positive: compare with >=.")
     raise Wrong(
@@ -82,6 +85,8 @@ def _explain_counts(got: Mapping[str, float], expected: Mapping[str, float], rig
         raise Wrong("`only_a_right` and `only_b_right` are shares here. Return numbers of images.")
     if _near(got["only_a_right"], right["right_a"]) and _near(got["only_b_right"], right["right_b"]):
         raise Wrong("`only_a_right` counts all that A has right. Count the images that A has right *and* B has wrong.")
+    if _near(got["only_a_right"], right["called_a"]) and _near(got["only_b_right"], right["called_b"]):
+        raise Wrong("These are the images that only one network *calls positive*. Compare which calls are *right*.")
     if _near(got["only_a_right"], expected["only_b_right"]) and _near(got["only_b_right"], expected["only_a_right"]):
         raise Wrong("`only_a_right` and `only_b_right` have changed places.")
     raise Wrong("`only_a_right` counts the images that A has right and B has wrong; `only_b_right` the others.")
@@ -99,7 +104,12 @@ def explain_gap_parts(answer: Any, expected: Mapping[str, float], others: Mappin
     if not _near(got["gap"], expected["gap"]):
         if _near(got["gap"], -expected["gap"]):
             raise Wrong("The gap has the wrong sign: it is the accuracy at A minus the accuracy at B.")
-        raise Wrong("The gap is wrong. It is the accuracy at A minus the accuracy at B, both at `threshold` (with >=).")
+        if _rounded(got, expected):
+            raise Wrong("The values are rounded. Return them as they are.")
+        raise Wrong(
+            "The gap is wrong. It is the accuracy at A minus the accuracy at B. At both an image is called positive "
+            "where its probability is at least `threshold` (which need not be 0.5)."
+        )
     if not _near(got["from_prevalence"], expected["from_prevalence"]):
         for hint, value in others.items():
             if _near(got["from_prevalence"], value):
@@ -148,6 +158,11 @@ def _near(a: float, b: float) -> bool:
     return abs(a - b) <= TOLERANCE
 
 
+def _rounded(got: Mapping[str, float], expected: Mapping[str, float]) -> bool:
+    """Whether all values are the expected ones, rounded."""
+    return any(all(_near(got[name], round(expected[name], digits)) for name in got) for digits in (1, 2, 3, 4, 5))
+
+
 def _known(student: Callable[..., Any]) -> None:
     explain_known(student())
 
@@ -156,27 +171,28 @@ def _different(student: Callable[..., Any]) -> None:
     explain_different(student())
 
 
-def _five_images(student: Callable[..., Any]) -> None:
-    # threshold 0.6; A calls 1 0 1 0 1 (right: 1 1 0 0 1), B calls 1 1 0 0 0 (right: 1 0 1 0 0)
-    labels = np.array([1, 0, 0, 1, 1])
-    probs_a, probs_b = np.array([0.9, 0.2, 0.7, 0.3, 0.6]), np.array([0.8, 0.65, 0.1, 0.55, 0.5])
-    expected = {"accuracy_a": 0.6, "accuracy_b": 0.4, "difference": 0.2, "only_a_right": 2, "only_b_right": 1}
-    right = {"n": 5, "right_a": 3, "right_b": 2, "strict_a": 0.4}
+def _six_images(student: Callable[..., Any]) -> None:
+    # threshold 0.6; A calls 1 1 1 0 0 0 (right: 1 0 0 1 0 0), B calls 1 0 0 1 1 1 (right: 1 1 1 0 1 1)
+    labels = np.array([1, 0, 0, 0, 1, 1])
+    probs_a, probs_b = np.array([0.8, 0.65, 0.6, 0.55, 0.4, 0.3]), np.array([0.9, 0.2, 0.3, 0.7, 0.6, 0.8])
+    expected = {"accuracy_a": 2 / 6, "accuracy_b": 5 / 6, "difference": -3 / 6, "only_a_right": 1, "only_b_right": 4}
+    right = {"n": 6, "right_a": 2, "right_b": 5, "called_a": 2, "called_b": 3, "strict_a": 3 / 6}
     explain_paired(student(labels, probs_a, probs_b, 0.6), expected, right)
 
 
-def _ten_images_each(student: Callable[..., Any]) -> None:
-    # A: 5 of 10 positive, sensitivity 4/5, specificity 5/5, accuracy 0.9; B: 8 of 10 positive, sensitivity 4/8,
-    # specificity 1/2, accuracy 0.5. With B's prevalence A would have 0.8 * 0.8 + 0.2 * 1 = 0.84.
-    labels_a, labels_b = np.array([1] * 5 + [0] * 5), np.array([1] * 8 + [0] * 2)
-    probs_a = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1, 0.2, 0.3, 0.1, 0.4])
-    probs_b = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1, 0.2, 0.3, 0.1, 0.5])
-    expected = {"gap": 0.4, "from_prevalence": 0.06, "from_images": 0.34}
-    values = {"swapped": 0.34, "sign": -0.06, "of_b": 0.0, "level": 0.84, "share": -0.3}
+def _two_hospitals(student: Callable[..., Any]) -> None:
+    # threshold 0.6; A: 6 of 9 positive, sensitivity 5/6, specificity 3/3, accuracy 8/9 = 64/72; B: 2 of 8 positive,
+    # sensitivity 2/2, specificity 4/6, accuracy 6/8 = 54/72. With B's prevalence A would have
+    # 1/4 * 5/6 + 3/4 * 1 = 23/24 = 69/72. B's rates with A's prevalence: 2/3 * 1 + 1/3 * 4/6 = 64/72.
+    labels_a, labels_b = np.array([1] * 6 + [0] * 3), np.array([1] * 2 + [0] * 6)
+    probs_a = np.array([0.9, 0.8, 0.7, 0.6, 0.7, 0.2, 0.1, 0.55, 0.3])
+    probs_b = np.array([0.9, 0.6, 0.8, 0.6, 0.1, 0.2, 0.55, 0.3])
+    expected = {"gap": 10 / 72, "from_prevalence": -5 / 72, "from_images": 15 / 72}
+    values = {"swapped": 15 / 72, "sign": 5 / 72, "of_b": 10 / 72, "level": 69 / 72, "share": 2 / 3 - 1 / 4}
     others = {WRONG_PARTS[key]: value for key, value in values.items()}
-    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, 0.5), expected, others)
+    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, 0.6), expected, others)
 
 
 CHOOSE_MODELS = (_known, _different)
-PAIRED_DIFFERENCE = (_five_images,)
-EXPLAIN_GAP = (_ten_images_each,)
+PAIRED_DIFFERENCE = (_six_images,)
+EXPLAIN_GAP = (_two_hospitals,)

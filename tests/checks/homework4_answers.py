@@ -87,6 +87,12 @@ def axis_lost(weight):
     return weight.sum(dim=1)
 
 
+def adds_in_place(weight):
+    weight[:, 0] += weight[:, 1]
+    weight[:, 0] += weight[:, 2]
+    return weight[:, :1]
+
+
 def too_weak(weight):
     return weight.sum(dim=1, keepdim=True) / 3**0.5
 
@@ -127,6 +133,11 @@ def stays_frozen(model, classifier):
 def misses_the_networks_own(model, classifier):
     for name, module in model.named_children():
         module.requires_grad_(name == classifier)
+
+
+def name_begins_alike(model, classifier):
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = name.startswith(classifier)
 
 
 def frozen_and_eval(model, classifier):
@@ -189,6 +200,10 @@ def copies(model):
     return [parameter.clone() for parameter in model.parameters() if parameter.requires_grad]
 
 
+def data_of_parameters(model):
+    return [parameter.data for parameter in model.parameters() if parameter.requires_grad]
+
+
 def only_weights(model):
     return [p for name, p in model.named_parameters() if p.requires_grad and name.endswith("weight")]
 
@@ -236,6 +251,22 @@ def b_minus_a(labels, probs_a, probs_b, threshold):
 def in_percent(labels, probs_a, probs_b, threshold):
     a, b = _sides(labels, probs_a, probs_b, threshold)
     return _compared(a, b) | {"accuracy_a": 100 * a.mean(), "accuracy_b": 100 * b.mean()}
+
+
+def only_called_positive(labels, probs_a, probs_b, threshold):
+    called_a, called_b = probs_a >= threshold, probs_b >= threshold
+    counts = {"only_a_right": (called_a & ~called_b).sum(), "only_b_right": (called_b & ~called_a).sum()}
+    return _compared(*_sides(labels, probs_a, probs_b, threshold)) | counts
+
+
+def never_negative(labels, probs_a, probs_b, threshold):
+    right = _compared(*_sides(labels, probs_a, probs_b, threshold))
+    return right | {"difference": abs(right["difference"])}
+
+
+def two_digits(labels, probs_a, probs_b, threshold):
+    right = _compared(*_sides(labels, probs_a, probs_b, threshold))
+    return {key: round(float(value), 2) for key, value in right.items()}
 
 
 def no_counts(labels, probs_a, probs_b, threshold):
@@ -287,6 +318,12 @@ def one_half_at_both(labels_a, probs_a, labels_b, probs_b, threshold):
     return _parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b))
 
 
+def three_digits(labels_a, probs_a, labels_b, probs_b, threshold):
+    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
+    right = _parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b))
+    return {key: round(float(value), 3) for key, value in right.items()}
+
+
 def a_list(labels_a, probs_a, labels_b, probs_b, threshold):
     return [0.1, 0.0, np.float64(0.1)]
 
@@ -307,7 +344,7 @@ WRONG = {
         (one_mean_for_all, "Every channel has its own", "Every channel has its own", 1 / 3),
         (stretched, "own largest value", "own largest value", None),
         (wrong_order, "right order", "right order", 0),
-        (spoils_its_input, None, "changes the tensor", 0),
+        (spoils_its_input, None, "changes the tensor", 5 / 6),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],
     "first_conv": [
@@ -315,6 +352,7 @@ WRONG = {
         (mean_of_channels, "the mean over the channels", "the mean over the channels", 1 / 4),
         (first_channel, "one channel of the filters", "one channel of the filters", 1 / 4),
         (axis_lost, "keep its axis", "keep its axis", 0),
+        (adds_in_place, None, "changes the tensor", 3 / 4),
         (too_weak, "not their strength", "not their strength", 1 / 4),
         (brightness, "does not answer a grey image", "does not answer a grey image", 1 / 4),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
@@ -326,6 +364,7 @@ WRONG = {
         (only_convolutions, "outside the classifier can still learn", "outside the classifier can still learn", 0),
         (stays_frozen, "Every parameter is frozen", "Every parameter is frozen", 3 / 4),
         (misses_the_networks_own, "belong to none of its layers", "belong to none of its layers", 0),
+        (name_begins_alike, "begin like that", "begin like that", 3 / 4),
         (frozen_and_eval, "changed the mode", "changed the mode", None),
     ],
     "train_mode": [
@@ -340,6 +379,7 @@ WRONG = {
         (all_parameters, "parameters that are frozen", "parameters that are frozen", 1 / 5),
         (with_names, "Names, perhaps", "Names, perhaps", 0),
         (copies, "These are copies", "These are copies", 0),
+        (data_of_parameters, "or the `.data`", "or the `.data`", 0),
         (only_weights, "can learn is missing", "can learn is missing", 0),
         (each_twice, "returned twice", "returned twice", 0),
         (no_return, "returned None", "returned None", 0),
@@ -350,6 +390,9 @@ WRONG = {
         (counts_all_right, "*and* B has wrong", "*and* B has wrong", 0),
         (b_minus_a, "wrong sign", "wrong sign", 1 / 5),
         (in_percent, "in percent", "in percent", 0),
+        (only_called_positive, "*calls positive*", "*calls positive*", 1 / 5),
+        (never_negative, "wrong sign", "wrong sign", 3 / 5),
+        (two_digits, "are rounded", "are rounded", None),
         (no_counts, "there is no 'only_a_right'", "there is no 'only_a_right'", 0),
     ],
     "explain_gap": [
@@ -357,7 +400,8 @@ WRONG = {
         (rates_of_b, "specificity of B", "specificity of B", 1 / 4),
         (difference_of_shares, "difference of the two prevalences", "difference of the two prevalences", 0),
         (gap_of_b, "wrong sign", "wrong sign", 0),
-        (one_half_at_both, None, "The gap is wrong", 1 / 2),
+        (one_half_at_both, "need not be 0.5", "need not be 0.5", 1 / 2),
+        (three_digits, "are rounded", "are rounded", None),
         (a_list, "should return a dict", "should return a dict", 0),
     ],
 }

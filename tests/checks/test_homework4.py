@@ -130,3 +130,13 @@ def test_a_half_solved_notebook_runs_from_top_to_bottom(missing, tmp_path, monke
 def test_other_right_answers_pass(name, right, outcome_of):
     result = outcome_of(check_of(name), right)
     assert result.status == "correct", result.hint
+
+
+def test_a_classifier_can_lie_inside_of_another_module(outcome_of):
+    def by_getattr(model, classifier):
+        model.requires_grad_(False)
+        getattr(model, classifier).requires_grad_(True)
+
+    result = outcome_of(homework4.check_freeze_backbone, by_getattr)
+    assert result.status == "incorrect"
+    assert "no attribute 'top.1'" in result.hint
