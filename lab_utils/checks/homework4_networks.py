@@ -119,10 +119,10 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
             own = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
             for tensor in own if isinstance(own, (list, tuple)) else [own]:
                 report["entries"] += 1
-                if id(tensor) in known:  # a copy, or its `.data`, gets no gradient: an optimizer does not move it
-                    tensor.data.add_(step)
-                elif not isinstance(tensor, Tensor):
+                if not isinstance(tensor, Tensor):
                     report["strange"] = type(tensor).__name__
+                elif id(tensor) in known:  # a copy, or the `.data`, gets no gradient: no optimizer would move it
+                    tensor.data.add_(step)
     moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
     learns = {name: bool(parameter.requires_grad) for name, parameter in model.named_parameters()}
     return report | {"moved": {name: float(change.mean()) for name, change in moved.items()}, "learns": learns}
