@@ -58,7 +58,8 @@ def stamp_cell(lab: str, course: Course) -> str:
 def deadline_text(homework: Homework) -> str:
     """Say in Markdown when a homework is due, and what lateness costs."""
     late = homework.late
-    grace = f"{late.grace.total_seconds() / 60:g} minutes"
+    minutes = late.grace.total_seconds() / 60
+    grace = f"{minutes:g} minute{'' if minutes == 1 else 's'}"
     cost = {
         "none": "Work that comes later counts in full.",
         "zero": "Work that comes later counts nothing.",

@@ -1,6 +1,7 @@
 """The class in numbers: how hard each question was, how well it tells students apart, which mistakes are common."""
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,10 +89,14 @@ def discrimination(points: np.ndarray, rest: np.ndarray) -> tuple[float | None, 
     return float(np.corrcoef(points, rest)[0, 1]), ""
 
 
+_VALUE = re.compile(r"\b\d+\.\d+\b")
+
+
 def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
     """Return hints and remarks of graded submissions by the number of students who got them, the most common first.
 
-    A student counts once for a hint, however many cases gave it.
+    A student counts once for a hint, however many cases gave it. Hints that differ only in a measured value ("The
+    AUROC is 0.61") are one; what is shown is the first of them, with the values left out.
     """
     found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for standing in standings:
@@ -103,7 +108,7 @@ def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
             hints = [case.hint for case in answer.found.cases if case.status != PASSED] or [answer.found.hint]
             for hint in hints:
                 if hint.strip():
-                    found[answer.question.name, " ".join(hint.split())][standing.student] = None
+                    found[answer.question.name, _VALUE.sub("...", " ".join(hint.split()))][standing.student] = None
         for remark in standing.result.remarks:
             found["remark", remark.title][standing.student] = None
     mistakes = [Mistake(where, text, tuple(students)) for (where, text), students in found.items()]

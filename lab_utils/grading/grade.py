@@ -106,12 +106,8 @@ def load_key(folder: Path, root: Path, homework: str) -> Key:
     labels, groups = read_labels(labels_file)
     secret = hashlib.sha256()
     # Whatever changes a grade changes the key: questions, cases, labels, and the grader itself.
-    for path in [
-        root / f"solutions/{homework}.toml",
-        cases_file,
-        labels_file,
-        *sorted((KIT / "lab_utils").rglob("*.py")),
-    ]:
+    grader = [path for name in ("grading", "checks") for path in sorted((KIT / "lab_utils" / name).rglob("*.py"))]
+    for path in [root / f"solutions/{homework}.toml", cases_file, labels_file, *grader]:
         secret.update(path.read_bytes())
     return Key(assignment, module.CASES, labels, groups, secret.digest())
 
@@ -160,11 +156,15 @@ def _grade_all(entries: list[dict[str, Any]], folder: Path, key: Key, workers: i
     problems: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(entries), desc="grade", unit="student") as bar:
         running = {pool.submit(work, entry): entry["student"] for entry in entries}
-        for done in as_completed(running):
-            if error := done.exception():
-                problems[running[done]] = f"{type(error).__name__}: {error}"
-                traceback.print_exception(error)
-            bar.update()
+        try:
+            for done in as_completed(running):
+                if error := done.exception():
+                    problems[running[done]] = f"{type(error).__name__}: {error}"
+                    traceback.print_exception(error)
+                bar.update()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)  # those at work come to their end, nobody else begins
+            raise
     return dict(sorted(problems.items()))
 
 

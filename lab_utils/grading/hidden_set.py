@@ -16,7 +16,8 @@ def hidden_images(folder: Path, homework: str, *, new: bool = False) -> tuple[by
     images, labels = folder / f"{homework}_images.npz", folder / f"{homework}_labels.csv"
     drawn = new or not (images.is_file() and labels.is_file())
     if drawn:
-        labels.unlink(missing_ok=True)  # so that labels which are there always belong to the images
+        if labels.is_file():  # so that labels which are there always belong to the images; nothing is lost
+            labels.replace(labels.with_name(f"{homework}_labels_of_an_older_set.csv"))
         hidden = draw_test_set(new_seed())
         write_images(images, hidden)
         write_labels(labels, hidden)

@@ -123,12 +123,13 @@ def _bubblewrap(submission: Path, slot: int, limits: Limits) -> list[str]:
         line += [word for cap in ("SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{cap}")]
     else:
         line += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"]
-    line += _system() + _python_folders()
+    line += _system()
+    for folder in ("/tmp", HOME):  # before the Python folders, which may lie below them
+        line += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", folder]
+    line += _python_folders()
     line += _readable(KIT / "lab_utils", "/kit/lab_utils") + _readable(KIT / "data", "/kit/data")
     line += ["--tmpfs", "/kit/data/cache"] if (KIT / "data/cache").is_dir() else []
     line += _readable(submission.resolve(), SUBMISSION)
-    for folder in ("/tmp", HOME):
-        line += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", folder]
     line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/dev/shm"]
     # Folders that bubblewrap makes are in memory, without a limit, and belong to whoever runs it: no more files there.
     made = ["/", "/dev", *(["/kit/data/cache"] if "/kit/data/cache" in line else [])]

@@ -34,6 +34,7 @@ class Collected:
         penalty: fraction in [0, 1] of the points reached that is taken off.
         flags: sentences for the instructor.
         folder: of the exported files, below the working folder, or "".
+        open: whether the student's deadline was still to come.
     """
 
     student: str
@@ -48,6 +49,7 @@ class Collected:
     penalty: float = 0.0
     flags: tuple[str, ...] = ()
     folder: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class Standing:
 
     @property
     def complete(self) -> bool:
-        """Whether the points of every question are known, and are those of the commit that was collected."""
-        return not self.stale and all(answer.points is not None for answer in self.answered)
+        """Whether the deadline is over, and all points of the commit that was collected are known."""
+        return not self.stale and not self.collected.open and all(answer.points is not None for answer in self.answered)
 
     @property
     def known(self) -> bool:

@@ -126,3 +126,14 @@ def test_hints_of_questions_without_cases_count_too():
 
 def test_answers_to_mark_are_counted_by_question():
     assert waiting([standing(1, 0, 0, 3), standing(2, 0, 0), standing(3, 0, 0)]) == {"A2": 2}
+
+
+def test_hints_that_differ_only_in_a_measured_value_are_one_mistake():
+    def low(number, value):
+        hint = f"The AUROC is {value}; a trained network reaches 0.65."
+        result = Result(f"s{number}", "x", "n", GRADED, (QuestionResult("A1", 0, 4, GRADED, hint=hint),))
+        return stand(Collected(f"s{number}", sha="x"), result, {}, HOMEWORK)
+
+    (mistake,) = common_mistakes([low(1, 0.61), low(2, 0.58)])
+    assert mistake.text == "The AUROC is ...; a trained network reaches ...."
+    assert mistake.students == ("s1", "s2")

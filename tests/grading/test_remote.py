@@ -491,3 +491,17 @@ def test_a_course_below_usr_is_hidden(monkeypatch, tmp_path):
     monkeypatch.setattr("lab_utils.grading.isolation.KIT", Path("/usr/local/course"))
     line, _ = command(tmp_path, 0, Limits(), FULL)
     assert line[line.index("/usr/local/course") - 1] == "--tmpfs"
+
+
+def test_an_environment_below_tmp_can_be_used(monkeypatch, tmp_path):
+    import sys
+
+    (tmp_path / "venv").symlink_to(sys.prefix)
+    (tmp_path / "submission").mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/bin/python"))
+    with Sandbox(tmp_path / "submission") as sandbox:
+        source = f"import numpy, os\ndef answer():\n    return numpy.__file__, os.listdir({str(tmp_path)!r})"
+        file, seen = Remote(sandbox, [source], "answer", "", seconds=30)()
+    assert file.startswith(str(tmp_path / "venv"))
+    assert seen == ["venv"]

@@ -129,3 +129,9 @@ def test_a_broken_result_is_named(tmp_path):
     (tmp_path / "results" / "s1.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"s1\.json"):
         read_results(tmp_path, (Collected("s1"), Collected("s2")))
+
+
+def test_before_the_own_deadline_is_over_nothing_is_final():
+    found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, NOT_ATTEMPTED))
+    assert stand(Collected("s1", sha="x"), found, {}, HOMEWORK).complete
+    assert not stand(Collected("s1", sha="x", open=True), found, {}, HOMEWORK).complete
