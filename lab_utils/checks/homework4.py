@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lab_utils.checks import outcome
 from lab_utils.checks.homework4_data import Data, Unlabelled, load
-from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, write_predictions
+from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, probabilities, write_predictions
 from lab_utils.checks.homework4_freezing import FREEZE_BACKBONE, OPTIMIZER_PARAMETERS, TRAIN_MODE
 from lab_utils.checks.homework4_numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
 from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
@@ -31,6 +31,7 @@ __all__ = [
     "check_prepare",
     "check_train_mode",
     "load",
+    "probabilities",
     "write_predictions",
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lab_utils.atomic import write_text
 
@@ -21,6 +22,43 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 def file_path() -> Path:
     """Return where the file belongs: beside the notebook, or in the folder LAB_RESULTS where that is set."""
     return Path(os.environ.get("LAB_RESULTS", "") or Path.cwd()) / FILE
+
+
+def probabilities(returned: Any, counts: Mapping[str, int], name: str) -> dict[str, NDArray[np.float64]]:
+    """Return what a function of the student predicts, as arrays, so that all that follows can use it.
+
+    Args:
+        returned: what came back: part to the probability of each of its images.
+        counts: part to its number of images.
+        name: of the function.
+
+    Returns:
+        Part to probabilities in [0, 1], (images,).
+
+    Raises:
+        ValueError: if something else came back.
+    """
+    if not isinstance(returned, Mapping) or set(counts) - set(returned):
+        got = f"the names {sorted(map(str, returned))}" if isinstance(returned, Mapping) else type(returned).__name__
+        raise ValueError(
+            f"Expected `{name}` to return a dict with the names {', '.join(counts)}, got {got}. Return the "
+            "probabilities for each name of `pictures`."
+        )
+    found = {}
+    for part, count in counts.items():
+        values = returned[part].detach().cpu() if isinstance(returned[part], Tensor) else returned[part]
+        found[part] = np.asarray(values, dtype=np.float64)
+        if found[part].shape != (count,):
+            raise ValueError(
+                f"Expected `{name}` to return one probability for each of the {count} images of {part!r}, shape "
+                f"({count},), got shape {found[part].shape}. Predict the images of `pictures`; return one column."
+            )
+        if not ((found[part] >= 0) & (found[part] <= 1)).all():
+            raise ValueError(
+                f"Expected `{name}` to return probabilities from 0 to 1, got {found[part].min():.3g} to "
+                f"{found[part].max():.3g} for {part!r}. Take the softmax of the logits, over the classes."
+            )
+    return found
 
 
 def write_predictions(columns: Mapping[str, Any], images: int) -> Path | None:
@@ -109,6 +147,11 @@ def describe(path: Path, images: int) -> tuple[bool, str]:
     constant = [name for name, values in table.items() if np.ptp(values) == 0]
     if constant:
         return False, f"All probabilities of {constant[0]} are the same: this network says nothing."
+    if classes := [name for name, values in table.items() if set(values) <= {0.0, 1.0}]:
+        return (
+            False,
+            f"{classes[0]} holds only 0 and 1: these are classes. Write the probabilities, they rank the images.",
+        )
     rest = f" Still missing: {', '.join(missing)}." if missing else " All four columns are there."
     return not missing, f"The form is right: {images} images.{rest} Commit the file beside your notebook."
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from lab_utils.checks import homework4_file
-from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, read_predictions, write_predictions
+from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,36 @@ def test_describe_tells_a_file_that_is_no_text(folder):
 
 def test_only_one_name_for_the_file():
     assert homework4_file.file_path().name == "homework4_predictions.csv"
+
+
+def test_classes_in_place_of_probabilities_are_told():
+    path = write_predictions(four() | {COLUMNS[1]: np.array([0.0, 1.0, 1.0])}, 3)
+    assert describe(path, 3) == (
+        False,
+        "model_1_fixed holds only 0 and 1: these are classes. Write the probabilities, they rank the images.",
+    )
+
+
+def test_probabilities_come_back_as_arrays_also_from_a_tensor_with_gradient():
+    found = probabilities({"val": torch.tensor([0.25, 1.0], requires_grad=True), "more": 1}, {"val": 2}, "f")
+    assert list(found) == ["val"]
+    assert found["val"].dtype == np.float64
+    assert found["val"].tolist() == [0.25, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (None, "got NoneType"),
+        (np.zeros(3), "got ndarray"),
+        ({"val": [0.5] * 3}, r"got the names \['val'\]"),
+        ({"val": [0.5] * 3, "test": [0.5] * 3}, r"each of the 2 images of 'test', shape \(2,\), got shape \(3,\)"),
+        ({"val": [[0.5, 0.5]] * 3, "test": [0.5] * 2}, "return one column"),
+        ({"val": [-3.0, 0.5, 4.0], "test": [0.5] * 2}, "got -3 to 4 for 'val'. Take the softmax"),
+        ({"val": [0.5, np.nan, 0.5], "test": [0.5] * 2}, "from 0 to 1"),
+    ],
+)
+def test_other_predictions_are_refused_with_what_is_wrong(returned, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        probabilities(returned, {"val": 3, "test": 2}, "fine_tune_and_predict")
+    assert "`fine_tune_and_predict`" in str(caught.value)
