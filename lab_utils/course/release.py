@@ -21,7 +21,8 @@ from lab_utils.course.leaks import tree_leaks
 from lab_utils.course.settings import Course, read_course
 
 COPIED = ("requirements.txt", "constraints.txt", "LICENSE", "data/bands.json", "data/results", "data/weights")
-ONLY_FOR_INSTRUCTORS = ("lab_utils/grading", "lab_utils/course")
+ONLY_FOR_INSTRUCTORS = tuple(f"lab_utils/{name}" for name in ("collecting", "course", "feedback", "grading"))
+ONLY_FOR_INSTRUCTORS += ("lab_utils/instructor.py",)
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -85,7 +86,7 @@ def _kit(root: Path) -> list[Path]:
     """Return the modules of the package that students get."""
     left_out = [root / name for name in ONLY_FOR_INSTRUCTORS]
     modules = [path for path in _files(root / "lab_utils") if path.suffix == ".py"]
-    return [path for path in modules if not any(folder in path.parents for folder in left_out)]
+    return [path for path in modules if not any(other in (path, *path.parents) for other in left_out)]
 
 
 def _copied(root: Path) -> Iterator[Path]:

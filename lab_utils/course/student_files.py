@@ -128,7 +128,7 @@ def pyproject(text: str) -> str:
     kept = ("[build-system]", "[project]", "[tool.setuptools]")
     sections = re.split(r"\n(?=\[)", text.strip())
     lines = "\n\n".join(section.strip() for section in sections if section.startswith(kept)).splitlines()
-    return "\n".join(line for line in lines if "lab_utils.grading" not in line and not line.startswith("#")) + "\n"
+    return "\n".join(line for line in lines if "lab_utils.feedback" not in line and not line.startswith("#")) + "\n"
 
 
 def _dates(homework: Homework) -> list[str]:

@@ -1,1 +1,1 @@
-"""The instructor's side of a homework: collect, grade, feedback. Nothing in the labs needs it."""
+"""Run submissions in a sandbox and reach verdicts. For instructors; no lab needs it."""

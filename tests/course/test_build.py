@@ -323,7 +323,7 @@ def test_building_waits_for_no_torch(course):
     script = (
         "import sys; from lab_utils.__main__ import main\n"
         "assert main(['build', '--check', '--root', sys.argv[1]]) == 0\n"
-        "import lab_utils.grading.collect\n"
+        "import lab_utils.collecting.collect\n"
         "assert 'torch' not in sys.modules, 'torch'"
     )
     write(course[0], "00_a", EXERCISE)

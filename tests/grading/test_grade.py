@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lab_utils.feedback.feedback import feedback
 from lab_utils.grading import grade as grade_module
-from lab_utils.grading.feedback import feedback
 from lab_utils.grading.grade import grade
 from lab_utils.grading.isolation import FULL, NONE, Isolation, isolation
 from lab_utils.grading.result import MISSING, read_result

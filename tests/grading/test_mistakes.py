@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.grading.likeness import read_cells
+from lab_utils.feedback.likeness import read_cells
 from lab_utils.grading.mistakes import GIVEN_ALL, NEW_CONV, NOT_NORMALISED, TRAINS_FROZEN, find_mistakes
 
 ROOT = Path(__file__).resolve().parents[2]

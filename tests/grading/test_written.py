@@ -15,7 +15,7 @@ from lab_utils.grading.written import (
     update_written,
     write_written,
 )
-from tests.grading.made_up import make_assignment
+from tests.feedback.made_up import make_assignment
 
 STUDENTS = ["s1", "s2", "007"]
 

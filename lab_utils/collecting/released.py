@@ -1,0 +1,113 @@
+"""What students were given: files that are still as released are no work."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab_utils.atomic import write_text
+from lab_utils.collecting.git import GitError
+from lab_utils.collecting.mirror import Commit, Entry, blobs, files
+from lab_utils.grading.assignment import read_assignment
+
+FILE = "released.json"
+LARGEST = 64 * 2**20  # bytes of a notebook that is looked into; a larger one counts as work
+
+
+@dataclass(frozen=True)
+class Released:
+    """The notebooks of all releases of a course.
+
+    Attributes:
+        homework: its name.
+        paths: of the notebooks, such as "labs/homework4.ipynb".
+        shas: of their contents, as Git names them.
+        functions: that the homework asks for.
+    """
+
+    homework: str
+    paths: frozenset[str]
+    shas: frozenset[str]
+    functions: tuple[str, ...] = ()
+
+    def counts(self, mirror: Path, seconds: float) -> Callable[[Commit], bool]:
+        """Return whether a commit of `mirror` holds work on the homework: its notebook or predictions, not as released.
+
+        The function that is returned raises a `GitError` when it is called later than `seconds` from now: nobody's
+        history of huge folders holds up a class.
+        """
+        known: dict[str, bool] = {}
+        end = time.monotonic() + seconds
+
+        def holds_work(commit: Commit) -> bool:
+            if time.monotonic() > end:
+                raise GitError(f"looking through its history took more than {seconds:g} s")
+            if commit.tree not in known:
+                known[commit.tree] = any(self._is_work(entry, mirror, known) for entry in files(mirror, commit.tree))
+            return known[commit.tree]
+
+        return holds_work
+
+    def _is_work(self, entry: Entry, mirror: Path, known: dict[str, bool]) -> bool:
+        path = entry.path.decode("utf-8", "replace")
+        if entry.sha in self.shas or ".ipynb_checkpoints/" in path:
+            return False
+        if path in self.paths:
+            return path == f"labs/{self.homework}.ipynb"  # else it is work on another lab
+        if path.endswith(f"{self.homework}_predictions.csv"):
+            return True
+        if not path.lower().endswith(".ipynb") or not entry.mode.startswith("100"):
+            return False
+        if entry.sha not in known:
+            known[entry.sha] = Path(path).stem == self.homework or self._defines(entry, mirror)
+        return known[entry.sha]
+
+    def _defines(self, entry: Entry, mirror: Path) -> bool:
+        """Say whether a notebook of any name has at least half of the functions, as grading asks of it, too."""
+        if entry.size > LARGEST:
+            return True
+        (content,) = blobs(mirror, [entry.sha])
+        found = [name for name in self.functions if re.search(rf"\b{name}\b".encode(), content)]
+        return 2 * len(found) >= len(self.functions)
+
+
+def read_released(root: Path, folder: Path, homework: str) -> Released:
+    """Return what earlier releases noted, and the labs as they are now.
+
+    Raises:
+        ValueError: if the notes cannot be read.
+    """
+    notes = _notes(folder)
+    for path in sorted((root / "labs").glob("*.ipynb")):
+        notes.setdefault(f"labs/{path.name}", []).append(blob_name(path.read_bytes()))
+    questions = root / "solutions" / f"{homework}.toml"
+    functions = [q.function for q in read_assignment(questions).of_kind("function")] if questions.is_file() else []
+    shas = frozenset(sha for names in notes.values() for sha in names)
+    return Released(homework, frozenset(notes), shas, tuple(functions))
+
+
+def note_release(release: Path, folder: Path) -> None:
+    """Add the notebooks of a release to the notes in the instructor's folder."""
+    notes = _notes(folder)
+    for path in sorted((release / "labs").glob("*.ipynb")):
+        name = f"labs/{path.name}"
+        notes[name] = sorted({*notes.get(name, []), blob_name(path.read_bytes())})
+    write_text(folder / FILE, json.dumps(notes, indent=1) + "\n")
+
+
+def blob_name(content: bytes) -> str:
+    """Return the name that Git gives to a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _notes(folder: Path) -> dict[str, list[str]]:
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        return {str(name): list(map(str, shas)) for name, shas in json.loads(path.read_text("utf-8")).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"Expected the notes of a release in {path}, got {error}. Release again.") from error

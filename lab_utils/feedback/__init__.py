@@ -1,0 +1,1 @@
+"""Pages for students and for the instructor, and the gradebook. For instructors; no lab needs it."""

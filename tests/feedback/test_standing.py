@@ -1,0 +1,137 @@
+"""Points nobody knows are not 0, marks outrank, penalties come off what was reached."""
+
+import json
+
+import pytest
+
+from lab_utils.feedback.standing import UNGRADED, Collected, homework_name, read_collected, read_results, stand
+from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.result import CRASHED, GRADED, INVALID, MISSING, NOT_ATTEMPTED, WAITING, QuestionResult, Result
+from lab_utils.grading.written import Mark
+
+HOMEWORK = Assignment(
+    "h",
+    "H",
+    (Question("A1", "one", 4, "function", function="f"), Question("A2", "two", 6, "written", rubric=("all",))),
+)
+
+
+def result(*questions, status=GRADED, sha="x"):
+    return Result("s1", sha, "n", status, questions)
+
+
+def test_known_points_add_up_and_the_penalty_comes_off_what_was_reached():
+    found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, WAITING))
+    standing = stand(Collected("s1", sha="x", penalty=0.15), found, {"A2": Mark("s1", "A2", "t", 4.5)}, HOMEWORK)
+    assert (standing.raw, standing.lost, standing.total) == (7.5, 1.12, 6.38)
+    assert standing.complete
+
+
+def test_a_waiting_answer_has_no_points_and_the_total_is_not_complete():
+    found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, WAITING))
+    standing = stand(Collected("s1", sha="x"), found, {"A2": Mark("s1", "A2", "t", None, "later")}, HOMEWORK)
+    assert [answer.points for answer in standing.answered] == [3, None]
+    assert standing.answered[1].comment == "later"
+    assert (standing.total, standing.complete, standing.known) == (3, False, True)
+
+
+@pytest.mark.parametrize("status", [CRASHED, NOT_ATTEMPTED, MISSING])
+def test_a_failed_run_keeps_its_status_and_a_mark_outranks_it(status):
+    found = result(QuestionResult("A1", 0, 4, status), QuestionResult("A2", 0, 6, NOT_ATTEMPTED))
+    first, second = stand(Collected("s1"), found, {}, HOMEWORK).answered
+    assert (first.points, first.status, second.points, second.status) == (0, status, 0, NOT_ATTEMPTED)
+    marks = {"A1": Mark("s1", "A1", points=1), "A2": Mark("s1", "A2", points=2)}  # shown in person, say
+    first, second = stand(Collected("s1"), found, marks, HOMEWORK).answered
+    assert (first.points, first.status, second.points, second.status) == (1, GRADED, 2, GRADED)
+
+
+def test_collected_but_not_graded_is_not_zero():
+    standing = stand(Collected("s1", sha="x", folder="submissions/s1"), None, {}, HOMEWORK)
+    assert (standing.status, standing.known, standing.complete) == (UNGRADED, False, False)
+    assert "not been graded" in standing.message
+    assert [answer.points for answer in standing.answered] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("no commit", "nothing was pushed"), ("unreachable", "could not be fetched"), ("on the moon", "on the moon")],
+)
+def test_nothing_collected_is_missing_and_says_why(status, words):
+    standing = stand(Collected("s1", status=status), None, {}, HOMEWORK)
+    assert (standing.status, standing.total, standing.complete) == (MISSING, 0, True)
+    assert words in standing.message
+    assert {answer.status for answer in standing.answered} == {MISSING}
+
+
+def test_an_invalid_notebook_says_so_in_every_question():
+    standing = stand(Collected("s1", sha="x"), Result("s1", "x", "", INVALID, (), message="no JSON"), {}, HOMEWORK)
+    assert (standing.status, standing.message) == (INVALID, "no JSON")
+    assert {answer.status for answer in standing.answered} == {INVALID}
+
+
+def test_points_of_another_commit_are_not_complete():
+    found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, NOT_ATTEMPTED), sha="old")
+    assert stand(Collected("s1", sha="old"), found, {}, HOMEWORK).complete
+    standing = stand(Collected("s1", sha="new"), found, {}, HOMEWORK)
+    assert standing.stale
+    assert not standing.complete
+
+
+def test_a_question_that_the_result_does_not_know_is_not_graded_yet():
+    standing = stand(Collected("s1", sha="x"), result(QuestionResult("A1", 3, 4, GRADED)), {}, HOMEWORK)
+    assert (standing.answered[1].points, standing.answered[1].status) == (None, UNGRADED)
+
+
+def write(path, *students, **more):
+    path.write_text(json.dumps({"homework": "homework4", "students": list(students)} | more), "utf-8")
+
+
+def test_collected_is_read_in_order_and_fields_it_may_get_later_are_left_out(tmp_path):
+    path = tmp_path / "collected.json"
+    write(path, {"student": "b", "flags": ["late"], "penalty": 0.5, "new": 1}, {"student": "A"})
+    assert read_collected(path) == (Collected("b", flags=("late",), penalty=0.5), Collected("A"))
+    assert homework_name(path) == "homework4"
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a\\b", ".x", "class", "Class", "a\0b", "x" * 101])
+def test_identifiers_that_cannot_be_files_are_refused(tmp_path, name):
+    write(tmp_path / "c.json", {"student": name})
+    with pytest.raises(ValueError, match="identifiers of students"):
+        read_collected(tmp_path / "c.json")
+
+
+def test_identifiers_that_one_file_would_hold_are_refused(tmp_path):
+    write(tmp_path / "c.json", {"student": "ada"}, {"student": "Ada"})
+    with pytest.raises(ValueError, match="each once"):
+        read_collected(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"students": 3}', '{"homework": "h", "students": [3]}'])
+def test_a_file_that_is_not_ours_is_refused(tmp_path, text):
+    (tmp_path / "c.json").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match="Collect again"):
+        read_collected(tmp_path / "c.json")
+
+
+def test_a_penalty_above_one_is_refused(tmp_path):
+    write(tmp_path / "c.json", {"student": "s1", "penalty": 20})
+    with pytest.raises(ValueError, match="penalties from 0 to 1"):
+        read_collected(tmp_path / "c.json")
+
+
+def test_nothing_collected_yet_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="lab_utils collect"):
+        read_collected(tmp_path / "c.json")
+
+
+def test_a_broken_result_is_named(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "s1.json").write_text("{", "utf-8")
+    with pytest.raises(ValueError, match=r"s1\.json"):
+        read_results(tmp_path, (Collected("s1"), Collected("s2")))
+
+
+def test_before_the_own_deadline_is_over_nothing_is_final():
+    found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, NOT_ATTEMPTED))
+    assert stand(Collected("s1", sha="x"), found, {}, HOMEWORK).complete
+    assert not stand(Collected("s1", sha="x", open=True), found, {}, HOMEWORK).complete
