@@ -117,7 +117,8 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
     if hasattr(returned, "__iter__") and not isinstance(returned, (str, Tensor)):
         for entry in list(returned):
             own = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
-            for tensor in own if isinstance(own, (list, tuple)) else [own]:
+            several = hasattr(own, "__iter__") and not isinstance(own, (str, Tensor))
+            for tensor in list(own) if several else [own]:
                 report["entries"] += 1
                 if not isinstance(tensor, Tensor):
                     report["strange"] = type(tensor).__name__

@@ -446,6 +446,10 @@ def as_groups(model):
     return [{"params": learning[:1], "lr": 0.1}, {"params": learning[1:]}]
 
 
+def as_a_group_with_a_generator(model):
+    return [{"params": filter(lambda parameter: parameter.requires_grad, model.parameters())}]
+
+
 def in_tensors(labels, probs_a, probs_b, threshold):
     return {
         key: torch.tensor(float(value))
@@ -458,6 +462,6 @@ RIGHT = {
     "first_conv": [by_einsum],
     "freeze_backbone": [by_identity],
     "train_mode": [whole_parts_in_eval],
-    "optimizer_parameters": [as_a_generator, as_groups],
+    "optimizer_parameters": [as_a_generator, as_groups, as_a_group_with_a_generator],
     "paired_difference": [in_tensors],
 }
