@@ -53,9 +53,9 @@ def explain_mode(report: Mapping[str, Any], plan: Plan) -> None:
         deep = any(not training[name] for name in frozen)
         raise Wrong(
             "A part of the network was frozen. After your function and one pass of images the running mean of a frozen "
-            "batch norm has changed: `model.train()` alone over a frozen backbone does that. This mistake stood in all "
-            "of five real notebooks. In which mode does batch norm keep its statistics?"
-            + (" Batch norms also sit deep inside of blocks." if deep else "")
+            "batch norm has changed: `model.train()` alone over a frozen backbone does that, and so does "
+            "`model.train()` after `eval()`. This mistake stood in all of five real notebooks. In which mode does "
+            "batch norm keep its statistics?" + (" Batch norms also sit deep inside of blocks." if deep else "")
         )
     if any(training[name] for name in frozen):
         raise Wrong(

@@ -116,7 +116,7 @@ def probe_optimizer(student: Callable[..., Any], plan: dict[str, Any], step: flo
     report: dict[str, Any] = {"kind": type(returned).__name__, "entries": 0, "strange": ""}
     if hasattr(returned, "__iter__") and not isinstance(returned, (str, Tensor)):
         for entry in list(returned):
-            own = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
+            own: Any = entry.get("params") if isinstance(entry, dict) else [entry]  # groups of parameters are fine too
             several = hasattr(own, "__iter__") and not isinstance(own, (str, Tensor))
             for tensor in list(own) if several else [own]:
                 report["entries"] += 1

@@ -167,7 +167,9 @@ def _crashed(name: str, student: Function, error: BaseException) -> Outcome:
 
 
 def _unusable(name: str, returned: list[object], error: BaseException) -> str:
-    kind = type(returned[-1]).__name__ if returned else "nothing"
+    if not returned:
+        return _shorten(f"`{name}` cannot be called: {error}. Keep its arguments as the text has them.")
+    kind = type(returned[-1]).__name__
     return _shorten(
         f"`{name}` returned a {kind} that the check cannot use ({type(error).__name__}: {error}). "
         "Look at the type and shape that the text asks for."

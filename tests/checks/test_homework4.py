@@ -140,3 +140,10 @@ def test_a_classifier_can_lie_inside_of_another_module(outcome_of):
     result = outcome_of(homework4.check_freeze_backbone, by_getattr)
     assert result.status == "incorrect"
     assert "no attribute 'top.1'" in result.hint
+
+
+def test_a_function_with_other_arguments_is_told_so(outcome_of):
+    result = outcome_of(homework4.check_choose_models, lambda number: ("resnet18", "cbr_tiny"))
+    assert result.status == "incorrect"
+    assert "cannot be called" in result.hint
+    assert "missing 1 required positional argument: 'number'" in result.hint
