@@ -129,8 +129,10 @@ def running(
             _stop(process)
             guard.join()
             process.stdout.close()
-        if reasons or process.returncode:
-            raise GitError(reasons[0] if reasons else _complaint(said, arguments[0]))
+        if reason := reasons[0] if reasons else _passed(packs, said):  # also by what came between two looks
+            raise GitError(reason)
+        if process.returncode:
+            raise GitError(_complaint(said, arguments[0]))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -167,14 +169,16 @@ def _guard(
     """Stop the command when it passes a limit, and say which in `reasons`."""
     end = time.monotonic() + seconds
     while not over.wait(0.05):
-        if time.monotonic() > end:
-            reasons.append(f"no answer within {seconds:.0f} s")
-        elif packs is not None and _bytes_in(packs[0]) > packs[1]:
-            reasons.append(f"larger than {packs[1] >> 20} MiB")
-        elif os.fstat(said.fileno()).st_size > 1 << 20:
-            reasons.append("more than 1 MiB of messages")
-        if reasons:
+        if reason := f"no answer within {seconds:.0f} s" if time.monotonic() > end else _passed(packs, said):
+            reasons.append(reason)
             return _stop(process)
+
+
+def _passed(packs: tuple[Path, int] | None, said: IO[bytes]) -> str:
+    """Return which limit on size was passed, or ""."""
+    if packs is not None and _bytes_in(packs[0]) > packs[1]:
+        return f"larger than {packs[1] >> 20} MiB"
+    return "more than 1 MiB of messages" if os.fstat(said.fileno()).st_size > 1 << 20 else ""
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

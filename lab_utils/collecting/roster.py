@@ -17,7 +17,7 @@ OPTIONAL = ("extension", "commit")
 PUSH_COLUMNS = ("student", "sha", "pushed_at")
 
 _STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file names on Windows
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|class", re.IGNORECASE)  # Windows; the class page
 _INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
 _SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
@@ -70,7 +70,8 @@ def read_roster(path: Path) -> list[Student]:
         if not _STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
             raise ValueError(
                 f"Expected student in {where} to be made of letters A-Z, digits, '.', '_' and '-', not beginning or "
-                f"ending with '.', because files are named after it; got {name!r}. Choose another identifier."
+                f"ending with '.', and neither 'class' nor a device of Windows such as 'nul', because files are named "
+                f"after it; got {name!r}. Choose another identifier."
             )
         key = name.casefold()  # some file systems cannot tell Ann from ann
         if key in lines:

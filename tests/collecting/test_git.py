@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lab_utils.collecting import git as module
 from lab_utils.collecting.git import GitError, environment, git
 from lab_utils.collecting.mirror import fetch
 from tests.collecting import repositories
@@ -102,6 +103,14 @@ def test_git_itself_refuses_other_protocols_should_one_come_through(mirror, tmp_
 
 
 def test_a_repository_that_is_too_large_is_stopped(repo, mirror):
+    (repo / "noise.bin").write_bytes(os.urandom(3 * MIB))
+    commit(repo, "a.txt", "a")
+    with pytest.raises(GitError, match="larger than 1 MiB"):
+        fetch(mirror, str(repo), seconds=20.0, most_bytes=MIB)
+
+
+def test_a_repository_that_comes_between_two_looks_is_too_large_all_the_same(repo, mirror, monkeypatch):
+    monkeypatch.setattr(module, "_guard", lambda *_: None)
     (repo / "noise.bin").write_bytes(os.urandom(3 * MIB))
     commit(repo, "a.txt", "a")
     with pytest.raises(GitError, match="larger than 1 MiB"):
