@@ -32,6 +32,7 @@ def add_commands(commands: "Commands") -> None:
     release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
     _add_folder(release)
+    _add_homework(release)
     _finish(release, _release, "print what was written as JSON")
     collect = _command(commands, "collect", "fetch the repositories of a class and choose the commit that counts")
     collect.formatter_class, collect.epilog = argparse.RawDescriptionHelpFormatter, deadline.__doc__
@@ -41,6 +42,7 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
     _add_folder(collect)
+    _add_homework(collect)
     _finish(collect, _collect, "print what was collected as JSON")
     grade = _command(commands, "grade", "grade what was collected, each in a sandbox; goes on where it stopped")
     grade.add_argument(
@@ -62,6 +64,9 @@ def _command(commands: "Commands", name: str, text: str) -> argparse.ArgumentPar
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="the instructor's working folder; default: grading/ in the course")
+
+
+def _add_homework(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--homework", default=HOMEWORK, help="which homework (%(default)s)")
 
 
@@ -98,10 +103,11 @@ def _release(arguments: argparse.Namespace) -> int:
     from lab_utils.collecting.released import note_release
     from lab_utils.course.release import release
     from lab_utils.course.settings import read_course, written_out
+    from lab_utils.grading.collected import FILE
     from lab_utils.grading.hidden_set import hidden_images
 
     name = arguments.homework
-    if arguments.new_test_set and (_folder(arguments) / "collected.json").is_file():
+    if arguments.new_test_set and (_folder(arguments) / FILE).is_file():
         raise ValueError(
             f"Expected --new-test-set before the first collect, but {_folder(arguments)} holds collected work: its "
             "predictions are for the old images, and with new labels they would be graded as chance. Rename that "
@@ -149,7 +155,6 @@ def _grade(arguments: argparse.Namespace) -> int:
         return grade(
             _folder(arguments),
             arguments.root,
-            homework=arguments.homework,
             students=arguments.students,
             workers=arguments.workers,
             trust=arguments.trust_submissions,

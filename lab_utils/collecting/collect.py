@@ -20,6 +20,8 @@ from lab_utils.collecting.collect_one import COLLECTED, Clock, Job, Record, coll
 from lab_utils.collecting.released import read_released
 from lab_utils.collecting.roster import read_pushes, read_roster
 from lab_utils.course.settings import homework_of, local_times, read_course
+from lab_utils.grading.collected import FILE
+from lab_utils.grading.lock import only_one
 
 
 def collect(
@@ -56,7 +58,7 @@ def collect(
     settings = homework_of(read_course(root / "course.toml"), homework)
     students = read_roster(roster)
     pushes = read_pushes(push_records) if push_records is not None else []
-    with ledger.only_one(folder):
+    with only_one(folder, "collect"):
         past, damaged = ledger.read_ledger(folder / "ledger.jsonl")
         if damaged:
             tqdm.write(f"{folder / 'ledger.jsonl'}: {damaged} damaged lines were passed over")
@@ -74,7 +76,7 @@ def collect(
         _flag_doubles(records)
         records.sort(key=lambda record: str(record["student"]))
         table = {"homework": homework, "students": records}
-        write_text(folder / "collected.json", json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     return records
 
 

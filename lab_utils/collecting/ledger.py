@@ -4,10 +4,8 @@ grading/ledger.jsonl is only ever appended to, one line for each fetch of each s
 anything is decided from it. A process that dies while it writes leaves half a line, which is passed over.
 """
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -69,35 +67,6 @@ def read_ledger(path: Path) -> tuple[list[Sighting], int]:
         except (ValueError, TypeError, KeyError):
             damaged += 1
     return sorted(sightings, key=lambda sighting: sighting.seen_at), damaged
-
-
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it when the process ends, however it ends.
-
-    Raises:
-        ValueError: if another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "collect.lock").open("a+b") as file:
-        try:
-            _lock(file.fileno())
-        except OSError as error:
-            raise ValueError(
-                f"Another collect is at work in {folder}. Wait until it is done, or name another folder with --folder."
-            ) from error
-        yield
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _last_byte(path: Path) -> bytes:

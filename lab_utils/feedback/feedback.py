@@ -13,14 +13,14 @@ from lab_utils.feedback.class_numbers import waiting
 from lab_utils.feedback.class_page import class_page
 from lab_utils.feedback.gradebook import write_gradebook, write_nbgrader
 from lab_utils.feedback.likeness import Alike, find_alike, read_cells, read_code
-from lab_utils.feedback.standing import Collected, Standing, homework_name, read_collected, read_results, stand
+from lab_utils.feedback.standing import Standing, read_results, stand
 from lab_utils.feedback.student_page import by_hand, student_page
 from lab_utils.grading.assignment import Assignment, read_assignment
+from lab_utils.grading.collected import FILE, Collected, homework_name, read_collected
 from lab_utils.grading.files import put
 from lab_utils.grading.result import GRADED
 from lab_utils.grading.written import NAME, Mark, update_written
 
-COLLECTED = "collected.json"
 _TOLD = {
     "by_hand": "points given by a person instead of the grader",
     "left_over": "pages of people who are not in the class any more, delete them",
@@ -45,17 +45,16 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
         FileNotFoundError: if nothing was collected, or the questions are missing.
         ValueError: if a file cannot be used; the message names it and the line.
     """
-    assignment = read_assignment(root / "solutions" / f"{homework_name(folder / COLLECTED)}.toml")
+    assignment = read_assignment(root / "solutions" / f"{homework_name(folder)}.toml")
     standings = read_standings(folder, assignment)
     dates = _dates(root, assignment.name)
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
-    dues = read_dues(folder / COLLECTED)
+    dues = {standing.student: _due(standing.collected) for standing in standings}
     alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
-        due, still_open = dues.get(standing.student, (None, False))
-        page = student_page(assignment, standing, due, still_open=still_open, rule=rule)
+        page = student_page(assignment, standing, dues[standing.student], rule=rule)
         put(folder / "feedback" / f"{standing.student}.html", page)
-    zone = next((due.tzinfo for due, _ in dues.values()), None)
+    zone = next((due.tzinfo for due in dues.values() if due), None)
     put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     if nbgrader:
@@ -78,7 +77,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
 
 def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     """Return where each student of collected.json stands; brings written.csv up to date on the way."""
-    students = read_collected(folder / COLLECTED)
+    students = read_collected(folder)
     results = read_results(folder, students)
     marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
     for mark in update_written(folder, assignment, [entry.student for entry in students], results):
@@ -86,18 +85,9 @@ def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
 
 
-def read_dues(path: Path) -> dict[str, tuple[datetime, bool]]:
-    """Return student -> (own deadline, whether it was not over at the last collect), of those who have one.
-
-    Raises:
-        ValueError: if a deadline is no time.
-    """
-    entries = json.loads(path.read_text("utf-8"))["students"]
-    return {
-        entry["student"]: (read_time(entry["due"], f"due of {entry['student']} in {path}"), bool(entry.get("open")))
-        for entry in entries
-        if entry.get("due")
-    }
+def _due(entry: Collected) -> datetime | None:
+    """Return the student's own deadline, or None where collected.json has none."""
+    return read_time(entry.due, f"due of {entry.student} in {FILE}") if entry.due else None
 
 
 def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:

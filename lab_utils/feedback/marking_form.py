@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from lab_utils.feedback.standing import homework_name, read_collected
 from lab_utils.grading.assignment import Assignment, read_assignment
+from lab_utils.grading.collected import homework_name, read_collected
 from lab_utils.grading.safe_text import shorten
 from lab_utils.grading.written import NAME, Mark, read_points, read_written, write_written
 
@@ -27,9 +27,9 @@ def marking_form(folder: Path | str, root: Path | str | None = None) -> "Marking
         ValueError: if written.csv cannot be used; the message names the line.
     """
     folder = Path(folder).resolve()
-    name = homework_name(folder / "collected.json")
+    name = homework_name(folder)
     assignment = read_assignment((folder.parent if root is None else Path(root)) / "solutions" / f"{name}.toml")
-    students = [entry.student for entry in read_collected(folder / "collected.json")]
+    students = [entry.student for entry in read_collected(folder)]
     if not (folder / NAME).is_file():
         raise FileNotFoundError(f"Expected {folder / NAME}, found no file. Run `python -m lab_utils grade` first.")
     return MarkingForm(folder / NAME, assignment, students)

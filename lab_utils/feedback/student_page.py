@@ -15,21 +15,13 @@ from lab_utils.grading.result import PASSED
 _METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def student_page(
-    assignment: Assignment,
-    standing: Standing,
-    due: datetime | None = None,
-    *,
-    still_open: bool = False,
-    rule: str = "",
-) -> bytes:
+def student_page(assignment: Assignment, standing: Standing, due: datetime | None = None, *, rule: str = "") -> bytes:
     """Return the page of one student. It shows what the student did and what to look at, never what was asked of it.
 
     Args:
         assignment: the questions.
         standing: the student's.
         due: the student's own deadline; its offset is that of all times on the page. None: not known.
-        still_open: whether it was not over when the repository was fetched.
         rule: of lateness, in words.
     """
     tasks = [
@@ -50,7 +42,6 @@ def student_page(
         collected=standing.collected,
         due="" if due is None else written_out(due),
         zone=None if due is None else due.tzinfo,
-        still_open=still_open,
         rule=rule,
         evidence=EVIDENCE.get(standing.collected.evidence, ""),
         tasks=tasks,

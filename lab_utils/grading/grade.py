@@ -18,12 +18,15 @@ from typing import Any
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
-from lab_utils.grading.assignment import Assignment, read_assignment
+from lab_utils.grading.assignment import read_assignment
+from lab_utils.grading.collected import FILE, Collected, homework_name, read_collected
 from lab_utils.grading.isolation import KIT, NONE, Limits, isolation
+from lab_utils.grading.lock import only_one
 from lab_utils.grading.remote import Sandbox
 from lab_utils.grading.result import MISSING, Result, read_result, write_result
 from lab_utils.grading.submission import Key, empty_result, grade_submission
 from lab_utils.grading.test_set import read_labels
+from lab_utils.grading.written import update_written
 
 KEY_FILE = "key.txt"  # in results/: what these results were graded against
 
@@ -32,7 +35,6 @@ def grade(
     folder: Path,
     root: Path,
     *,
-    homework: str = "homework4",
     students: Sequence[str] = (),
     workers: int = 2,
     trust: bool = False,
@@ -43,7 +45,6 @@ def grade(
     Args:
         folder: the instructor's working folder.
         root: the course, with solutions/.
-        homework: which one.
         students: grade these again, whatever results there are; none: all that have no result.
         workers: sandboxes at a time.
         trust: run work without isolation where there is none.
@@ -53,23 +54,23 @@ def grade(
         0 if every student has a result, 1 if the grader failed on one (its message names the student).
 
     Raises:
-        ValueError: if there is no isolation and the work is not trusted, or a student is not in the roster.
+        ValueError: if there is no isolation and the work is not trusted, a student is not in the roster, or another
+            grade is at work.
         FileNotFoundError: if nothing was collected.
     """
     level = _level(trust)
-    collected = read_collected(folder)
-    key = load_key(folder, root, homework)
-    results = folder / "results"
-    _forget_other_keys(results, key)
-    known = {entry["student"]: entry for entry in collected["students"]}
+    homework = homework_name(folder)
+    known = {entry.student: entry for entry in read_collected(folder)}
     if unknown := [name for name in students if name not in known]:
-        raise ValueError(
-            f"Expected students of {folder / 'collected.json'}, got {', '.join(unknown)}. Correct the name."
-        )
-    open_ones = [e for e in known.values() if e["student"] in students or not _is_done(results, e)]
-    problems = _grade_all(open_ones, folder, key, workers, level)
-    found = [read_result(path) for name in sorted(known) if (path := results / f"{name}.json").is_file()]
-    _add_to_written(folder, key.assignment, list(known), found)
+        raise ValueError(f"Expected students of {folder / FILE}, got {', '.join(unknown)}. Correct the name.")
+    results = folder / "results"
+    with only_one(folder, "grade"):
+        key = load_key(folder, root, homework)
+        _forget_other_keys(results, key)
+        open_ones = [e for e in known.values() if e.student in students or not _is_done(results, e)]
+        problems = _grade_all(open_ones, folder, key, workers, level)
+        found = [read_result(path) for name in sorted(known) if (path := results / f"{name}.json").is_file()]
+        update_written(folder, key.assignment, list(known), {result.student: result for result in found})
     summary = {
         "homework": homework,
         "isolation": level,
@@ -81,20 +82,20 @@ def grade(
     return int(bool(problems))
 
 
-def read_collected(folder: Path) -> dict[str, Any]:
-    """Return what `collect` wrote."""
-    path = folder / "collected.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected {path}, found no file. Run first: python -m lab_utils collect ROSTER.csv")
-    return json.loads(path.read_text("utf-8"))
-
-
 def load_key(folder: Path, root: Path, homework: str) -> Key:
-    """Return what this homework is graded against, from solutions/ and the instructor's folder."""
+    """Return what this homework is graded against, from solutions/ and the instructor's folder.
+
+    Raises:
+        FileNotFoundError: if questions, cases or labels are missing.
+        ValueError: if one of them is wrong, or a function has no cases.
+    """
     assignment = read_assignment(root / f"solutions/{homework}.toml")
     cases_file = root / f"solutions/{homework}_cases.py"
     own = folder / f"{homework}_labels.csv"
     labels_file = own if own.is_file() else root / f"solutions/{homework}_labels.csv"
+    if labels_file != own:
+        where = f"No {own.name} in {folder}: predictions are held to the labels in solutions/, which are public."
+        print(f"{where} Name the folder that `release` worked with: --folder.", file=sys.stderr)
     spec = importlib.util.spec_from_file_location(f"{homework}_cases", cases_file)
     if spec is None or spec.loader is None or not cases_file.is_file():
         raise FileNotFoundError(f"Expected the cases of {homework} in {cases_file}, found no file. Restore it.")
@@ -133,29 +134,29 @@ def _forget_other_keys(results: Path, key: Key) -> None:
     write_text(path, now + "\n")
 
 
-def _is_done(results: Path, entry: dict[str, Any]) -> bool:
+def _is_done(results: Path, entry: Collected) -> bool:
     try:
-        return read_result(results / f"{entry['student']}.json").sha == entry["sha"]
+        return read_result(results / f"{entry.student}.json").sha == entry.sha
     except (OSError, ValueError):
         return False
 
 
-def _grade_all(entries: list[dict[str, Any]], folder: Path, key: Key, workers: int, level: str) -> dict[str, str]:
+def _grade_all(entries: list[Collected], folder: Path, key: Key, workers: int, level: str) -> dict[str, str]:
     """Grade side by side; return student to error for those on whom the grader itself failed."""
     slots: queue.SimpleQueue[int] = queue.SimpleQueue()
     for slot in range(workers):
         slots.put(slot)
 
-    def work(entry: dict[str, Any]) -> None:
+    def work(entry: Collected) -> None:
         slot = slots.get()
         try:
-            write_result(folder / "results" / f"{entry['student']}.json", _grade_one(entry, folder, key, slot, level))
+            write_result(folder / "results" / f"{entry.student}.json", _grade_one(entry, folder, key, slot, level))
         finally:
             slots.put(slot)
 
     problems: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(entries), desc="grade", unit="student") as bar:
-        running = {pool.submit(work, entry): entry["student"] for entry in entries}
+        running = {pool.submit(work, entry): entry.student for entry in entries}
         try:
             for done in as_completed(running):
                 if error := done.exception():
@@ -168,18 +169,12 @@ def _grade_all(entries: list[dict[str, Any]], folder: Path, key: Key, workers: i
     return dict(sorted(problems.items()))
 
 
-def _grade_one(entry: dict[str, Any], folder: Path, key: Key, slot: int, level: str) -> Result:
-    if not entry["folder"]:
-        reason = f"Nothing was collected ({entry['status']})."
-        return empty_result(entry["student"], entry["sha"], key.assignment, MISSING, reason)
-    with Sandbox(folder / entry["folder"], slot=slot, limits=Limits(), level=level) as sandbox:
-        return grade_submission(folder / entry["folder"], entry["student"], entry["sha"], key, sandbox)
-
-
-def _add_to_written(folder: Path, assignment: Assignment, students: list[str], found: list[Result]) -> None:
-    from lab_utils.grading.written import update_written
-
-    update_written(folder, assignment, students, {result.student: result for result in found})
+def _grade_one(entry: Collected, folder: Path, key: Key, slot: int, level: str) -> Result:
+    if not entry.folder:
+        reason = f"Nothing was collected ({entry.status})."
+        return empty_result(entry.student, entry.sha, key.assignment, MISSING, reason)
+    with Sandbox(folder / entry.folder, slot=slot, limits=Limits(), level=level) as sandbox:
+        return grade_submission(folder / entry.folder, entry.student, entry.sha, key, sandbox)
 
 
 def _in_words(summary: dict[str, Any], results: Path) -> str:

@@ -166,10 +166,8 @@ def run_case(case: Case, student: Any, generator: np.random.Generator) -> CaseRe
     except Failure as failure:
         return _failed(case, failure)
     except Exception as error:  # a value of a kind that the case did not think of
-        hint = (
-            f"The function returned something that cannot be compared ({type(error).__name__}). Look at the type and "
-        )
-        return CaseResult(case.name, case.weight, status.WRONG, hint + "shape that the text asks for.")
+        hint = f"The function returned something that cannot be compared ({type(error).__name__}). "
+        return CaseResult(case.name, case.weight, status.WRONG, hint + "Which type and shape does the text ask for?")
     return CaseResult(case.name, case.weight, status.PASSED)
 
 

@@ -1,12 +1,10 @@
 """The ledger survives kills, and two processes do not mix."""
 
-import subprocess
-import sys
 from datetime import datetime, timezone
 
 import pytest
 
-from lab_utils.collecting.ledger import Sighting, append, only_one, read_ledger
+from lab_utils.collecting.ledger import Sighting, append, read_ledger
 
 
 def sighting(student="ann", minute=0, **about):
@@ -56,18 +54,3 @@ def test_sightings_come_in_the_order_of_time_also_after_the_clock_went_back(tmp_
     for minute in (5, 3, 4):
         append(path, sighting(minute=minute))
     assert [entry.seen_at.minute for entry in read_ledger(path)[0]] == [3, 4, 5]
-
-
-def test_another_process_finds_the_folder_locked_until_the_first_one_ends(tmp_path):
-    script = (
-        "import sys; from pathlib import Path; from lab_utils.collecting.ledger import only_one\n"
-        "with only_one(Path(sys.argv[1])): pass"
-    )
-
-    def other():
-        command = [sys.executable, "-c", script, str(tmp_path)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    with only_one(tmp_path):
-        assert "Another collect is at work" in other().stderr
-    assert other().returncode == 0

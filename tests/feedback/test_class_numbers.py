@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from lab_utils.feedback.class_numbers import common_mistakes, discrimination, question_numbers, waiting
-from lab_utils.feedback.standing import Collected, stand
+from lab_utils.feedback.standing import stand
 from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.collected import Collected
 from lab_utils.grading.result import (
     CRASHED,
     GRADED,

@@ -5,8 +5,9 @@ import csv
 import pytest
 
 from lab_utils.feedback.gradebook import write_gradebook, write_nbgrader
-from lab_utils.feedback.standing import Collected, stand
+from lab_utils.feedback.standing import stand
 from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.collected import Collected
 from lab_utils.grading.result import CRASHED, GRADED, MISSING, WAITING, QuestionResult, Result
 from lab_utils.grading.written import Mark
 

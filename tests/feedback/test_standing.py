@@ -1,11 +1,10 @@
 """Points nobody knows are not 0, marks outrank, penalties come off what was reached."""
 
-import json
-
 import pytest
 
-from lab_utils.feedback.standing import UNGRADED, Collected, homework_name, read_collected, read_results, stand
+from lab_utils.feedback.standing import UNGRADED, read_results, stand
 from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.collected import Collected
 from lab_utils.grading.result import CRASHED, GRADED, INVALID, MISSING, NOT_ATTEMPTED, WAITING, QuestionResult, Result
 from lab_utils.grading.written import Mark
 
@@ -80,48 +79,6 @@ def test_points_of_another_commit_are_not_complete():
 def test_a_question_that_the_result_does_not_know_is_not_graded_yet():
     standing = stand(Collected("s1", sha="x"), result(QuestionResult("A1", 3, 4, GRADED)), {}, HOMEWORK)
     assert (standing.answered[1].points, standing.answered[1].status) == (None, UNGRADED)
-
-
-def write(path, *students, **more):
-    path.write_text(json.dumps({"homework": "homework4", "students": list(students)} | more), "utf-8")
-
-
-def test_collected_is_read_in_order_and_fields_it_may_get_later_are_left_out(tmp_path):
-    path = tmp_path / "collected.json"
-    write(path, {"student": "b", "flags": ["late"], "penalty": 0.5, "new": 1}, {"student": "A"})
-    assert read_collected(path) == (Collected("b", flags=("late",), penalty=0.5), Collected("A"))
-    assert homework_name(path) == "homework4"
-
-
-@pytest.mark.parametrize("name", ["", "../x", "a/b", "a\\b", ".x", "class", "Class", "a\0b", "x" * 101])
-def test_identifiers_that_cannot_be_files_are_refused(tmp_path, name):
-    write(tmp_path / "c.json", {"student": name})
-    with pytest.raises(ValueError, match="identifiers of students"):
-        read_collected(tmp_path / "c.json")
-
-
-def test_identifiers_that_one_file_would_hold_are_refused(tmp_path):
-    write(tmp_path / "c.json", {"student": "ada"}, {"student": "Ada"})
-    with pytest.raises(ValueError, match="each once"):
-        read_collected(tmp_path / "c.json")
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"students": 3}', '{"homework": "h", "students": [3]}'])
-def test_a_file_that_is_not_ours_is_refused(tmp_path, text):
-    (tmp_path / "c.json").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match="Collect again"):
-        read_collected(tmp_path / "c.json")
-
-
-def test_a_penalty_above_one_is_refused(tmp_path):
-    write(tmp_path / "c.json", {"student": "s1", "penalty": 20})
-    with pytest.raises(ValueError, match="penalties from 0 to 1"):
-        read_collected(tmp_path / "c.json")
-
-
-def test_nothing_collected_yet_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="lab_utils collect"):
-        read_collected(tmp_path / "c.json")
 
 
 def test_a_broken_result_is_named(tmp_path):

@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 
 from lab_utils.feedback.feedback import feedback
 from lab_utils.grading import grade as grade_module
-from lab_utils.grading.grade import grade
+from lab_utils.grading.grade import grade, load_key
 from lab_utils.grading.isolation import FULL, NONE, Isolation, isolation
+from lab_utils.grading.lock import only_one
 from lab_utils.grading.result import MISSING, read_result
 from tests.grading.corpus import ATTACKS, HONEST
 from tests.grading.mini_course import points, write_collected, write_course
@@ -129,6 +131,31 @@ def test_trusted_work_is_graded_without_isolation(course, monkeypatch):
     monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(NONE, "this is a Mac", ""))
     assert grade(course / "grading", course, trust=True) == 0
     assert points(read_result(course / "grading/results/ada.json")) == [4, 6, 8]
+
+
+def test_two_graders_do_not_share_a_folder(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    with only_one(course / "grading", "grade"), pytest.raises(ValueError, match="Another grade is at work"):
+        grade(course / "grading", course)
+    assert not results(course)
+
+
+def test_labels_that_everybody_knows_are_told(course, capsys):
+    load_key(course / "grading", course, "homework4")
+    assert "which are public" in capsys.readouterr().err
+    shutil.copy(course / "solutions/homework4_labels.csv", course / "grading")
+    load_key(course / "grading", course, "homework4")
+    assert not capsys.readouterr().err
+
+
+def test_a_misspelt_name_costs_no_results(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    edit_collected(course, lambda e: [entry.update(folder="", status="unreachable") for entry in e.values()])
+    grade(course / "grading", course)
+    (course / "grading/results/key.txt").write_text("another")
+    with pytest.raises(ValueError, match="got dora"):
+        grade(course / "grading", course, students=["dora"])
+    assert set(results(course)) == {"ada", "ben", "cleo"}
 
 
 def test_an_unknown_student_and_a_folder_without_a_class_are_named(course, monkeypatch, tmp_path):

@@ -1,0 +1,91 @@
+"""What `collect` found, as the later commands read it: collected.json."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+FILE = "collected.json"  # in the instructor's folder
+UNSAFE = set('/\\:*?"<>|\0')
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One student of collected.json, in the roster's order.
+
+    Attributes:
+        status: "collected", "no commit" or "unreachable".
+        evidence: "seen", "pushed", "claimed" or "".
+        submitted: ISO 8601 in UTC, or "".
+        penalty: fraction in [0, 1] of the points reached that is taken off.
+        flags: sentences for the instructor.
+        folder: of the exported files, below the working folder, or "".
+        due: the student's own deadline, ISO 8601 with its offset, or "".
+        open: whether the student's deadline was still to come.
+    """
+
+    student: str
+    name: str = ""
+    email: str = ""
+    url: str = ""
+    sha: str = ""
+    status: str = "collected"
+    evidence: str = ""
+    submitted: str = ""
+    late_seconds: float = 0.0
+    penalty: float = 0.0
+    flags: tuple[str, ...] = ()
+    folder: str = ""
+    due: str = ""
+    open: bool = False
+
+
+def homework_name(folder: Path) -> str:
+    """Return which homework was collected into the instructor's folder.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not what `collect` writes.
+    """
+    return str(_read(folder / FILE)[0])
+
+
+def _read(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected {path}, found no file. Run first: python -m lab_utils collect ROSTER.csv")
+    try:
+        table = json.loads(path.read_text("utf-8"))
+        return table["homework"], list(table["students"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"Expected {path} as `collect` writes it, got {error!r}. Collect again.") from error
+
+
+def read_collected(folder: Path) -> tuple[Collected, ...]:
+    """Read what was collected into the instructor's folder.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is not what `collect` writes, or a student's identifier cannot be the name of a file.
+    """
+    path = folder / FILE
+    known = {field.name for field in fields(Collected)}
+    _, entries = _read(path)
+    try:
+        students = tuple(
+            Collected(**{**{key: entry[key] for key in entry if key in known}, "flags": tuple(entry.get("flags", ()))})
+            for entry in entries
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"Expected {path} as `collect` writes it, got {error!r}. Collect again.") from error
+    seen: set[str] = set()
+    for entry in students:
+        name = entry.student.casefold()
+        if not name or name in seen or name == "class" or name[0] == "." or set(name) & UNSAFE or len(name) > 100:
+            raise ValueError(
+                f"Expected in {path} identifiers of students that can be names of files, each once and none of them "
+                f"'class', got {entry.student!r}. Change it in the roster and collect again."
+            )
+        if not 0 <= entry.penalty <= 1:
+            raise ValueError(f"Expected penalties from 0 to 1 in {path}, got {entry.penalty} for {entry.student!r}.")
+        seen.add(name)
+    return students
