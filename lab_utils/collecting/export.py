@@ -4,6 +4,7 @@ A tree can hold symbolic links to anywhere, submodules, names like ``../../x`` o
 number or end. What is not written is named, so that nobody wonders where it went.
 """
 
+import filecmp
 import os
 import shutil
 import unicodedata
@@ -26,6 +27,8 @@ _KINDS = {"120000": "symbolic link", "160000": "submodule"}
 def export(mirror: Path, tree: str, folder: Path) -> list[str]:
     """Replace `folder` by the files of a tree, whole or not at all; return what was left out, as sentences.
 
+    A folder that holds just these files is left alone: a grader may be at work on it.
+
     Raises:
         GitError: if the object store cannot be read.
         OSError: if the disk is full, and so on.
@@ -43,7 +46,9 @@ def export(mirror: Path, tree: str, folder: Path) -> list[str]:
                 file.write(content)
             if content.startswith(b"version https://git-lfs.github.com/spec/"):
                 flags.append(f"{path} is a Git LFS pointer: its content is not in the repository.")
-        _replace(folder, fresh)
+        if not _same(folder, fresh):
+            remove(folder)
+            fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return _sentence(left_out) + flags
@@ -119,6 +124,6 @@ def _sentence(left_out: Sequence[tuple[bytes, str]]) -> list[str]:
     return [f"Files left out: {', '.join(named)}{rest}."]
 
 
-def _replace(folder: Path, fresh: Path) -> None:
-    remove(folder)
-    fresh.rename(folder)
+def _same(folder: Path, fresh: Path) -> bool:
+    old, new = ({path.relative_to(root) for path in root.rglob("*") if path.is_file()} for root in (folder, fresh))
+    return folder.is_dir() and old == new and all(filecmp.cmp(folder / p, fresh / p, shallow=False) for p in new)

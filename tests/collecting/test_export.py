@@ -115,6 +115,20 @@ def test_an_export_that_fails_leaves_the_old_one(repo, mirror, tmp_path):
     assert written(tmp_path / "out") == {"ann/a.txt"}
 
 
+def test_files_that_a_grader_may_be_reading_are_replaced_only_by_others(repo, mirror, tmp_path):
+    commit(repo, "a.txt", "one")
+    take(repo, mirror, tmp_path)
+    folder = tmp_path / "out" / "ann"
+    before = folder.stat().st_ino
+    take(repo, mirror, tmp_path)
+    assert folder.stat().st_ino == before
+    (folder / "a.txt").write_text("two")  # as long as before
+    (folder / "b.txt").write_text("not of the student")
+    take(repo, mirror, tmp_path)
+    assert (folder / "a.txt").read_text() == "one"
+    assert written(folder) == {"a.txt"}
+
+
 def test_a_pointer_to_a_large_file_elsewhere_is_told(repo, mirror, tmp_path):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
     commit(repo, "homework4.ipynb", pointer)
