@@ -14,5 +14,7 @@ def test_a_course_keeps_its_hidden_set_until_a_new_one_is_asked_for_and_no_label
     assert second != first
     new, _ = read_labels(tmp_path / "homework4_labels.csv")
     assert not np.array_equal(new, labels)
-    older, _ = read_labels(tmp_path / "homework4_labels_of_an_older_set.csv")
-    np.testing.assert_array_equal(older, labels)
+    hidden_images(tmp_path, "homework4", new=True)
+    for number, expected in ((1, labels), (2, new)):
+        older, _ = read_labels(tmp_path / f"homework4_labels_of_older_set_{number}.csv")
+        np.testing.assert_array_equal(older, expected)
