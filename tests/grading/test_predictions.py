@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,9 @@ def test_the_same_file_gets_the_same_points():
 
 def test_every_column_has_a_level():
     assert {column.split("_", 2)[2] for column in COLUMNS} == set(LEVELS)
+
+
+def test_the_notebook_names_the_levels_that_the_grader_asks_for():
+    text = (Path(__file__).resolve().parents[2] / "labs/homework4.ipynb").read_text("utf-8")
+    for level in LEVELS.values():
+        assert f"an AUROC of at least {level:.2f}" in text
