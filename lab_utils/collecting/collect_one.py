@@ -59,7 +59,7 @@ def collect_one(student: Student, job: Job) -> Record:
     mirror = job.folder / "mirrors" / f"{student.student}.git"
     try:
         sighting = _look(student, mirror, job)
-        record["open"] = sighting.seen_at <= _due(student, job)
+        record["open"] = sighting.seen_at <= deadline.cutoff(job.homework, student.extension)
         if record["open"] and student.extension is not None:
             record["flags"].append(f"The student's own deadline, {deadline.utc(student.extension)}, is not over yet.")
         sightings = [s for s in job.past if s.student == student.student and not s.error]

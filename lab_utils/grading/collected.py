@@ -21,7 +21,7 @@ class Collected:
         flags: sentences for the instructor.
         folder: of the exported files, below the working folder, or "".
         due: the student's own deadline, ISO 8601 with its offset, or "".
-        open: whether the student's deadline was still to come.
+        open: whether the student's deadline, and the grace period after it, were not over.
     """
 
     student: str

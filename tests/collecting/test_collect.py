@@ -85,6 +85,14 @@ def test_the_grace_period_is_as_good_as_in_time(desk, repo):
     assert (record["sha"], record["late_seconds"], record["penalty"]) == (wanted, 600, 0.0)
 
 
+def test_nothing_is_final_before_the_grace_period_is_over(desk, repo):
+    settings = desk.root / "course.toml"
+    settings.write_text(settings.read_text() + "grace_minutes = 10\n")
+    commit(repo, date=ON_TIME)
+    assert desk(ann(desk), at=DEADLINE + timedelta(minutes=10))["ann"]["open"]
+    assert not desk(ann(desk), at=DEADLINE + timedelta(minutes=10, seconds=1))["ann"]["open"]
+
+
 def test_without_a_commit_in_time_the_newest_late_one_counts_with_its_penalty(desk, repo):
     commit(repo, content="late", date="2026-11-07T00:30:00+08:00")
     wanted = commit(repo, content="later", date=LATE)  # 91 minutes: two started hours

@@ -192,6 +192,13 @@ def test_times_are_those_of_the_course(tmp_path, collected, words):
     assert "the last one abc of 2026-11-22 09:00:00 (UTC+08:00)." in of_class
 
 
+def test_that_points_are_missing_is_said_only_where_they_are(tmp_path):
+    own = {"open": True, "due": "2026-11-22T02:34:00+08:00"}
+    assert "some answers have no points yet" not in make(tmp_path, [], collected=own).text
+    waits = [QuestionResult("A2", 0.0, 15.0, status.WAITING)]
+    assert "some answers have no points yet" in make(tmp_path, waits, collected=own).text
+
+
 def test_points_that_a_person_gave_count_and_are_said_to_be_so(tmp_path, capsys):
     wrong = question_result("B1", 6, (CaseResult("mean 0", 1, status.WRONG, "Look again."),))
     assert "given by a person" not in make(tmp_path, [wrong]).text
