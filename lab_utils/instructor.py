@@ -1,7 +1,7 @@
 """The instructor's commands: ``python -m lab_utils build | run | release | collect | grade | feedback``.
 
 Every command that works on a class keeps its files in one folder, grading/ in the course. Each returns 0 if all is
-well, 1 if not, and 2 if it could not do its work.
+well, 1 if not, and 2 if it could not do its work; `build` and `run` return 1 for both.
 """
 
 import argparse

@@ -167,4 +167,5 @@ def texts_of(node: Any) -> Iterator[str]:
 
 
 def squeeze(text: str) -> str:
+    """Return the text with every run of white space as one blank, so that layout hides nothing."""
     return re.sub(r"\s+", " ", text).strip()

@@ -9,7 +9,8 @@ import nbformat
 from lab_utils.course.build import SHORTEST_LEAK, squeeze, texts_of
 from lab_utils.course.marks import split_solution
 
-FORBIDDEN = ("collecting", "feedback", "grading", "instructor.py", "solutions", "tests", "__pycache__")
+INSTRUCTORS = ("collecting", "course", "feedback", "grading", "instructor.py")  # of lab_utils
+FORBIDDEN = (*INSTRUCTORS, "solutions", "tests", "__pycache__")
 MOST_NAMED = 20  # lines that the error shows
 BINARY = (".safetensors", ".npz", ".png")
 

@@ -17,12 +17,10 @@ import nbformat
 from lab_utils.atomic import write_whole
 from lab_utils.course import student_files
 from lab_utils.course.build import check
-from lab_utils.course.leaks import tree_leaks
+from lab_utils.course.leaks import INSTRUCTORS, tree_leaks
 from lab_utils.course.settings import Course, read_course
 
 COPIED = ("requirements.txt", "constraints.txt", "LICENSE", "data/bands.json", "data/results", "data/weights")
-ONLY_FOR_INSTRUCTORS = tuple(f"lab_utils/{name}" for name in ("collecting", "course", "feedback", "grading"))
-ONLY_FOR_INSTRUCTORS += ("lab_utils/instructor.py",)
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -84,7 +82,7 @@ def _write_tree(root: Path, fresh: Path, course: Course, replaced: Mapping[str, 
 
 def _kit(root: Path) -> list[Path]:
     """Return the modules of the package that students get."""
-    left_out = [root / name for name in ONLY_FOR_INSTRUCTORS]
+    left_out = [root / "lab_utils" / name for name in INSTRUCTORS]
     modules = [path for path in _files(root / "lab_utils") if path.suffix == ".py"]
     return [path for path in modules if not any(other in (path, *path.parents) for other in left_out)]
 

@@ -103,10 +103,12 @@ def _is_in(node: ast.Compare) -> bool:
 
 
 def is_new_conv(node: ast.expr | None) -> bool:
+    """Say whether an expression makes a convolution, whose weights are random."""
     return isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] == "Conv2d"
 
 
 def comes_with_weights(node: ast.Call) -> bool:
+    """Say whether a call that makes a network also asks for pretrained weights."""
     values = {keyword.arg: keyword.value for keyword in node.keywords}
     for name in ("pretrained", "weights"):
         value = values.get(name)
