@@ -10,7 +10,7 @@ import numpy as np
 
 from lab_utils.feedback.standing import Standing
 from lab_utils.grading.assignment import Assignment, Question
-from lab_utils.grading.result import GRADED, PASSED
+from lab_utils.grading.result import GRADED
 
 FEWEST = 10  # students below which a correlation says nothing
 
@@ -105,8 +105,7 @@ def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
         for answer in standing.answered:
             if answer.found is None:
                 continue
-            hints = [case.hint for case in answer.found.cases if case.status != PASSED] or [answer.found.hint]
-            for hint in hints:
+            for hint in [case.hint for case in answer.found.cases] or [answer.found.hint]:
                 if hint.strip():
                     found[answer.question.name, _VALUE.sub("...", " ".join(hint.split()))][standing.student] = None
         for remark in standing.result.remarks:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.collecting.evidence import Known, choose, date_flags, history_flags, known
+from lab_utils.collecting.evidence import Known, choose, date_flags, history_flags, known, time_flags
 from lab_utils.collecting.ledger import Sighting
 from lab_utils.collecting.mirror import Commit
 
@@ -119,6 +119,17 @@ def test_a_merge_from_a_slow_clock_is_followed_on_both_sides():
     assert date_flags(branch[0], branch, RELEASE, SEEN) == [
         "Author and committer date are more than a day apart: commit r."
     ]
+
+
+def test_a_fetch_missed_the_commit_only_if_it_came_after_the_claim_and_before_the_first_sight():
+    claim, c = CUTOFF - HOUR, commit("a", CUTOFF - HOUR)
+
+    def flags(*fetches):
+        return time_flags(c, Known(claim, "claimed"), NOW, fetches, CUTOFF)[1:]
+
+    assert flags(claim - SECOND, NOW) == []
+    (flag,) = flags(claim - SECOND, claim, CUTOFF, NOW)
+    assert flag.startswith("A fetch at 2026-11-06T15:59:00Z, after the time that the commit claims")
 
 
 def test_a_lost_tip_and_a_changed_link_are_flagged():

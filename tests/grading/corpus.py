@@ -131,6 +131,9 @@ HONEST = {
         (4, 6, 2),
     ),
     "renamed": perfect(path="my work/Final version (2).ipynb"),
+    "half_of_the_functions_under_another_name": perfect(
+        (IMPORTS, SCALE, ("markdown", ANSWER)), (4, 0, 8), (GRADED, MISSING, GRADED, WAITING), path="labs/mine.ipynb"
+    ),
     "unicode": perfect(
         (IMPORTS, "größe = 0", SCALE.replace("span", "größe"), AUROC, ("markdown", ANSWER)),
         path="Hausaufgabe 🩻/Röntgen 作业.ipynb",

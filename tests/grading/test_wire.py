@@ -83,6 +83,7 @@ def test_the_example_that_the_wrong_ones_are_made_from_is_an_array():
         parts(shape=[1] * 9 + [2]),
         parts(data="AA"),
         parts(data="A===A"),
+        parts(data="A*AE="),
         parts(data=5),
         parts(dtype="bool", data="AAI="),
         parts(extra=1),

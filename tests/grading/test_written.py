@@ -69,10 +69,11 @@ def test_an_answer_that_changed_after_marking_keeps_its_marks_and_says_so(tmp_pa
 
 
 def test_answers_that_go_away_keep_their_marks_and_empty_rows_go(tmp_path, assignment):
-    update_written(tmp_path, assignment, STUDENTS, results(s1={"A2": "one"}, s2={"A2": "two"}))
+    update_written(tmp_path, assignment, STUDENTS, results(s1={"A2": "one"}, s2={"A2": "two"}, **{"007": {"A2": "3"}}))
     mark(tmp_path, assignment, "s1", "A2", points=3)
-    rows = update_written(tmp_path, assignment, STUDENTS, results(s1={}, s2={}))
-    assert rows == (Mark("s1", "A2", "one", 3.0, note=GONE),)
+    mark(tmp_path, assignment, "007", "A2", comment="ask her")
+    rows = update_written(tmp_path, assignment, STUDENTS, results(s1={}, s2={}, **{"007": {}}))
+    assert rows == (Mark("s1", "A2", "one", 3.0, note=GONE), Mark("007", "A2", "3", comment="ask her", note=GONE))
 
 
 def test_rows_of_students_without_a_result_stay(tmp_path, assignment):
@@ -102,6 +103,7 @@ def test_a_round_trip_through_a_european_excel_changes_nothing(tmp_path, assignm
         ("s1,A3,15,x,3,", "line 2: there is no question 'A3', only A1, A2, B1"),
         ("s1,B1,6,,7,", "line 2: points should be from 0 to 6"),
         ("s9,A2,15,x,3,", "line 2: there is no student 's9' in collected.json"),
+        ("s9,A2,15,x,,see me", "line 2: there is no student 's9' in collected.json"),
         ("s1,A2,15,x,3,\ns2,A2,15,x,3,\ns1,A2,15,x,4,", "line 4: s1 A2 stands in line 2 already"),
         ('s1,A2,15,"x\ny",3,\ns2,A2,15,x,99,', "line 4: points should be from 0 to 15, got 99"),
     ],
