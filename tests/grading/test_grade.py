@@ -92,6 +92,25 @@ def test_no_class_has_two_yardsticks(course, capsys):
     }
 
 
+def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path):
+    solutions, kit = course / "solutions", tmp_path / "kit"
+    modules = [kit / "lab_utils" / name / "module.py" for name in ("grading", "checks")]
+    for path in modules:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(grade_module, "KIT", kit)
+    keys = [load_key(course / "grading", course, "homework4").secret]
+    labels = solutions / "homework4_labels.csv"
+    changes = {
+        path: "# another\n" for path in (solutions / "homework4.toml", solutions / "homework4_cases.py", *modules)
+    }
+    for path, more in (changes | {labels: "40,1,20\n"}).items():
+        with path.open("a") as file:
+            file.write(more)
+        keys.append(load_key(course / "grading", course, "homework4").secret)
+    assert len(set(keys)) == 6
+
+
 def test_work_that_could_not_be_collected_is_missing_and_says_why(course, monkeypatch, capsys):
     monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
     edit_collected(course, lambda e: [entry.update(folder="", status="unreachable") for entry in e.values()])
