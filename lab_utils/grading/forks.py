@@ -31,6 +31,7 @@ class Question:
         self._socket: socket.socket | None = here
 
     def ask(self, line: bytes, seconds: float) -> bytes:
+        """Send one message and return the reply to it, each a line; after a failure the process is gone."""
         if self._socket is None:
             return wire.encode({"closed": True})
         try:
@@ -53,6 +54,7 @@ class Question:
         return line
 
     def close(self) -> None:
+        """End the process and all of its group."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -92,6 +94,40 @@ def _receive(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str
             return b"", {"died": f"it returned more than {wire.LONGEST // 2**20} MiB"}
         if b"\n" in part:
             return b"".join(parts).partition(b"\n")[0] + b"\n", {}
+
+
+def first_line(pipe: int, pid: int) -> tuple[bytes, int]:
+    """Read a pipe until the process `pid` has ended; return the first line, at most so long, and how it ended.
+
+    Others may hold the pipe for longer: what they write does not count.
+    """
+    os.set_blocking(pipe, False)
+    parts: list[bytes] = []
+    size, ended, open_ = 0, 0, True
+    while not ended:
+        if open_:
+            select.select([pipe], [], [], 0.01)
+        ended, status = os.waitpid(pid, os.WNOHANG if open_ else 0)
+        while open_ and (part := _read_now(pipe)) is not None:
+            open_ = bool(part)
+            if size <= wire.LONGEST and not (parts and parts[-1].endswith(b"\n")):
+                parts.append(part[: part.find(b"\n") + 1 or None])
+                size += len(part)
+    return b"".join(parts), status
+
+
+def _read_now(pipe: int) -> bytes | None:
+    """Return what there is, b"" at the end of the pipe, None if there is nothing yet."""
+    try:
+        return os.read(pipe, 2**20)
+    except BlockingIOError:
+        return None
+
+
+def write_all(pipe: int, data: bytes) -> None:
+    """Write all of it, however little goes at a time."""
+    while data:
+        data = data[os.write(pipe, data) :]
 
 
 def in_a_fork(work: Callable[[], Any], seconds: float) -> bytes:

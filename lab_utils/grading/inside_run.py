@@ -8,13 +8,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lab_utils.checks import slices
 from lab_utils.grading import wire
 from lab_utils.grading.cases import plain
-from lab_utils.grading.forks import DONE, run_guarded
+from lab_utils.grading.forks import DONE, first_line, run_guarded, write_all
 
 COPIED = 16 * 2**20  # bytes of files that the student's code may also write; it can read all of them
 
@@ -29,13 +30,31 @@ def serve_question(request: dict[str, Any], connection: socket.socket) -> None:
     connection.sendall(wire.encode(reply))
     with connection.makefile("rb") as lines:
         while line := lines.readline():
-            pid = os.fork()
-            if not pid:
-                run_guarded(lambda: connection.sendall(_call(space[request["name"]], line)))
-            _, status = os.waitpid(pid, 0)
-            if os.waitstatus_to_exitcode(status) != DONE:
-                why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "it left Python"
-                connection.sendall(wire.encode({"died": why}))
+            connection.sendall(_answer(partial(_call, space[request["name"]], line), lines, connection))
+
+
+def _answer(work: Callable[[], bytes], lines: BinaryIO, connection: socket.socket) -> bytes:
+    """Return what `work` gives in a process of its own, as one line.
+
+    That process does not hold the socket to the grader, and its answer is the first line that it writes: what else it
+    writes, and what it leaves running, comes to nobody's ears.
+    """
+    here, there = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(here)
+        for file in (lines, connection):
+            file.close()
+        run_guarded(lambda: write_all(there, work()))
+    os.close(there)
+    line, status = first_line(here, pid)
+    os.close(here)
+    if len(line) > wire.LONGEST:
+        return wire.encode({"died": f"it returned more than {wire.LONGEST // 2**20} MiB"})
+    if os.waitstatus_to_exitcode(status) == DONE and line.endswith(b"\n"):
+        return line
+    why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "it left Python"
+    return wire.encode({"died": why})
 
 
 def _own_copy(root: Path, folder: str) -> Path:

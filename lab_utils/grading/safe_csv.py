@@ -15,14 +15,14 @@ Cell = str | int | float | None
 # another separator than ours, a formula may also begin after that separator or on a new line within a cell.
 _STARTERS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _START = re.compile(r"((?:^|[;\t\n])[\s\"]*)('?)")
-_NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 LONGEST = 30_000  # characters in a cell; Excel cuts at 32,767
 
 
 def neutral(cell: Cell) -> str:
     """Return a cell as text that no spreadsheet runs: a ' goes before what would begin a formula.
 
-    Numbers stay as they are, negative ones too; None is an empty cell.
+    Numbers stay as they are, negative ones too; a text that looks like a negative number is a text. None is an empty
+    cell.
     """
     if cell is None:
         return ""
@@ -31,8 +31,6 @@ def neutral(cell: Cell) -> str:
     text = visible(cell)
     if len(text) > LONGEST:
         text = text[:LONGEST] + " [cut]"
-    if _NUMBER.fullmatch(text):
-        return text
     guard = "'" if text[:1] in ("\t", "\n") else ""
     return guard + _START.sub(_guarded, text)
 

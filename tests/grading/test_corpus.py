@@ -36,3 +36,13 @@ def test_every_submission_gets_the_grade_that_is_right(name, course, monkeypatch
     assert ledger.read_text() == "as it was"
     write_result(root / "result.json", result)
     assert read_result(root / "result.json") == result
+
+
+def test_replies_that_are_forged_in_every_pipe_give_the_same_result_every_time(course, tmp_path):
+    _, key = course
+    folder = write_submission(tmp_path, CORPUS["forged_replies"].files)
+    found = []
+    for _ in range(5):
+        with Sandbox(folder) as sandbox:
+            found.append(submission.grade_submission(folder, "forger", "0" * 40, key, sandbox))
+    assert all(result == found[0] for result in found)

@@ -27,8 +27,8 @@ STARTERS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
         ("two\n=lines", "two\n'=lines"),
         ("a = b - c", "a = b - c"),
         ("", ""),
-        ("-5", "-5"),
-        ("-2,5", "-2,5"),
+        ("-5", "'-5"),
+        ("5", "5"),
         (-5, "-5"),
         (-2.5, "-2.5"),
         (12.0, "12"),
@@ -53,9 +53,7 @@ def test_no_cell_begins_as_a_formula_whichever_separator_a_spreadsheet_expects(t
     for separator in ",;\t":
         for cell in split_as(text, separator):
             start = cell.lstrip(' "\n\r\t')[:1]
-            number = not cell or cell.replace(",", ".").lstrip("-").replace(".", "", 1).isdigit()
-            assert start not in {"=", "+", "@", "\uff1d"}
-            assert start != "-" or number
+            assert start not in {"=", "+", "-", "@", "\uff1d"}
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["C", "Zl", "Zp"]) | st.sampled_from("\n=-+@;")))
