@@ -22,7 +22,9 @@ FULL, NONE = "bubblewrap", "none"
 KIT = Path(__file__).resolve().parents[2]
 HOME = "/home/student"
 SUBMISSION = "/submission"
-FIRST_UID = 60_001  # real users without a name, one per sandbox: limits on processes do not bind root
+# Users without a name, another for each grader and sandbox: limits on processes count by user, and do not bind root.
+FIRST_UID = 200_000
+MOST_SLOTS = 64
 
 _START = "import sys; sys.path.insert(0, {kit!r}); from lab_utils.grading.inside import main; main()"
 _ADVICE = """\
@@ -140,7 +142,7 @@ def _bubblewrap(submission: Path, slot: int, limits: Limits) -> list[str]:
         line += ["--setenv", name, value]
     line.append("--")
     if root:
-        uid = str(FIRST_UID + slot)
+        uid = str(FIRST_UID + MOST_SLOTS * os.getpid() + slot % MOST_SLOTS)
         line += ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs"]
         line += ["--bounding-set=-all", "--inh-caps=-all", "--"]
     return line

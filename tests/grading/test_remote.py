@@ -313,6 +313,22 @@ def test_a_fork_bomb_meets_a_limit(ask):
     assert ask(source, seconds=20) < 64
 
 
+def test_a_fork_bomb_takes_no_processes_from_another_sandbox(tmp_path):
+    bomb = """
+        import os, time
+        def answer():
+            try:
+                while os.fork():
+                    pass
+            except OSError:
+                return "full"
+            time.sleep(30)
+    """
+    with Sandbox(tmp_path, slot=0) as first, Sandbox(tmp_path, slot=1) as second:
+        assert Remote(first, [textwrap.dedent(bomb)], "answer", "", seconds=20)() == "full"
+        assert Remote(second, ["def answer():\n    return 1"], "answer", "", seconds=20)() == 1
+
+
 def test_background_processes_end_with_the_sandbox(tmp_path):
     mark = f"sleep-{os.getpid()}-{time.time_ns()}"
     source = textwrap.dedent(
