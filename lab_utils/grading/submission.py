@@ -109,7 +109,9 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     (the other labs have some of them, too), the one in which most are attempted. A tie goes to the file that is called
     as the homework, then to the first by path.
     """
-    paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*.ipynb") if _is_own_file(p, folder)]
+    # Jupyter's own copies are older versions; `collect` does not count them either.
+    files = (p for p in folder.rglob("*") if p.suffix.lower() == ".ipynb" and ".ipynb_checkpoints" not in p.parts)
+    paths = [path.relative_to(folder).as_posix() for path in files if _is_own_file(path, folder)]
     paths = sorted(paths, key=lambda path: (Path(path).stem != name, path.count("/"), path))[:NOTEBOOKS]
     found: list[tuple[int, Found]] = []
     problem = ""

@@ -167,6 +167,13 @@ HONEST = {
     "copy_beside_the_stub": perfect(
         path="labs/homework4-Copy1.ipynb", **{"labs/homework4__ipynb": notebook(IMPORTS, *STUBS.values())}
     ),
+    "older_version_that_jupyter_kept": perfect(
+        (IMPORTS, SCALE, STUBS["auroc"], ("markdown", ANSWER)),
+        (4, 0, 8),
+        (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
+        **{"labs/.ipynb_checkpoints/homework4-checkpoint__ipynb": notebook(*PERFECT)},
+    ),
+    "name_in_capitals": perfect(path="labs/HOMEWORK4.IPYNB"),
     "other_labs_beside": perfect(
         **{"labs/01_lab__ipynb": notebook(IMPORTS, "def auroc(labels, scores):\n    return 0")}
     ),
