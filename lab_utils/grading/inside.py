@@ -4,7 +4,7 @@ It imports what the notebook imports once, then forks: one process per question,
 that one process per call. So a call that hangs, crashes or kills its process takes nothing else with it, and this
 process never runs a student's line. It knows no expected value: it gets arguments and sends back what came of them.
 
-Started by `isolation.py` with a pipe on standard input and output; see `wire.py` for the messages.
+Started by `remote.py` with two pipes to the grader; see `wire.py` for the messages.
 """
 
 import ctypes
@@ -40,9 +40,12 @@ TRUSTED = (
 
 
 def main() -> None:
-    """Serve requests until standard input ends. One argument: the limits, as JSON."""
+    """Serve requests until they end.
+
+    Arguments of the command: the limits, as JSON, and the numbers of two pipes, to read from and to write to.
+    """
     limits = json.loads(sys.argv[1])
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, replies = os.fdopen(int(sys.argv[2]), "rb"), os.fdopen(int(sys.argv[3]), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # whatever a student prints, also two million lines of it, goes nowhere
         os.dup2(nothing, stream)

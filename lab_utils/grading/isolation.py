@@ -87,6 +87,8 @@ def isolation() -> Isolation:
 def command(submission: Path, slot: int, limits: Limits, level: str) -> tuple[list[str], str]:
     """Return the command that starts `inside.py` for one submission, and where it sees the submission.
 
+    The numbers of the two pipes to the grader come behind it.
+
     Args:
         submission: folder with the student's files.
         slot: number of the sandbox among those that run at the same time.

@@ -56,6 +56,7 @@ class Sandbox:
         self._submission, self._slot, self._level = submission, slot, level
         self._limits = limits or Limits()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: tuple[int, ...] = ()  # to the sandbox, from the sandbox
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._buffer = b""
         self._starts = 0
@@ -112,10 +113,9 @@ class Sandbox:
             with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]
-            self._process = None
+            for pipe in self._pipes:
+                os.close(pipe)
+            self._process, self._pipes = None, ()
         if self._home is not None:
             self._home.cleanup()
             self._home = None
@@ -135,14 +135,22 @@ class Sandbox:
             self._home = tempfile.TemporaryDirectory()
             variables = environment(self._home.name)
         self._too_much = False
+        # Not standard input and output: bubblewrap's own first process keeps these, and who runs as the same user
+        # could reach into them through /proc.
+        requests, to_sandbox = os.pipe()
+        from_sandbox, replies = os.pipe()
         self._process = subprocess.Popen(
-            line,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [*line, str(requests), str(replies)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=(requests, replies),
             env=variables,
             start_new_session=True,
         )
+        self._pipes = (to_sandbox, from_sandbox)
+        os.close(requests)
+        os.close(replies)
         memory_watch.start(self._process, self._limits.memory, self._on_too_much)
         if self._modules:
             self.preload(self._modules)
@@ -156,13 +164,10 @@ class Sandbox:
             if self._starts >= STARTS:
                 return {"died": "it ended its sandbox too often"}
             self._start()
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
+        to_sandbox, from_sandbox = self._pipes
         try:
-            _send(process.stdin.fileno(), wire.encode(message), seconds + SPARE)
-            reply = wire.decode(self._line(process.stdout.fileno(), seconds + SPARE))
+            _send(to_sandbox, wire.encode(message), seconds + SPARE)
+            reply = wire.decode(self._line(from_sandbox, seconds + SPARE))
             if not isinstance(reply, dict):
                 raise wire.BadMessage("a reply is a table")
             return reply
