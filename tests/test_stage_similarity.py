@@ -93,6 +93,7 @@ def test_parts_are_images_in_order_and_add_up(nets: tuple[nn.Module, nn.Module])
 
 
 def test_an_in_place_relu_does_not_reach_what_is_compared() -> None:
+    torch.manual_seed(0)  # else the weights, and with them the margin below, depend on what ran before
     model = InPlace().eval()
     cov = merged(stage_covariances(model, model, IMAGES, pairs=[("norm", "norm")])["norm", "norm"])
     torch.testing.assert_close(cov.mean[:4], samples(model, "norm").double().mean(dim=0), atol=1e-6, rtol=1e-5)
