@@ -53,8 +53,8 @@ class Sandbox:
     """One submission's sandbox. Use it in a ``with`` block: everything in it ends with the block."""
 
     def __init__(self, submission: Path, *, slot: int = 0, limits: Limits | None = None, level: str = FULL) -> None:
-        self._submission, self._slot, self._level = submission, slot, level
-        self._limits = limits or Limits()
+        self._level, self._limits = level, limits or Limits()
+        self._command, self._where = command(submission, slot, self._limits, level)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipes: tuple[int, ...] = ()  # to the sandbox, from the sandbox
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -123,13 +123,8 @@ class Sandbox:
 
     # ---- private
 
-    @property
-    def _where(self) -> str:
-        return command(self._submission, self._slot, self._limits, self._level)[1]
-
     def _start(self) -> None:
         self._starts += 1
-        line, _ = command(self._submission, self._slot, self._limits, self._level)
         variables = None
         if self._level != FULL:
             self._home = tempfile.TemporaryDirectory()
@@ -140,7 +135,7 @@ class Sandbox:
         requests, to_sandbox = os.pipe()
         from_sandbox, replies = os.pipe()
         self._process = subprocess.Popen(
-            [*line, str(requests), str(replies)],
+            [*self._command, str(requests), str(replies)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -68,13 +68,13 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
     content = found.content if found else {"modules": [], "texts": [], "remarks": []}
     sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION
-    table, columns_problem = _predictions(folder, found.path if found else "", key)
+    table, lack, why = _predictions(folder, found.path if found else "", key)
     answers = {q.name: _answer(content["texts"], q.name) for q in key.assignment.of_kind("written")}
     questions: list[QuestionResult] = []
     metrics: dict[str, dict[str, float]] = {}
     for question in key.assignment.questions:
         if question.kind == "predictions":  # they count with or without a notebook
-            cases, numbers = _grade_predictions(question, table, columns_problem, key)
+            cases, numbers = _grade_predictions(question, table, lack, why, key)
             questions.append(question_result(question.name, question.points, cases))
             metrics |= numbers
         elif found is None:
@@ -193,19 +193,19 @@ def _generator(secret: bytes, *what: str) -> np.random.Generator:
     return np.random.default_rng(list(digest))
 
 
-def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any], str]:
-    """Return the columns of the predictions file, or none and why."""
+def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any], str, str]:
+    """Return the columns of the predictions file; or none, the status that this means, and why."""
     name = f"{key.assignment.name}_predictions.csv"
     beside = folder / Path(notebook).parent / name
     paths = [path for path in (beside, *sorted(folder.rglob(name))) if _is_own_file(path, folder)]
     if not paths:
-        return {}, f"There is no file {name} in the repository."
+        return {}, status.MISSING, f"There is no file {name} in the repository."
     if paths[0].stat().st_size > LARGEST_PREDICTIONS:
-        return {}, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
+        return {}, status.WRONG, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
     try:
-        return read_predictions(paths[0].read_text("utf-8", errors="replace"), len(key.labels)), ""
+        return read_predictions(paths[0].read_text("utf-8", errors="replace"), len(key.labels)), status.MISSING, ""
     except ValueError as error:
-        return {}, str(error)
+        return {}, status.WRONG, str(error)
 
 
 def _is_own_file(path: Path, folder: Path) -> bool:
@@ -214,10 +214,9 @@ def _is_own_file(path: Path, folder: Path) -> bool:
 
 
 def _grade_predictions(
-    question: Question, table: dict[str, Any], problem: str, key: Key
+    question: Question, table: dict[str, Any], kind: str, problem: str, key: Key
 ) -> tuple[tuple[CaseResult, ...], dict[str, dict[str, float]]]:
     if not set(question.columns) & set(table):
-        kind = status.MISSING if problem.startswith("There is no file") or not problem else status.WRONG
         hint = problem or f"The predictions file has no column {' or '.join(question.columns)}."
         return tuple(CaseResult(f"column {column}", 1.0, kind, hint) for column in question.columns), {}
     return score_predictions(question, table, key.labels, key.groups)

@@ -9,7 +9,7 @@ from lab_utils.course.marks import WORDS_STUB
 from lab_utils.grading.assignment import Assignment, Question
 from lab_utils.grading.cases import Case
 from lab_utils.grading.remote import TimedOut
-from lab_utils.grading.result import PASSED, TIMED_OUT
+from lab_utils.grading.result import PASSED, TIMED_OUT, WRONG
 from lab_utils.grading.submission import PATIENCE, Found, Key, _answer, _grade_function, _predictions
 
 HEAD = "**Answer A2**\n\n"
@@ -51,7 +51,7 @@ def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_pat
     assert _predictions(tmp_path, "", key)[0]["model_1_fixed"].tolist() == [0.25] * 2
     with (tmp_path / "labs/h_predictions.csv").open("wb") as file:
         file.truncate(5 * 2**20)
-    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, "h_predictions.csv is larger than 4 MiB.")
+    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, "h_predictions.csv is larger than 4 MiB.")
 
 
 class Fake:
