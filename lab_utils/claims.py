@@ -16,7 +16,6 @@ from lab_utils.atomic import write_text
 from lab_utils.claims_effects import (
     GOAL,
     Claim,
-    Interval,
     Runs,
     both,
     difference_of_gains,
@@ -28,7 +27,7 @@ from lab_utils.claims_effects import (
 from lab_utils.claims_runs import finished, grid, run_missing
 from lab_utils.claims_similarity import filter_orientation, jackknife, measure_similarity
 from lab_utils.device import one_thread
-from lab_utils.intervals import paired_difference
+from lab_utils.intervals import Interval, paired_difference
 from lab_utils.profile import data_root
 
 RAGHU = "Raghu et al. 2019"

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 
 from lab_utils.claims_runs import Job
 from lab_utils.convergence import compare_steps, steps_to_reach
-from lab_utils.intervals import paired_difference
+from lab_utils.intervals import Interval, paired_difference
 
 GOAL = 0.75  # validation AUROC; set before the runs, about what random weights reach in half of them
 SAME = 0.01  # AUROC: a smaller difference counts as none
 COMMAND = "python -m lab_utils.claims"
-
-Interval = tuple[float, float, float]
 
 
 class Claim(NamedTuple):

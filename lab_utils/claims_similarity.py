@@ -14,13 +14,12 @@ from lab_utils.claims_runs import SIDE, Job, folder, grid, keeps_model, start_ne
 from lab_utils.conv1 import first_conv
 from lab_utils.covariance import merged
 from lab_utils.data import load_data
+from lab_utils.intervals import Interval
 from lab_utils.similarity import mean_cca
 from lab_utils.stage_similarity import stage_covariances
 
 IMAGES = 800
 CLASSES = 5
-
-Interval = tuple[float, float, float]
 
 
 def probe_images() -> Tensor:

@@ -1,45 +1,36 @@
 """Stored results of the study of the paper's claims, as a table beside the student's own numbers."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab_utils.convergence import Comparison
-from lab_utils.profile import data_root
+from lab_utils.intervals import Interval
+from lab_utils.results import load_results
 
 FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command"}
 
-Interval = tuple[float, float, float]
 
-
-def read_claims(path: Path | None = None) -> list[dict[str, Any]]:
+def read_claims(folder: Path | None = None) -> list[dict[str, Any]]:
     """The stored claims, one dict each with at least `FIELDS`.
 
     Args:
-        path: default data/results/claims.json.
+        folder: with claims.json; default data/results.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no list of claims.
     """
-    path = data_root() / "results" / "claims.json" if path is None else path
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the stored results in {path}, found no file. Restore it from the repository, or point the "
-            "environment variable LAB_DATA to the folder that holds results/."
-        )
-    try:
-        claims = json.loads(path.read_text("utf-8"))
-        missing = sorted({field for claim in claims for field in FIELDS - set(claim)})
-    except (ValueError, TypeError) as error:
+    claims = load_results("claims", folder)
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         raise ValueError(
-            f"Expected a JSON list of claims in {path}, but {error}. Restore it from the repository."
-        ) from None
+            "Expected a list of claims in claims.json, found something else. Restore it from the repository."
+        )
+    missing = sorted({field for claim in claims for field in FIELDS - set(claim)})
     if missing or not claims:
         raise ValueError(
-            f"Expected claims with {', '.join(sorted(FIELDS))} in {path}, but "
+            f"Expected claims with {', '.join(sorted(FIELDS))} in claims.json, but "
             f"{'some lack ' + ', '.join(missing) if missing else 'there are none'}. Make the file again, or restore "
             "it from the repository."
         )

@@ -9,7 +9,6 @@ what is missing.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from lab_utils.models import build_model
 from lab_utils.profile import data_root
 from lab_utils.train import evaluate, fit
 
-__all__ = ["NETWORKS", "SETTINGS", "load_results", "train_and_measure"]
+__all__ = ["NETWORKS", "SETTINGS", "train_and_measure"]
 
 COMMAND = "python -m lab_utils.family_study"
 STUDY = "lab04_family"
@@ -102,26 +101,6 @@ def train_and_measure(
     )
     aurocs = {key: value for key, value in evaluate(model, test).items() if key.startswith("auroc")}
     return {"curve": np.array(history.column("val_auroc")), **aurocs}
-
-
-def load_results(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """Read stored results, such as "lab04_family".
-
-    Raises:
-        FileNotFoundError: if there are none of this name; it names the nearest.
-    """
-    folder = data_root() / "results" if folder is None else folder
-    path = folder / f"{name}.json"
-    if not path.is_file():
-        known = sorted(found.stem for found in folder.glob("*.json"))
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise FileNotFoundError(
-            f"Expected stored results in {path}, found no file. "
-            + (f"Did you mean {near[0]!r}? " if near else "")
-            + "Restore the folder from the repository, or point the environment variable LAB_DATA to its parent."
-        )
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return content
 
 
 def run_study(path: Path, networks: Sequence[str] = NETWORKS, settings: dict[str, Any] = SETTINGS) -> None:

@@ -14,6 +14,7 @@ from lab_utils.ranking import Array, auroc, column_inputs, macro_auroc
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 Counts = NDArray[np.int64]
+Interval = tuple[float, float, float]  # mean, low, high
 
 CHUNK = 2_000_000  # weights held at a time by the fast path: 16 MB
 
@@ -128,7 +129,7 @@ def paired_bootstrap(
     return (float(whole), *_quantiles(drawn[0] - drawn[1], confidence))
 
 
-def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
+def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Mean of one value per seed and its Student t interval: (mean, low, high).
 
     With one seed there is no interval: low and high are NaN.
@@ -150,7 +151,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
     return mean, mean - float(half), mean + float(half)
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
+def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Mean of a - b over seeds and its t interval: (mean, low, high).
 
     Entry i of both must come from the same seed (same subset, same data order), so that
@@ -166,6 +167,19 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -
             f"{y.shape}. Run both with the same seeds."
         )
     return mean_interval(x - y, confidence=confidence)
+
+
+def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> str:
+    """A mean with its interval as a student reads it: ``+0.123  (95 % interval +0.101 to +0.145)``.
+
+    Args:
+        mean: a difference, shown with its sign.
+        low: lower end of the interval; NaN with one seed, and the text says so.
+        high: upper end.
+        digits: after the decimal point.
+    """
+    interval = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}" if low == low else "one seed: no interval"
+    return f"{mean:+.{digits}f}  ({interval})"
 
 
 def _check_confidence(confidence: float) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from lab_utils.intervals import (
     bootstrap_draws,
     bootstrap_interval,
+    interval_text,
     mean_interval,
     paired_bootstrap,
     paired_difference,
@@ -47,6 +48,7 @@ __all__ = [
     "brier",
     "calibration_curve",
     "expected_calibration_error",
+    "interval_text",
     "macro_auroc",
     "macro_recall",
     "mean_interval",

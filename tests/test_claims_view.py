@@ -24,9 +24,8 @@ BETTER = {key: value for key, value in BETTER.items() if key != "measured"}
 
 @pytest.fixture
 def stored(tmp_path):
-    path = tmp_path / "claims.json"
-    path.write_text(json.dumps([FASTER, BETTER]))
-    return path
+    (tmp_path / "claims.json").write_text(json.dumps([FASTER, BETTER]))
+    return tmp_path
 
 
 def test_each_claim_is_a_row_with_effect_interval_seeds_and_verdict(stored):
@@ -65,13 +64,18 @@ def test_a_number_for_no_claim_is_refused(stored):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[", "JSON list"), ("[]", "there are none"), ('[{"claim": "a"}]', "some lack command"), ("[1]", "JSON list")],
+    [
+        ("[", "Expected JSON"),
+        ("[]", "there are none"),
+        ('[{"claim": "a"}]', "some lack command"),
+        ("[1]", "list of claims"),
+        ("{}", "list of claims"),
+    ],
 )
 def test_a_file_that_holds_no_claims_is_refused(tmp_path, content, message):
-    path = tmp_path / "claims.json"
-    path.write_text(content)
+    (tmp_path / "claims.json").write_text(content)
     with pytest.raises(ValueError, match=message):
-        read_claims(path)
+        read_claims(tmp_path)
 
 
 def test_a_missing_file_says_where_it_should_be(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ import torch
 from lab_utils import family_study
 from lab_utils.data.findings import FINDINGS
 from lab_utils.data.splits import Split
-from lab_utils.family_study import SETTINGS, load_results, run_study, train_and_measure
+from lab_utils.family_study import SETTINGS, run_study, train_and_measure
 from lab_utils.models import build_model
+from lab_utils.results import load_results
 from lab_utils.transfer import freeze
 from tests.tiny import TinyNet
 
@@ -125,13 +126,6 @@ def test_a_study_trains_what_it_says(tmp_path):
     expected = train_and_measure(model, train, data["val"], data["test"], seed=1, marks=[0, 1, 2], batch_size=8)
     assert row["curve"] == pytest.approx(expected["curve"].tolist(), abs=2e-4)
     assert row["auroc"] == pytest.approx(expected["auroc"], abs=2e-4)
-
-
-def test_results_that_are_not_there_name_the_nearest(tmp_path):
-    (tmp_path / "lab04_family.json").write_text("{}")
-    assert load_results("lab04_family", tmp_path) == {}
-    with pytest.raises(FileNotFoundError, match="lab04_family"):
-        load_results("lab04_famly", tmp_path)
 
 
 def test_the_stored_results_are_those_of_the_study():

@@ -164,3 +164,9 @@ def test_equal_differences_have_an_interval_of_width_zero():
 def test_paired_difference_refuses(a, b, message):
     with pytest.raises(ValueError, match=message):
         metrics.paired_difference(a, b)
+
+
+def test_an_interval_reads_with_signs_and_one_seed_says_so():
+    assert metrics.interval_text(0.1234, -0.0004, 0.25) == "+0.123  (95 % interval -0.000 to +0.250)"
+    assert metrics.interval_text(-12.34, -20.0, -4.71, digits=1) == "-12.3  (95 % interval -20.0 to -4.7)"
+    assert metrics.interval_text(*metrics.mean_interval([0.5])) == "+0.500  (one seed: no interval)"

@@ -1,0 +1,35 @@
+"""Stored results: what takes too long to compute in a lab, in data/results/, with the command that made it inside."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from lab_utils.profile import data_root
+
+
+def load_results(name: str, folder: Path | None = None) -> Any:
+    """Read stored results, such as "lab04_family".
+
+    Args:
+        name: of the file, without .json.
+        folder: where it is; default data/results.
+
+    Raises:
+        FileNotFoundError: if there are none of this name; it names the nearest.
+        ValueError: if the file is no JSON.
+    """
+    folder = data_root() / "results" if folder is None else folder
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        known = sorted(found.stem for found in folder.glob("*.json"))
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise FileNotFoundError(
+            f"Expected stored results in {path}, found no file. "
+            + (f"Did you mean {near[0]!r}? " if near else "")
+            + "Restore the folder from the repository, or point the environment variable LAB_DATA to its parent."
+        )
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"Expected JSON in {path}, but {error}. Restore it from the repository.") from None
