@@ -36,7 +36,9 @@ def add_commands(commands: "Commands") -> None:
     _finish(release, _release, "print what was written as JSON")
     collect = _command(commands, "collect", "fetch the repositories of a class and choose the commit that counts")
     collect.formatter_class, collect.epilog = argparse.RawDescriptionHelpFormatter, deadline.__doc__
-    collect.add_argument("roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit]")
+    collect.add_argument(
+        "roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit][,penalty][,reason]"
+    )
     collect.add_argument("--push-records", type=Path, metavar="CSV", help="the host's records: student,sha,pushed_at")
     collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
     collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")

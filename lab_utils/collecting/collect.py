@@ -87,7 +87,9 @@ def summary(records: Sequence[Record]) -> str:
     lines = []
     for record in records:
         by = timedelta(seconds=record["late_seconds"])
-        late = f"{by} late, {record['penalty']:.0%} off" if by else "on time"
+        late = f"{by} late" if by else "on time"
+        if by or record["by_hand"]:
+            late += f", {record['penalty']:.0%} off{' by hand' if record['by_hand'] else ''}"
         what = f"{record['sha'][:10]}  {local_times(record['submitted'], zone)}  {record['evidence']:<7}  {late}"
         lines.append(f"{record['student']:<{width}}  {what if record['sha'] else record['status']}")
         lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record["flags"]]

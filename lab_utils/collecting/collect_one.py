@@ -50,7 +50,9 @@ def collect_one(student: Student, job: Job) -> Record:
         "evidence": "",
         "submitted": "",
         "late_seconds": 0,
-        "penalty": 0.0,
+        "penalty": student.penalty or 0.0,
+        "by_hand": student.penalty is not None,
+        "reason": student.reason,
         "due": _due(student, job).isoformat(),
         "open": False,
         "flags": [],
@@ -128,6 +130,10 @@ def _decide(
         return
     how = when(chosen)
     late = deadline.late_seconds(how.at, due)
+    cost = deadline.penalty(late, job.homework.late)
+    if student.penalty is not None:
+        set_to, by_rule = (f"{100 * share:.4g} %" for share in (student.penalty, cost))
+        flags.append(f"The roster sets the penalty to {set_to}, the late policy to {by_rule}: {student.reason}")
     fetches = [s.seen_at for s in sightings]
     flags += evidence.time_flags(chosen, how, seen.get(chosen.sha, now), fetches, due)
     flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
@@ -139,7 +145,7 @@ def _decide(
         evidence=how.evidence,
         submitted=deadline.utc(how.at),
         late_seconds=late,
-        penalty=deadline.penalty(late, job.homework.late),
+        penalty=cost if student.penalty is None else student.penalty,
         folder=f"submissions/{student.student}",
     )
 

@@ -5,6 +5,9 @@ extension. A commit counts only if it holds work on the homework: a notebook or 
 released. If there is none in time, the newest late one counts, with the penalty of its time. A commit that the roster
 names counts instead of any other; its penalty is that of its time.
 
+A penalty that the roster sets ("20%", or "0%" to lift it) outranks that of the time, and needs a reason, which the
+student reads. It changes what the commit costs, not which commit counts: that is what an extension is for.
+
 To the second: with a deadline of 23:59:00, work of 23:59:00 is on time (and so is all of that second), work of 23:59:01
 is one second late. Lateness up to and with the grace period costs nothing, so a commit of the grace period is as good
 as one in time. Lateness beyond it counts from the deadline, not from the end of the grace period. Under "percent",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from lab_utils.course.settings import read_time
 
 COLUMNS = ("student", "name", "email", "url")
-OPTIONAL = ("extension", "commit")
+OPTIONAL = ("extension", "commit", "penalty", "reason")
 PUSH_COLUMNS = ("student", "sha", "pushed_at")
 
 _STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -21,6 +22,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|class", re.IGNOREC
 _INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
 _SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
+_PERCENT = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?%|0")  # without a sign, 0.1 and 10 could be one and the same
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Student:
         url: of the repository: https://, file://, or the absolute path of a folder.
         extension: a personal deadline, or None.
         commit: the commit to grade whatever the deadline says, as (the beginning of) a SHA, or "".
+        penalty: fraction in [0, 1] of the points that is taken off, whatever the late policy says; None: as it says.
+        reason: for the exception, in words; the student reads it.
     """
 
     student: str
@@ -42,6 +46,8 @@ class Student:
     url: str
     extension: datetime | None = None
     commit: str = ""
+    penalty: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,9 @@ def read_roster(path: Path) -> list[Student]:
         extension = read_time(row["extension"], f"extension in {where}") if row["extension"] else None
         url = _INSIDE.sub(r"\1", row["url"])  # a page inside of a repository, copied from the browser
         url = _from_folder(url, path.parent)
-        students.append(Student(name, row["name"], row["email"], url, extension, row["commit"].lower()))
+        penalty = _penalty(row, where)
+        about = (name, row["name"], row["email"], url)
+        students.append(Student(*about, extension, row["commit"].lower(), penalty, row["reason"]))
     if not students:
         raise ValueError(f"Expected at least one student in {path}, found none below the line of column names.")
     return students
@@ -137,6 +145,22 @@ def link_error(url: str, course: Path, folder: Path) -> str:
     if kind == "https" and host:
         return "The link holds a name or a password. Leave it out; git finds it in ~/.netrc."
     return "Only links that begin with https:// or file:// and paths of folders are fetched."
+
+
+def _penalty(row: dict[str, str], where: str) -> float | None:
+    """Return the penalty that a person has set, as a fraction, or None."""
+    if not row["penalty"]:
+        return None
+    match = _PERCENT.fullmatch(row["penalty"])
+    percent = float((match[1] or "0").replace(",", ".")) if match else math.nan
+    if not 0 <= percent <= 100:
+        raise ValueError(
+            f"Expected penalty in {where} as 0% to 100% of the points, such as 20%, or empty for what the late policy "
+            f"says; got {row['penalty']!r}."
+        )
+    if not row["reason"]:
+        raise ValueError(f"Expected a reason beside the penalty in {where}, which the student will read; got none.")
+    return round(percent / 100, 6)
 
 
 def _from_folder(url: str, folder: Path) -> str:

@@ -33,7 +33,7 @@ def write_gradebook(path: Path, assignment: Assignment, standings: Sequence[Stan
     """
     header = ["student", "name", "email", *(question.name for question in assignment.questions)]
     header += ["raw_total", "penalty", "total", "out_of", "complete", "status", "question_status"]
-    header += ["evidence", "submitted", "late_seconds", "flags", "url", "sha"]
+    header += ["evidence", "submitted", "late_seconds", "reason", "flags", "url", "sha"]
     rows: list[list[Cell]] = []
     for standing in standings:
         collected = standing.collected
@@ -53,6 +53,7 @@ def write_gradebook(path: Path, assignment: Assignment, standings: Sequence[Stan
                 collected.evidence,
                 collected.submitted,
                 collected.late_seconds,
+                collected.reason,
                 " ".join([*collected.flags, *([STALE] if standing.stale else [])]),
                 collected.url,
                 collected.sha,

@@ -18,6 +18,8 @@ class Collected:
         evidence: "seen", "pushed", "claimed" or "".
         submitted: ISO 8601 in UTC, or "".
         penalty: fraction in [0, 1] of the points reached that is taken off.
+        by_hand: whether a person set the penalty, in the roster.
+        reason: for an exception in the roster, for the student, or "".
         flags: sentences for the instructor.
         folder: of the exported files, below the working folder, or "".
         due: the student's own deadline, ISO 8601 with its offset, or "".
@@ -34,6 +36,8 @@ class Collected:
     submitted: str = ""
     late_seconds: float = 0.0
     penalty: float = 0.0
+    by_hand: bool = False
+    reason: str = ""
     flags: tuple[str, ...] = ()
     folder: str = ""
     due: str = ""

@@ -97,7 +97,7 @@ def course(root):
 
 def roster(path, *students):
     """Write a roster of dicts with student, url and perhaps more."""
-    columns = ("student", "name", "email", "url", "extension", "commit")
+    columns = ("student", "name", "email", "url", "extension", "commit", "penalty", "reason")
     rows = [",".join(str(s.get(c, "")) for c in columns) for s in students]
     path.write_text("\n".join([",".join(columns), *rows]) + "\n", "utf-8")
     return path

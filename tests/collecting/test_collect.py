@@ -170,6 +170,24 @@ def test_an_extension_moves_the_deadline_of_one_student(desk, repo):
     assert (record["sha"], record["late_seconds"], record["penalty"]) == (wanted, 0, 0.0)
 
 
+@pytest.mark.parametrize(("cell", "cost"), [("0%", 0.0), ("5%", 0.05), ("", 0.2)])
+def test_a_penalty_in_the_roster_outranks_the_late_policy_and_changes_no_commit(desk, repo, cell, cost):
+    late = commit(repo, date=LATE)  # 91 minutes: two started hours
+    record = desk(ann(desk, penalty=cell, reason="Doctor's note." if cell else ""))["ann"]
+    assert (record["sha"], record["late_seconds"], record["penalty"]) == (late, 5460, cost)
+    assert record["by_hand"] == bool(cell)
+    said = f"The roster sets the penalty to {cell[:1]} %, the late policy to 20 %: Doctor's note."
+    assert (said in record["flags"]) == bool(cell)
+    assert (f"1:31:00 late, {cost:.0%} off{' by hand' if cell else ''}\n") in summary([record])
+
+
+def test_a_penalty_can_be_set_for_work_in_time(desk, repo):
+    commit(repo, date=ON_TIME)
+    record = desk(ann(desk, penalty="10%", reason="The date is not true."))["ann"]
+    assert (record["late_seconds"], record["penalty"], record["reason"]) == (0, 0.1, "The date is not true.")
+    assert "on time, 10% off by hand" in summary([record])
+
+
 def test_the_commit_that_the_roster_names_counts_with_the_penalty_of_its_time(desk, repo):
     commit(repo, content="in time", date=ON_TIME)
     late = commit(repo, content="late", date="2026-11-07T00:59:00+08:00")

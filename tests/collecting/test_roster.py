@@ -8,6 +8,7 @@ import pytest
 from lab_utils.collecting.roster import link_error, read_pushes, read_roster
 
 HEADER = "student,name,email,url,extension,commit\n"
+PENALTY = "student,url,name,email,penalty,reason\n"
 
 
 def read(tmp_path, text, encoding="utf-8"):
@@ -59,6 +60,25 @@ def test_a_student_twice_is_refused_with_both_lines(tmp_path, second):
 def test_a_wrong_value_is_refused_with_its_line(tmp_path, line, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, HEADER + line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("cell", "penalty"), [("", None), ("0", 0.0), ("0%", 0.0), ("20%", 0.2), ('"12,5 %"', 0.125), ("100%", 1.0)]
+)
+def test_a_penalty_by_hand_is_read_as_a_share_with_its_reason(tmp_path, cell, penalty):
+    (ann,) = read(tmp_path, f"{PENALTY}ann,x,,,{cell},a wrong clock\n")
+    assert (ann.penalty, ann.reason) == (penalty, "a wrong clock")
+
+
+@pytest.mark.parametrize("cell", ["0.2", "20", "-5%", "101%", "none", "1%%"])
+def test_a_penalty_that_could_be_read_in_two_ways_is_refused_with_its_line(tmp_path, cell):
+    with pytest.raises(ValueError, match=r"penalty in line 2 of .* such as 20%"):
+        read(tmp_path, f"{PENALTY}ann,x,,,{cell},why\n")
+
+
+def test_a_penalty_by_hand_needs_a_reason(tmp_path):
+    with pytest.raises(ValueError, match="a reason beside the penalty in line 2"):
+        read(tmp_path, f"{PENALTY}ann,x,,,0%,\n")
 
 
 @pytest.mark.parametrize("header", ["student,name,email", "student,name,email,url,url", ""])

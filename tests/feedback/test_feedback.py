@@ -178,6 +178,29 @@ def test_lateness_and_evidence_are_explained(tmp_path, collected, words):
 @pytest.mark.parametrize(
     ("collected", "words"),
     [
+        ({"late_seconds": 60, "penalty": 0.0}, "1 min after the deadline. There is no penalty for that."),
+        ({"late_seconds": 60, "penalty": 0.5}, "The penalty is 50 % of the points reached: 6 \u2212 3 = 3."),
+        ({"late_seconds": 0, "penalty": 0.5}, "Penalty50 % of the points reached: 6 \u2212 3 = 3."),
+    ],
+)
+def test_a_penalty_by_hand_is_told_with_its_reason_and_without_the_rule(tmp_path, collected, words):
+    rule = "Every started day after it costs 10 % of the points."
+    settings = '[course]\nrepository = "https://example.org/r.git"\nfolder = "f"\n[homework4]\nlate = "percent"\n'
+    settings += 'percent = 10\nrelease = "2026-11-30T09:00:00Z"\ndeadline = "2026-12-14T23:59:00+08:00"\n'
+    (tmp_path / "course.toml").write_text(settings, "utf-8")
+    for by_hand in (True, False):
+        entry = collected | {"by_hand": by_hand, "reason": "<b>A wrong clock.</b>" if by_hand else ""}
+        page = make(tmp_path, [QuestionResult("B1", 6.0, 6.0, status.GRADED)], collected=entry)
+        text = " ".join(page.text.split())
+        assert words in text
+        assert (f"{words} A person decided this. Reason<b>A wrong clock.</b>" in text) == by_hand
+        assert (rule in text) == (not by_hand and entry["late_seconds"] > 0)
+        assert ("%, by hand" in read(tmp_path / "grading" / "feedback" / "class.html").text) == by_hand
+
+
+@pytest.mark.parametrize(
+    ("collected", "words"),
+    [
         ({"open": False}, "2026-11-22 02:34:00 (UTC+08:00) Handed in2026-11-21 23:00:07 (UTC+08:00)"),
         ({"open": True}, "Your deadline was not over when we fetched your repository."),
     ],

@@ -45,6 +45,17 @@ def test_points_penalty_and_total(tmp_path):
     ]
 
 
+def test_a_penalty_by_hand_stands_with_its_reason(tmp_path):
+    write_gradebook(tmp_path / "g.csv", HOMEWORK, [make("s1", penalty=0.1, by_hand=True, reason="=A wrong clock.")])
+    (row,) = read(tmp_path / "g.csv")
+    assert [row[name] for name in ("penalty", "raw_total", "total", "reason")] == [
+        "0.1",
+        "7.5",
+        "6.75",
+        "'=A wrong clock.",
+    ]
+
+
 def test_what_is_not_marked_yet_is_empty_and_said(tmp_path):
     write_gradebook(tmp_path / "g.csv", HOMEWORK, [make("s1", mark=None)])
     (row,) = read(tmp_path / "g.csv")
