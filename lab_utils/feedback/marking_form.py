@@ -1,6 +1,7 @@
 """A form for JupyterLab to mark written answers: one answer at a time, question by question, saved at once."""
 
 import html
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import ipywidgets as widgets
 
 from lab_utils.grading.assignment import Assignment, read_assignment
 from lab_utils.grading.collected import homework_name, read_collected
+from lab_utils.grading.lock import Busy, one_writer
 from lab_utils.grading.safe_text import shorten
 from lab_utils.grading.written import NAME, Mark, read_points, read_written, write_written
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
+PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
 
 
 def marking_form(folder: Path | str, root: Path | str | None = None) -> "MarkingForm":
@@ -51,9 +54,9 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.previous = widgets.Button(description="Previous", icon="arrow-left")
         self.next = widgets.Button(description="Next", icon="arrow-right")
         self.next_open = widgets.Button(description="Next not marked", button_style="primary")
-        self.previous.on_click(lambda _: self.leave(self.place - 1))
-        self.next.on_click(lambda _: self.leave(self.place + 1))
-        self.next_open.on_click(lambda _: self.leave(self.find_open()))
+        self.previous.on_click(lambda _: self.leave(lambda: self.place - 1))
+        self.next.on_click(lambda _: self.leave(lambda: self.place + 1))
+        self.next_open.on_click(lambda _: self.leave(self.find_open))
         self.points.observe(self.save, names="value")
         self.comment.observe(self.save, names="value")
         buttons = widgets.HBox([self.previous, self.next, self.next_open])
@@ -67,10 +70,12 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         places = [(self.place + step) % n for step in range(n)]
         return next((place for place in places if self.rows[place].points is None), self.place)
 
-    def leave(self, place: int) -> None:
-        """Show another answer, unless this one holds what could not be saved: it would be lost unseen."""
+    def leave(self, find: Callable[[], int]) -> None:
+        """Show another answer, unless this one still cannot be saved: it would be lost unseen."""
+        if self.refused:
+            self.save()
         if not self.refused:
-            self.show(place)
+            self.show(find())
 
     def show(self, place: int) -> None:
         """Show one answer."""
@@ -94,10 +99,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.rubric.value = (
             f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
         )
-        self.filling = True
-        self.points.value = "" if row.points is None else f"{row.points:g}"
-        self.comment.value = row.comment
-        self.filling = False
+        self.fill(row)
         self.say("")
 
     def save(self, _: Any = None) -> None:
@@ -108,24 +110,47 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         try:
             question = next(q for q in self.assignment.questions if q.name == shown.question)
             points = read_points(self.points.value, question.points)
-            rows = list(read_written(self.path, self.assignment, self.students))
-            at = next(i for i, row in enumerate(rows) if (row.student, row.question) == (shown.student, shown.question))
-            rows[at] = self.marked(rows[at], points)
-            write_written(self.path, self.assignment, rows)
+            with one_writer(self.path, patience=PATIENCE):
+                rows = list(read_written(self.path, self.assignment, self.students))
+                who = (shown.student, shown.question)
+                at = next(i for i, row in enumerate(rows) if (row.student, row.question) == who)
+                rows[at] = self.marked(rows[at], shown, points)
+                write_written(self.path, self.assignment, rows)
         except StopIteration:
             self.say("Not saved: this answer is no longer in the file. Make the form anew.", bad=True)
+        except Busy:
+            self.refused = True
+            self.say("Not saved yet: grade or feedback is writing the marks. A button below saves it.", bad=True)
         except (ValueError, OSError) as error:
             self.refused = True
             self.say(f"Not saved: {error}. Correct it, or empty the field, before you go on.", bad=True)
         else:
             self.rows = rows
             self.place = at
+            self.fill(rows[at])
+            points = rows[at].points
             self.say("Saved, no points yet." if points is None else f"Saved: {points:g} of {question.points:g}.")
 
-    def marked(self, row: Mark, points: float | None) -> Mark:
-        """Return the row with what the form holds; new points settle a note about a changed answer."""
-        note = row.note if points == row.points else ""
-        return replace(row, points=points, comment=self.comment.value.strip(), note=note)
+    def fill(self, row: Mark) -> None:
+        """Show points and comment of a row in the fields."""
+        self.filling = True
+        self.points.value = "" if row.points is None else f"{row.points:g}"
+        self.comment.value = row.comment
+        self.filling = False
+
+    def marked(self, row: Mark, shown: Mark, points: float | None) -> Mark:
+        """Return the row of the file with what was changed here; new points settle a note about a changed answer.
+
+        A field that is as it was when the answer was shown keeps what another marker wrote into the file meanwhile.
+        """
+        comment = self.comment.value.strip()
+        changed = points != shown.points
+        return replace(
+            row,
+            points=points if changed else row.points,
+            comment=comment if comment != shown.comment else row.comment,
+            note="" if changed else row.note,
+        )
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Show a line below the fields."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab_utils.grading.assignment import Assignment, Question
+from lab_utils.grading.lock import one_writer
 from lab_utils.grading.result import Result
 from lab_utils.grading.safe_csv import LONGEST, Cell, neutral, read_table, restored, write_table
 
@@ -49,9 +50,19 @@ def update_written(
     them those that a person added for other questions.
 
     Raises:
-        ValueError: as `read_written`; then nothing is written.
+        ValueError: as `read_written`, or if another program goes on writing the file; then nothing is written.
     """
     path = folder / NAME
+    with one_writer(path):
+        rows = _brought_up(path, assignment, students, results)
+        write_written(path, assignment, rows)
+    return tuple(rows)
+
+
+def _brought_up(
+    path: Path, assignment: Assignment, students: Collection[str], results: Mapping[str, Result]
+) -> list[Mark]:
+    """Return the rows as `update_written` writes them."""
     before = {(mark.student, mark.question): mark for mark in read_written(path, assignment, students)}
     rows = []
     for question in assignment.of_kind("written"):
@@ -64,8 +75,7 @@ def update_written(
                 rows.append(row)
     written = {question.name for question in assignment.of_kind("written")}
     rows += [mark for key, mark in before.items() if key[1] not in written]
-    write_written(path, assignment, rows)
-    return tuple(rows)
+    return rows
 
 
 def _updated(old: Mark | None, new: Mark, *, known: bool) -> Mark | None:
@@ -89,7 +99,7 @@ def _same(first: str, second: str) -> bool:
 
 
 def write_written(path: Path, assignment: Assignment, marks: Collection[Mark]) -> None:
-    """Write the rows, whole or not at all."""
+    """Write the rows, whole or not at all. Who has read them before holds `one_writer`, or marks could be lost."""
     out_of = {question.name: question.points for question in assignment.questions}
     rows: list[list[Cell]] = [
         [mark.student, mark.question, out_of[mark.question], mark.answer, mark.points, mark.comment, mark.note]

@@ -1,10 +1,12 @@
 """The form saves each mark at once, refuses what is no mark, and keeps what others wrote meanwhile."""
 
 import json
+import threading
 
 import pytest
 
 from lab_utils.feedback.marking_form import marking_form
+from lab_utils.grading.lock import one_writer
 from lab_utils.grading.result import GRADED, Result
 from lab_utils.grading.written import CHANGED, NAME, Mark, read_written, update_written, write_written
 from tests.feedback.made_up import make_assignment
@@ -94,6 +96,46 @@ def test_marks_made_elsewhere_meanwhile_are_kept(course):
     write_written(course[0] / NAME, course[1], [Mark("s2", "A2", "two", 9.0), rows[0]])  # another order, too
     form.points.value = "3"
     assert points_in(course) == {("s2", "A2"): 9.0, ("s1", "A2"): 3.0}
+
+
+def test_two_markers_of_one_answer_keep_what_the_other_one_wrote(course):
+    first, second = marking_form(course[0]), marking_form(course[0])
+    first.points.value = "3"
+    second.comment.value = "see me"
+    assert read_written(course[0] / NAME, course[1], STUDENTS)[0] == Mark("s1", "A2", HOSTILE, 3.0, "see me")
+    assert (second.points.value, second.status.value.count("Saved: 3 of 15.")) == ("3", 1)
+
+
+def test_while_another_program_writes_the_form_does_not_freeze_and_saves_later(course, monkeypatch):
+    monkeypatch.setattr("lab_utils.feedback.marking_form.PATIENCE", 0.05)
+    form = marking_form(course[0])
+    before = (course[0] / NAME).read_bytes()
+    with one_writer(course[0] / NAME):
+        form.points.value = "3"
+        form.next.click()
+        assert (form.place, form.points.value) == (0, "3")  # it does not go on from what is not saved
+        assert "Not saved yet: grade or feedback is writing" in form.status.value
+        assert (course[0] / NAME).read_bytes() == before
+    form.next_open.click()
+    assert points_in(course)["s1", "A2"] == 3
+    assert form.place == 1
+
+
+def test_a_mark_made_while_grade_or_feedback_writes_is_not_lost(course, monkeypatch):
+    folder, assignment = course
+    form = marking_form(folder)
+    marker = threading.Thread(target=lambda: form.points.set_trait("value", "3"))
+
+    def write(*arguments):
+        marker.start()  # the rows are read, not yet written: the form has to wait now
+        marker.join(0.3)
+        write_written(*arguments)
+
+    monkeypatch.setattr("lab_utils.grading.written.write_written", write)
+    found = {"s2": Result("s2", "sha", "n.ipynb", GRADED, (), answers={"A2": "two", "D2": "new"})}
+    update_written(folder, assignment, STUDENTS, found)
+    marker.join()
+    assert points_in(course) == {("s1", "A2"): 3.0, ("s2", "A2"): None, ("s2", "D2"): None, ("s1", "E2"): None}
 
 
 def test_new_points_settle_a_changed_answer(course):
