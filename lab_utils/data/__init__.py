@@ -77,7 +77,7 @@ def load_data(
         splits = load_medmnist(name, root=root, **common)
     elif name == "course":
         splits = load_course(root or data_root() / "course", **common)
-    elif path.suffix == ".npz":
+    elif path.suffix.lower() == ".npz":
         splits = load_npz(path, **common)
     elif path.is_dir():
         load = load_course if any((path / file).exists() for file in FILES) else load_folder

@@ -11,7 +11,8 @@ of Kermany et al. the second copy of everything (``chest_xray/chest_xray``). Its
 choose anything by: a val part below 2 % of train joins train, with a warning, and a new one is drawn by patient.
 
 Patients come from names as in Kermany et al. (``person12_virus_47``, ``IM-0115-0001``; numbers begin again in test), or
-from a sub-folder inside the class folder. Otherwise every image counts as a patient of its own.
+from a sub-folder inside the class folder (which may hold folders again, one per study). Otherwise every image counts
+as a patient of its own.
 
 References:
     Kermany et al. (2018), Cell 172(5), doi:10.1016/j.cell.2018.02.010.
@@ -165,7 +166,7 @@ def _list(folder: Path, classes: tuple[str, ...], part: str) -> list[Picture]:
 def _patient(path: Path, class_folder: Path, part: str) -> str:
     """A name for the patient: the same in two parts only if it is the same patient."""
     if path.parent != class_folder:
-        return path.parent.name
+        return path.relative_to(class_folder).parts[0]  # also where the patient's folder holds one per study
     if match := KERMANY.match(path.name):  # train and val count on, test begins again
         return f"{'test ' * (part == 'test')}{match[1] or match[2]}"
     return str(path)

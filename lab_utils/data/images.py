@@ -1,6 +1,7 @@
 """From arrays of any size and type to uint8 tensors of one size."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ def as_uint8(images: Tensor) -> Tensor:
     """
     if images.dtype == torch.uint8:
         return images
+    if images.dtype in (torch.uint16, torch.uint32, torch.uint64):
+        images = images.to(torch.int64)  # PyTorch cannot compare or reduce these
     if images.is_complex() or images.dtype == torch.bool:
         raise ValueError(f"pixels must be uint8 or floats in [0, 1]; got {images.dtype}. Convert them to uint8 first.")
     floating = images.is_floating_point()
@@ -49,8 +52,8 @@ def resize(images: Tensor, size: int | None) -> Tensor:
     """Resize uint8 images (N, C, H, W) to (N, C, size, size), antialiased; None keeps them."""
     if size is None or tuple(images.shape[2:]) == (size, size):
         return images
-    if size < 1:
-        raise ValueError(f"size must be a side in pixels, at least 1; got {size}. For example 64.")
+    if not isinstance(size, Integral) or size < 1:
+        raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
     out = torch.empty(len(images), images.shape[1], size, size, dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
         # uint8 goes in and out: 2 to 5 times the speed of float32, and within one grey level of it
@@ -86,8 +89,7 @@ def read_images(chunks: Iterable[Array], positions: Ints, *, size: int | None) -
         inside = wanted[(wanted >= start) & (wanted < start + len(chunk))] - start
         start += len(chunk)
         if len(inside):
-            pixels = torch.from_numpy(np.ascontiguousarray(chunk[inside]))
-            small = resize(as_uint8(_channels_first(pixels)), size)
+            small = resize(as_uint8(_channels_first(_tensor(chunk[inside]))), size)
             if images is None:
                 images = torch.empty((len(positions), *small.shape[1:]), dtype=torch.uint8)
             images[torch.from_numpy(order[done : done + len(small)])] = small
@@ -102,10 +104,19 @@ def read_images(chunks: Iterable[Array], positions: Ints, *, size: int | None) -
     return images
 
 
+def _tensor(pixels: Array) -> Tensor:
+    """The same numbers as a tensor, also from a file of the other byte order."""
+    if pixels.dtype.kind not in "buif" or pixels.dtype.itemsize > 8:
+        raise ValueError(
+            f"pixels must be uint8 or floats in [0, 1]; got type {pixels.dtype}. Convert them to uint8 first."
+        )
+    return torch.from_numpy(pixels.astype(pixels.dtype.newbyteorder("="), order="C", copy=False))
+
+
 def _channels_first(pixels: Tensor) -> Tensor:
-    if pixels.ndim == 3:
+    if pixels.ndim == 3 and 0 not in pixels.shape:
         return pixels[:, None]
-    if pixels.ndim == 4 and pixels.shape[3] in (1, 3):
+    if pixels.ndim == 4 and pixels.shape[3] in (1, 3) and 0 not in pixels.shape:
         return pixels.permute(0, 3, 1, 2)
     raise ValueError(
         f"images must have shape (N, H, W) or (N, H, W, 1 or 3); got {tuple(pixels.shape)} in one chunk. "

@@ -156,7 +156,8 @@ def _read_labels(archive: zipfile.ZipFile, path: Path, part: str) -> Tensor:
             f"{path}: {part}_labels must be whole numbers; it holds NaN, fractions or text (type {array.dtype}). "
             "Number the classes from 0, and write -1 for an uncertain finding."
         )
-    return torch.from_numpy(numbers.astype(np.int64).reshape(len(array), -1))
+    whole_numbers = numbers.clip(-(2**53), 2**53).astype(np.int64)  # far out of range stays so, and fits the type
+    return torch.from_numpy(whole_numbers.reshape(len(array), -1))
 
 
 def _describe(
@@ -174,6 +175,11 @@ def _describe(
         class_names = known.class_names
     if class_names is None:
         multilabel = task == "multilabel"
+        if not multilabel and largest >= max(2, len(labels["train"])):  # or a stray number would make a name for each
+            raise ValueError(
+                f"{path}: labels must number the classes from 0, and each class needs at least one of the "
+                f"{len(labels['train'])} training images; the largest label is {largest}. Correct the labels."
+            )
         class_names = [
             f"{'finding' if multilabel else 'class'} {i}" for i in range(columns if multilabel else max(largest, 1) + 1)
         ]

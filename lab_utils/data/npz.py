@@ -3,6 +3,7 @@
 NumPy unpacks a whole array at once; the largest public files hold 13 GB of training images in one.
 """
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Sequence
@@ -65,6 +66,9 @@ def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
                 "with pickled objects are never loaded, they can run any code."
             )
         row_bytes = dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))
+        held = archive.getinfo(f"{key}.npy").file_size - member.tell()
+        if held != shape[0] * row_bytes:  # the checksum looks at the end, which a shape too small never reaches
+            raise EOFError(f"{key} of shape {shape} needs {shape[0] * row_bytes:,} bytes and has {held:,}")
         for start in range(0, shape[0], CHUNK):
             count = min(CHUNK, shape[0] - start)
             content = bytearray(member.read(count * row_bytes))
@@ -96,5 +100,5 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         if version == (1, 0):
             return np.lib.format.read_array_header_1_0(member)
         return np.lib.format.read_array_header_2_0(member)
-    except ValueError as error:  # what NumPy says when the bytes are no array
+    except (ValueError, tokenize.TokenError) as error:  # what NumPy says when the bytes are no array
         raise EOFError(str(error)) from error

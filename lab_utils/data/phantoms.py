@@ -126,9 +126,6 @@ def _as_split(tensors: dict[str, Tensor]) -> Split:
 
 
 def _make(recipe: Recipe, progress: bool) -> dict[str, Tensor]:
-    images = torch.empty(recipe.n, 1, recipe.size, recipe.size, dtype=torch.uint8)
-    labels = torch.empty(recipe.n, len(FINDINGS))
-    groups = torch.empty(recipe.n, dtype=torch.int64)
     chunk = max(1, CHUNK_PIXELS // recipe.size**2)
     with (
         one_thread(),
@@ -136,6 +133,9 @@ def _make(recipe: Recipe, progress: bool) -> dict[str, Tensor]:
         torch.no_grad(),
         tqdm(total=recipe.n, desc="phantoms", unit="image", delay=2, disable=not progress, leave=False) as bar,
     ):
+        images = torch.empty(recipe.n, 1, recipe.size, recipe.size, dtype=torch.uint8)
+        labels = torch.empty(recipe.n, len(FINDINGS), dtype=torch.float32)
+        groups = torch.empty(recipe.n, dtype=torch.int64)
         for first in range(0, recipe.n, chunk):
             rows = slice(first, min(first + chunk, recipe.n))
             numbers = np.arange(rows.start, rows.stop, dtype=np.int64) + recipe.start

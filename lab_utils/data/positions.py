@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +58,9 @@ def assign_parts(
 def subset_indices(labels: Tensor, n: int, *, seed: int) -> Ints:
     """Positions of a stratified subset of n images: see `splits.subset`."""
     rows = labels.cpu().numpy()
-    if not 1 <= n <= len(rows):
+    if not isinstance(n, Integral) or not 1 <= n <= len(rows):
         raise ValueError(
-            f"a subset needs n from 1 to {len(rows)}, the size of the set; got n = {n}."
+            f"a subset needs a whole number n from 1 to {len(rows)}, the size of the set; got n = {n!r}."
             " Ask for fewer images or load a larger set."
         )
     rng = np.random.default_rng(seed)

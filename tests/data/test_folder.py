@@ -99,6 +99,14 @@ def test_class_folders_alone_are_divided_by_patient(tmp_path):
         assert (split.images[:, 0, 0, 0] == 10 * (split.labels + 1)).all()
 
 
+def test_all_studies_in_the_folder_of_a_patient_are_that_patient(tmp_path):
+    for i in range(40):
+        draw(tmp_path / f"cat/patient{i // 4}/study{i}/view.png")
+        draw(tmp_path / f"dog/patient{20 + i // 4}/study{i % 4}/view.png")
+    splits = load_data(tmp_path, size=8)
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 20
+
+
 def test_parts_that_are_there_are_taken_as_they_are(tmp_path):
     for part, n in (("train", 10), ("valid", 4), ("test", 6)):
         for i in range(n):

@@ -281,6 +281,27 @@ def test_a_flipped_bit_among_the_pixels_is_noticed(tmp_path, packed):
         load_npz(path)
 
 
+@pytest.mark.parametrize("at", range(10, 128))
+def test_a_damaged_description_of_an_array_is_noticed(tmp_path, at):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays())
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\x93NUMPY") + at] ^= 8
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.npz"):
+        load_npz(path)
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2", ">i4", "<u4", "<u8", ">f4"])
+def test_whole_numbers_and_floats_of_any_type_and_byte_order_become_grey_levels(tmp_path, kind):
+    made = arrays()
+    scale = 255 if kind[1] == "f" else 1
+    changed = {key: (a / scale).astype(kind) if "images" in key else a for key, a in made.items()}
+    np.savez(tmp_path / "mine.npz", **changed)
+    loaded = load_npz(tmp_path / "mine.npz")["train"].images
+    assert torch.equal(loaded[:, 0], torch.from_numpy(made["train_images"]))
+
+
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "pneumoniamnist_resplit_28.npz"
 REAL = Path(os.environ.get("LAB_REAL_NPZ", SHARED))
 

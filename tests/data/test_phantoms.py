@@ -95,6 +95,14 @@ def test_any_stretch_of_a_set_can_be_made_alone(start, n):
     assert torch.equal(whole.groups[start : start + n], part.groups)
 
 
+@torch.inference_mode()
+def test_inside_inference_mode_the_pictures_are_the_same_ordinary_tensors():
+    inside = make_phantoms(3, seed=4)
+    with torch.inference_mode(False):
+        assert torch.equal(inside.images, make_phantoms(3, seed=4).images)
+    assert not inside.images.is_inference()
+
+
 def test_seeds_and_sites_have_other_patients_with_other_numbers():
     sets = [make_phantoms(24, seed=seed, site=site) for seed in (0, 1) for site in SITES]
     check_disjoint(*sets)
