@@ -18,6 +18,7 @@ from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
 
 __all__ = [
     "COLUMNS",
+    "WRITTEN",
     "Data",
     "Unlabelled",
     "attempt",
@@ -34,6 +35,8 @@ __all__ = [
     "probabilities",
     "write_predictions",
 ]
+
+WRITTEN = ("A2", "D2", "E2")  # the questions that are answered in words
 
 T = TypeVar("T")
 

@@ -1,5 +1,7 @@
 """Run the public checks of a notebook without its training: ``python -m lab_utils check NOTEBOOK``.
 
+It also names the written answers that are still empty.
+
 Every function is taken out of the notebook by its name, as the grader does, with nothing but what it needs: imports,
 other functions, constants. No network is trained, no picture is drawn.
 """
@@ -22,6 +24,7 @@ import nbformat
 import numpy as np
 
 from lab_utils.checks import homework4_file, outcome, slices
+from lab_utils.checks.answers import answer_below
 from lab_utils.checks.outcome import Outcome
 from lab_utils.checks.sandbox import OutOfTime, time_limit
 from lab_utils.profile import data_root
@@ -50,27 +53,31 @@ def main(notebook: Path, *, as_json: bool) -> int:
 
 
 def run_checks(notebook: Path) -> list[Outcome]:
-    """Return the outcome of every public check, and of the predictions file where the notebook is to write one.
+    """Return the outcome of every public check, of the predictions file where the notebook is to write one, and of
+    every written answer that is still empty.
 
     Raises:
         ValueError, FileNotFoundError: as `main`.
     """
-    program = slices.read_program(_code(notebook))
+    cells = _cells(notebook)
+    program = slices.read_program([source for kind, source in cells if kind == "code"])
     module = _module(program, notebook)
     with _beside(notebook):
         outcomes = [_check(name, check, program) for name, check in _checks(module)]
     predictions = notebook.parent / homework4_file.FILE
     if getattr(module, "FILE", "") == homework4_file.FILE:
         outcomes.append(_check_predictions(predictions))
-    return outcomes
+    texts = [source for kind, source in cells if kind != "code"]
+    empty = [_empty_answer(name, answer_below(texts, name)) for name in getattr(module, "WRITTEN", ())]
+    return outcomes + [found for found in empty if found is not None]
 
 
-def _code(notebook: Path) -> list[str]:
+def _cells(notebook: Path) -> list[tuple[str, str]]:
+    """Return (kind, source) of every cell."""
     if not notebook.is_file():
         raise FileNotFoundError(f"Expected a notebook in {notebook}, found no file. Name one, labs/homework4.ipynb.")
     try:
-        cells = nbformat.read(notebook, as_version=4).cells
-        return [cell.source for cell in cells if cell.cell_type == "code"]
+        return [(cell.cell_type, cell.source) for cell in nbformat.read(notebook, as_version=4).cells]
     except (ValueError, AttributeError, nbformat.ValidationError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"Expected a Jupyter notebook in {notebook}, but it cannot be read: {reason}.") from error
@@ -137,6 +144,16 @@ def _check_predictions(path: Path) -> Outcome:
     except (ValueError, OSError):
         return Outcome(path.name, "incorrect", text, note="")
     return Outcome(path.name, "correct" if complete else "not attempted", text, note="")
+
+
+def _empty_answer(name: str, answer: str | None) -> Outcome | None:
+    """Return what is missing, or None: whether a text is a good answer, only a person can say."""
+    if answer:
+        return None
+    hint = f"There is no text below **Answer {name}** yet. A person reads and marks it."
+    if answer is None:
+        hint = f"No text cell has the line **Answer {name}**: write it again, and your answer below it."
+    return Outcome(f"answer {name}", "not attempted", hint, note="")
 
 
 @contextlib.contextmanager

@@ -64,8 +64,8 @@ _HOMEWORK = """
 2. Push to the default branch of your repository before the deadline. The newest commit at the deadline is graded; one
    second later is late. Push early: the date of a commit proves little, a push shows that your work was there.
 3. Look at the checks of your push (tab *Actions* on GitHub), or run them yourself:
-   `.venv/bin/python -m lab_utils check labs/{name}.ipynb`. It runs your functions, without your training. The grader
-   tries other inputs than these checks.
+   `.venv/bin/python -m lab_utils check labs/{name}.ipynb`. It runs your functions, without your training, and names
+   the written answers that are still empty. The grader tries other inputs than these checks.
 """
 
 _WORKFLOW = """\

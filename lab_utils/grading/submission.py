@@ -4,8 +4,6 @@ Verdicts are reached here, outside of the sandbox, from plain values that came b
 """
 
 import hashlib
-import itertools
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lab_utils.checks.answers import answer_below
 from lab_utils.checks.wrong import Wrong
-from lab_utils.course.marks import WORDS_STUB
 from lab_utils.grading import result as status
 from lab_utils.grading.assignment import Assignment, Question
 from lab_utils.grading.cases import Case
@@ -69,7 +67,7 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
     sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION
     table, lack, why = _predictions(folder, found.path if found else "", key)
-    answers = {q.name: _answer(content["texts"], q.name) for q in key.assignment.of_kind("written")}
+    answers = {q.name: answer_below(content["texts"], q.name) or "" for q in key.assignment.of_kind("written")}
     questions: list[QuestionResult] = []
     metrics: dict[str, dict[str, float]] = {}
     for question in key.assignment.questions:
@@ -220,20 +218,6 @@ def _grade_predictions(
         hint = problem or f"The predictions file has no column {' or '.join(question.columns)}."
         return tuple(CaseResult(f"column {column}", 1.0, kind, hint) for column in question.columns), {}
     return score_predictions(question, table, key.labels, key.groups)
-
-
-def _answer(texts: list[str], name: str) -> str:
-    """Return what stands below **Answer A2**, in its cell or in text cells of its own behind it, or ""."""
-    # This runs outside of the sandbox: patterns have limits, so that no text takes long.
-    start = re.compile(rf"^[^\w\n]{{0,20}}Answer {re.escape(name)}\b[*: .]{{0,20}}", re.MULTILINE | re.IGNORECASE)
-    end = re.compile(r"[^\w\n]{0,20}Answer [A-Z][0-9]|#{1,6} ", re.IGNORECASE)
-    for place, text in enumerate(texts):
-        if found := start.search(text):
-            behind = itertools.takewhile(lambda other: not end.match(other), texts[place + 1 :])
-            for answer in (text[found.end() :], "\n\n".join(behind)):
-                if stripped := answer.replace(WORDS_STUB, "").strip():
-                    return stripped
-    return ""
 
 
 def _unmarked(question: Question, answer: str) -> QuestionResult:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.__main__ import main
+from lab_utils.checks.answers import STUB
 from lab_utils.checks.homework4_file import COLUMNS, FILE
 from lab_utils.checks.run_checks import run_checks
+from lab_utils.grading.assignment import read_assignment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,6 +117,39 @@ def test_what_is_no_notebook_is_told(tmp_path, capsys, text):
     assert main(["check", str(tmp_path / "homework4.ipynb")]) == 2
     assert "Expected a Jupyter notebook" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "nothing.ipynb")]) == 2
+
+
+def with_answers(folder, **answers):
+    path = write(folder, "from lab_utils.checks import homework4")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells += [new_markdown_cell(f"**Answer {name}**\n\n{text}") for name, text in answers.items()]
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_written_answers_that_are_still_empty_are_named_and_the_others_are_not(tmp_path, capsys):
+    path = with_answers(tmp_path, A2="Because.", D2=STUB)
+    found = {o.name: o for o in run_checks(path) if o.name.startswith("answer")}
+    assert {name: o.status for name, o in found.items()} == dict.fromkeys(["answer D2", "answer E2"], "not attempted")
+    assert "no text below **Answer D2**" in found["answer D2"].hint
+    assert "No text cell has the line **Answer E2**" in found["answer E2"].hint
+    assert main(["check", str(path)]) == 0  # nothing in it is wrong
+    told = capsys.readouterr().out
+    assert "answer D2: not attempted" in told
+    assert "answer A2" not in told
+
+
+def test_the_lab_as_released_names_the_written_answers_that_the_homework_asks_for():
+    written = [q.name for q in read_assignment(ROOT / "solutions" / "homework4.toml").of_kind("written")]
+    names = [name for name in statuses(ROOT / "labs" / "homework4.ipynb") if name.startswith("answer")]
+    assert names == [f"answer {name}" for name in written]
+
+
+def test_no_criterion_for_a_written_answer_is_told(tmp_path, capsys):
+    main(["check", str(with_answers(tmp_path, A2="")), "--json"])
+    told = capsys.readouterr().out
+    for question in read_assignment(ROOT / "solutions" / "homework4.toml").questions:
+        assert not [line for line in question.rubric if line.partition(": ")[2] in told]
 
 
 def test_a_notebook_without_checks_is_told(tmp_path, capsys):
