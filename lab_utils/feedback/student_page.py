@@ -9,7 +9,7 @@ from lab_utils.course.settings import written_out
 from lab_utils.feedback.pages import EVIDENCE, render, shown, shown_question
 from lab_utils.feedback.standing import Answered, Standing
 from lab_utils.grading.assignment import Assignment
-from lab_utils.grading.result import PASSED
+from lab_utils.grading.result import PASSED, case_points
 
 # Metrics in the order and the words of the page; others follow under their own names.
 _METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
@@ -53,17 +53,16 @@ def student_page(assignment: Assignment, standing: Standing, due: datetime | Non
 def _question(answer: Answered) -> dict[str, Any]:
     found = answer.found
     tried = found.cases if found is not None else ()
-    worth = answer.question.points / (math.fsum(case.weight for case in tried) or 1.0)
     cases = [
         {
             "name": case.name,
             "hint": case.hint,
             "line": case.line,
             "shown": shown(case.status),
-            "points": case.weight * worth if case.status == PASSED else 0.0,
-            "out_of": case.weight * worth,
+            "points": worth if case.status == PASSED else 0.0,
+            "out_of": worth,
         }
-        for case in tried
+        for case, worth in zip(tried, case_points(answer.question.points, tried), strict=True)
     ]
     told = [(case["hint"], case["line"]) for case in cases if case["hint"] or case["line"]]
     once = len(told) > 1 and len(set(told)) == 1  # several cases say the same: said once, above them

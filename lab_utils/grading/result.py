@@ -4,6 +4,8 @@ Nothing in it depends on when or where it was graded, so that grading again give
 """
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,16 +100,45 @@ def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> 
     """
     failed = next((case for case in cases if case.status != PASSED), None)
     reached = any(case.status in (PASSED, WRONG) for case in cases)
-    share = sum(case.weight for case in cases if case.status == PASSED) / sum(case.weight for case in cases)
     return QuestionResult(
         name=name,
-        points=round(out_of * share, 2),
+        points=points_of(out_of, cases),
         out_of=out_of,
         status=GRADED if reached or failed is None else failed.status,
         cases=cases,
         hint=failed.hint if failed else "",
         line=failed.line if failed else "",
     )
+
+
+def points_of(out_of: float, cases: Sequence[CaseResult]) -> float:
+    """Return the points of the cases that passed, to a hundredth of a point."""
+    share = sum(case.weight for case in cases if case.status == PASSED) / sum(case.weight for case in cases)
+    return round(out_of * share, 2)
+
+
+def case_points(out_of: float, cases: Sequence[CaseResult]) -> list[float]:
+    """Return what each case is worth: hundredths of a point, of which those that passed add up to `points_of`, and all
+    to `out_of`.
+    """
+    if not cases:
+        return []
+    worth: dict[int, float] = {}
+    reached = points_of(out_of, cases)
+    for passed, total in ((True, reached), (False, out_of - reached)):
+        places = [place for place, case in enumerate(cases) if (case.status == PASSED) is passed]
+        worth |= zip(places, _shared(total, [cases[place].weight for place in places]), strict=True)
+    return [worth[place] for place in range(len(cases))]
+
+
+def _shared(total: float, weights: Sequence[float]) -> list[float]:
+    """Share a total out by weight, in hundredths that add up to it: the largest remainders are rounded up."""
+    exact = [100 * total * weight / (math.fsum(weights) or 1.0) for weight in weights]
+    shares = [math.floor(value + 1e-9) for value in exact]
+    left = round(100 * total) - sum(shares)
+    for place in sorted(range(len(exact)), key=lambda place: round(shares[place] - exact[place], 6))[:left]:
+        shares[place] += 1
+    return [share / 100 for share in shares]
 
 
 def write_result(path: Path, result: Result) -> None:

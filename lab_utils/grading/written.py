@@ -164,7 +164,7 @@ def _read_row(row: Mapping[str, str], questions: Mapping[str, Question], student
 
 
 def read_points(text: str, out_of: float) -> float | None:
-    """Read points as people write them: "3", "2.5", "2,5"; empty means not marked.
+    """Read points as people write them, "3", "2.5", "2,5", to a hundredth; empty means not marked.
 
     Raises:
         ValueError: if it is no number from 0 to `out_of`.
@@ -180,7 +180,7 @@ def read_points(text: str, out_of: float) -> float | None:
         raise ValueError(f"points should be a number, or empty if not marked yet, got {text!r}")
     if not 0 <= points <= out_of:
         raise ValueError(f"points should be from 0 to {out_of:g}, got {text}")
-    return points
+    return round(points, 2)  # as all others, so that what pages show adds up
 
 
 def _known(student: str, students: Collection[str]) -> str | None:

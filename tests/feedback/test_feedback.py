@@ -150,6 +150,15 @@ def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(t
         assert words in text, words
 
 
+def test_the_points_of_the_cases_that_passed_add_up_to_those_of_the_question(tmp_path):
+    kinds = (status.PASSED, status.PASSED, status.WRONG)
+    cases = tuple(CaseResult(f"case {i}", 1, kind) for i, kind in enumerate(kinds))
+    text = " ".join(make(tmp_path, [question_result("D1", 5, cases)]).text.split())
+    shown = [float(x) for x in re.findall(r"case \d (?:passed|not right yet) ([\d.]+) / [\d.]+", text)]
+    assert shown == [1.67, 1.66, 0]
+    assert "3.33 / 5" in text
+
+
 def test_a_hint_that_is_the_same_for_every_case_is_said_once(tmp_path):
     cases = tuple(CaseResult(f"case {i}", 1, status.CRASHED, "It broke.", "line 1: x") for i in range(3))
     page = make(tmp_path, [question_result("B1", 6, cases)])

@@ -152,7 +152,9 @@ def test_no_file_means_no_marks(tmp_path, assignment):
     assert read_written(tmp_path / NAME, assignment, STUDENTS) == ()
 
 
-@pytest.mark.parametrize(("text", "points"), [("", None), (" ", None), ("3", 3), ("2,5", 2.5), ("'0", 0), ("15.0", 15)])
+@pytest.mark.parametrize(
+    ("text", "points"), [("", None), (" ", None), ("3", 3), ("2,5", 2.5), ("'0", 0), ("15.0", 15), ("2.33333", 2.33)]
+)
 def test_points_as_people_write_them(text, points):
     assert read_points(text, 15) == points
 
