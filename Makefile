@@ -27,9 +27,12 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --constraint constraints.txt --requirement requirements.txt --editable '.[dev]'
 	@touch $@
 
+# In a container people are often root, and JupyterLab refuses root without this word.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
 lab: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
-	$(BIN)/python -m jupyterlab --notebook-dir=labs
+	$(BIN)/python -m jupyterlab --notebook-dir=labs $(AS_ROOT)
 
 test: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms

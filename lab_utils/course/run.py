@@ -119,6 +119,7 @@ def _execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[obj
     client = NotebookClient(
         notebook,
         kernel_name="python3",  # of this environment, whatever the notebook says
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warnings about the transport across the progress bar
         timeout=SECONDS_PER_CELL[profile()],
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,  # the page then shows the pictures and lists that widgets carry, also offline
