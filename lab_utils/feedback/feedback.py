@@ -51,8 +51,9 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
     dues = {standing.student: _due(standing.collected) for standing in standings}
     alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
+    over = not any(standing.collected.open for standing in standings)
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
-        page = student_page(assignment, standing, dues[standing.student], rule=rule)
+        page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
         put(folder / "feedback" / f"{standing.student}.html", page)
     zone = next((due.tzinfo for due in dues.values() if due), None)
     put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))

@@ -15,7 +15,7 @@ UNGRADED = "not graded yet"  # collected, but `grade` has not been there
 
 @dataclass(frozen=True)
 class Answered:
-    """One question of one student; points is None as long as nobody knows them."""
+    """One question of one student; points is None as long as nobody knows them. marked: whether a person gave them."""
 
     question: Question
     points: float | None
@@ -23,6 +23,7 @@ class Answered:
     found: QuestionResult | None = None
     comment: str = ""
     note: str = ""
+    marked: bool = False
 
     @property
     def share(self) -> float | None:
@@ -122,7 +123,7 @@ def _status(collected: Collected, result: Result | None) -> tuple[str, str]:
 def _answered(question: Question, found: QuestionResult | None, mark: Mark | None, status: str) -> Answered:
     comment, note = (mark.comment, mark.note) if mark is not None else ("", "")
     if mark is not None and mark.points is not None:
-        return Answered(question, mark.points, GRADED, found, comment, note)
+        return Answered(question, mark.points, GRADED, found, comment, note, marked=True)
     if found is not None:
         waits = found.status == WAITING or (question.kind == "written" and found.status == GRADED)
         points = None if waits else found.points

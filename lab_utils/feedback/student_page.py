@@ -15,7 +15,14 @@ from lab_utils.grading.result import PASSED, case_points
 _METRICS = {"auroc": "AUROC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def student_page(assignment: Assignment, standing: Standing, due: datetime | None = None, *, rule: str = "") -> bytes:
+def student_page(
+    assignment: Assignment,
+    standing: Standing,
+    due: datetime | None = None,
+    *,
+    rule: str = "",
+    show_rubrics: bool = False,
+) -> bytes:
     """Return the page of one student. It shows what the student did and what to look at, never what was asked of it.
 
     Args:
@@ -23,6 +30,8 @@ def student_page(assignment: Assignment, standing: Standing, due: datetime | Non
         standing: the student's.
         due: the student's own deadline; its offset is that of all times on the page. None: not known.
         rule: of lateness, in words.
+        show_rubrics: beside the marks of written answers. A rubric tells what the answer is: only when nobody can hand
+            in any more.
     """
     tasks = [
         {
@@ -30,7 +39,7 @@ def student_page(assignment: Assignment, standing: Standing, due: datetime | Non
             "points": sum(answer.points or 0.0 for answer in answers),
             "out_of": sum(answer.question.points for answer in answers),
             "open": any(answer.points is None for answer in answers),
-            "questions": [_question(answer) for answer in answers],
+            "questions": [_question(answer, show_rubrics) for answer in answers],
         }
         for letter, group in groupby(standing.answered, key=lambda answer: answer.question.task)
         for answers in [list(group)]
@@ -50,7 +59,7 @@ def student_page(assignment: Assignment, standing: Standing, due: datetime | Non
     )
 
 
-def _question(answer: Answered) -> dict[str, Any]:
+def _question(answer: Answered, show_rubrics: bool) -> dict[str, Any]:
     found = answer.found
     tried = found.cases if found is not None else ()
     cases = [
@@ -78,6 +87,7 @@ def _question(answer: Answered) -> dict[str, Any]:
         "line": line,
         "by_hand": by_hand(answer),
         "comment": answer.comment,
+        "rubric": answer.question.rubric if show_rubrics and answer.marked else (),
     }
 
 

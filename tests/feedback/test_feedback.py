@@ -428,12 +428,29 @@ def test_nbgraders_due_date_is_that_of_the_course(tmp_path):
 
 
 def test_nothing_that_students_must_not_see_is_on_their_pages(tmp_path):
-    """Rubrics tell what the answer is; flags, likeness and other students are the instructor's."""
+    """Before marking, rubrics tell what the answer is; flags, likeness and other students are the instructor's."""
     make(tmp_path, [], answers={"A2": "x"}, collected={"flags": ["tip rewritten"]})
     text = (tmp_path / "grading" / "feedback" / "s1.html").read_text("utf-8")
     assert "a reason from the data" not in text
     assert "tip rewritten" not in text
     assert RELEASED[0] not in text
+
+
+@pytest.mark.parametrize("others_open", [True, False])
+def test_a_rubric_stands_beside_the_marks_when_nobody_can_hand_in_any_more(tmp_path, others_open):
+    make(tmp_path, [], answers={"A2": "because", "E2": "why"})
+    folder = tmp_path / "grading"
+    table = json.loads((folder / "collected.json").read_text("utf-8"))
+    table["students"].append({"student": "s2", "status": "no commit", "open": others_open})
+    (folder / "collected.json").write_text(json.dumps(table), "utf-8")
+    rows = [Mark("s1", "A2", "because", 11), Mark("s1", "E2", "why")]
+    write_written(folder / NAME, make_assignment(tmp_path), rows)
+    feedback(folder, tmp_path)
+    text = " ".join(read(folder / "feedback" / "s1.html").text.split())
+    told = "marked What the points are for: 5: names both 5: a reason from the data"
+    assert (told in text) == (not others_open)
+    assert "3: another site" not in text  # E2 is not marked yet
+    assert "reads the interval" not in text  # D2 was not answered
 
 
 @pytest.mark.parametrize(
