@@ -25,7 +25,7 @@ from lab_utils.claims_effects import (
     verdict,
 )
 from lab_utils.claims_runs import finished, grid, run_missing
-from lab_utils.claims_similarity import filter_orientation, jackknife, measure_similarity
+from lab_utils.claims_similarity import between_seeds, filter_orientation, jackknife, to_start
 from lab_utils.device import one_thread
 from lab_utils.intervals import Interval, paired_difference
 from lab_utils.profile import data_root
@@ -124,11 +124,10 @@ def gain_claims(runs: Runs) -> list[Claim]:
 
 def similarity_claims() -> list[Claim]:
     """What is alike inside: mean CCA per stage, 4 x 4 positions of each of 800 images as datapoints."""
-    small, large = measure_similarity("resnet10_w16"), measure_similarity("resnet10_w32")
-    kept, drawn = small["to_start"]["transfer"], small["to_start"]["random"]  # (seeds, stages)
+    kept, drawn = (to_start("resnet10_w16", start) for start in ("transfer", "random"))  # (seeds, stages) each
     reuse = kept - drawn
-    top = {start: values[:, -1] for start, values in small["between"].items()}  # (pairs,)
-    wide = large["to_start"]["random"].mean(axis=1)
+    top = {start: values[:, -1] for start, values in between_seeds("resnet10_w16").items()}  # (pairs,)
+    wide = to_start("resnet10_w32", "random").mean(axis=1)
 
     def row(
         text: str,

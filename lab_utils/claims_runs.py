@@ -24,6 +24,7 @@ from lab_utils.models import build_model, stages
 from lab_utils.profile import cache_root
 from lab_utils.train import evaluate, fit
 from lab_utils.transfusion import slim, weight_distance
+from lab_utils.weights import load_weights
 
 SEEDS = range(5)
 SIDE = 64  # px
@@ -153,14 +154,25 @@ def folder() -> Path:
     return cache_root() / "claims"
 
 
+def source(job: Job) -> str | None:
+    """SHA-256 of the source weights that the start takes something from, or None: random weights take nothing."""
+    return None if job.start == "random" else load_weights(job.model, "procedural").info["sha256"]
+
+
+def is_done(job: Job) -> bool:
+    """Whether the run is kept, and was made with the source weights that are shipped now."""
+    path = folder() / f"{job.name}.json"
+    return path.exists() and json.loads(path.read_text())["source"] == source(job)
+
+
 def _smaller(split: Split, side: int) -> Split:
     images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
     return replace(split, images=images)
 
 
 def run_missing(jobs: list[Job]) -> None:
-    """Train what has no file yet."""
-    missing = [job for job in jobs if not (folder() / f"{job.name}.json").exists()]
+    """Train what is not done yet."""
+    missing = [job for job in jobs if not is_done(job)]
     if not missing:
         return
     data: dict[int, dict[str, Split]] = {}
@@ -173,13 +185,12 @@ def run_missing(jobs: list[Job]) -> None:
         if keeps_model(job):
             path = folder() / f"{job.name}.pt"
             write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
-        text = json.dumps({"job": asdict(job), **results})
+        text = json.dumps({"job": asdict(job), "source": source(job), **results})
         write_text(folder() / f"{job.name}.json", text)
 
 
 def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
     """The results of all runs that are done."""
     for job in jobs:
-        path = folder() / f"{job.name}.json"
-        if path.exists():
-            yield json.loads(path.read_text())
+        if is_done(job):
+            yield json.loads((folder() / f"{job.name}.json").read_text())

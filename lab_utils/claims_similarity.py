@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from lab_utils.claims_runs import SIDE, Job, folder, grid, keeps_model, start_network
+from lab_utils.claims_runs import SIDE, Job, folder, grid, is_done, keeps_model, start_network
 from lab_utils.conv1 import first_conv
 from lab_utils.covariance import merged
 from lab_utils.data import load_data
@@ -40,31 +40,36 @@ def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> dict[str, f
     return {stage: mean_cca(merged(parts)) for (stage, _), parts in found.items()}
 
 
-def measure_similarity(model: str) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Compare all trained networks of one kind.
+def _jobs(model: str, start: str) -> list[Job]:
+    """The runs that are done and kept their network, in the order of their seeds."""
+    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start) and is_done(job)]
+
+
+def to_start(model: str, start: str) -> NDArray[np.float64]:
+    """How alike each trained network is to itself before training, (seeds, stages). Only seeds that are done."""
+    images = probe_images()
+    rows = [alike(trained(job), start_network(job, CLASSES).eval(), images) for job in _jobs(model, start)]
+    return np.array([list(row.values()) for row in rows])
+
+
+def between_seeds(model: str) -> dict[str, NDArray[np.float64]]:
+    """How alike trained networks of two seeds are.
 
     Returns:
-        "to_start": start -> (seeds, stages), each network with itself before training. "between": start -> (pairs,
-        stages), networks of two seeds, pairs in the order of `itertools.combinations`; start "mixed" is the mean of
-        the random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
+        start -> (pairs, stages), pairs in the order of `itertools.combinations`; start "mixed" is the mean of the
+        random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
     """
     images = probe_images()
-    result: dict[str, dict[str, NDArray[np.float64]]] = {"to_start": {}, "between": {}}
-    networks: dict[str, list[nn.Module]] = {}
-    for start in ("random", "transfer"):
-        jobs = [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start)]
-        jobs = [job for job in jobs if (folder() / f"{job.name}.pt").exists()]
-        models = [trained(job) for job in jobs]
-        to_start = [alike(m, start_network(job, CLASSES).eval(), images) for m, job in zip(models, jobs, strict=True)]
-        between = [alike(a, b, images) for a, b in itertools.combinations(models, 2)]
-        result["to_start"][start] = np.array([list(row.values()) for row in to_start])
-        result["between"][start] = np.array([list(row.values()) for row in between])
-        networks[start] = models
+    networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
+    result = {}
+    for start, models in networks.items():
+        rows = [alike(a, b, images) for a, b in itertools.combinations(models, 2)]
+        result[start] = np.array([list(row.values()) for row in rows])
     mixed = [
         [alike(networks["random"][i], networks["transfer"][j], images) for i, j in (pair, pair[::-1])]
         for pair in itertools.combinations(range(min(map(len, networks.values()))), 2)
     ]
-    result["between"]["mixed"] = np.array([np.mean([list(row.values()) for row in rows], axis=0) for rows in mixed])
+    result["mixed"] = np.array([np.mean([list(row.values()) for row in rows], axis=0) for rows in mixed])
     return result
 
 
@@ -90,10 +95,10 @@ def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
 def filter_orientation(model: str) -> dict[str, list[float]]:
     """How `oriented` the first filters are, per seed: after training from "random" and "transfer", and "before"."""
     found: dict[str, list[float]] = {"random": [], "transfer": [], "before": []}
-    for job in (job for job in grid() if keeps_model(job) and job.model == model):
-        if (folder() / f"{job.name}.pt").exists():
-            found[job.start].append(oriented(first_conv(trained(job)).weight))
-            if job.start == "random":
+    for start in ("random", "transfer"):
+        for job in _jobs(model, start):
+            found[start].append(oriented(first_conv(trained(job)).weight))
+            if start == "random":
                 found["before"].append(oriented(first_conv(start_network(job, CLASSES)).weight))
     return found
 

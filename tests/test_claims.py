@@ -10,7 +10,7 @@ import torch
 
 from lab_utils import claims_runs
 from lab_utils.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
-from lab_utils.claims_runs import Job, finished, grid, keeps_model, run_missing, start_network
+from lab_utils.claims_runs import Job, finished, grid, keeps_model, run_missing, source, start_network
 from lab_utils.claims_similarity import jackknife, oriented
 from lab_utils.conv1 import first_conv
 from lab_utils.gabor import gabor_bank
@@ -69,6 +69,16 @@ def test_runs_are_kept_once_and_what_is_there_is_not_done_again(tmp_path, monkey
     assert list(rows[0]["distance"]) == list(stages(start_network(jobs[0], 5)))
     assert sorted(p.suffix for p in (tmp_path / "claims").iterdir()) == [".json", ".json", ".pt", ".pt"]
     json.dumps(rows)
+
+
+def test_a_run_from_other_source_weights_counts_as_not_done(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    for start, used in (("random", None), ("transfer", source(job("transfer"))), ("mean_var", "of an older file")):
+        (folder / f"{job(start).name}.json").write_text(json.dumps({"start": start, "source": used}))
+    rows = list(finished([job("random"), job("transfer"), job("mean_var"), job("slim")]))
+    assert [row["start"] for row in rows] == ["random", "transfer"]
 
 
 def test_models_are_kept_where_activations_are_compared() -> None:
