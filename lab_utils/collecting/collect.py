@@ -18,7 +18,7 @@ from lab_utils.atomic import write_text
 from lab_utils.collecting import ledger
 from lab_utils.collecting.collect_one import COLLECTED, Clock, Job, Record, collect_one
 from lab_utils.collecting.released import read_released
-from lab_utils.collecting.roster import read_pushes, read_roster
+from lab_utils.collecting.roster import Student, read_pushes, read_roster
 from lab_utils.course.settings import homework_of, local_times, read_course
 from lab_utils.grading.collected import FILE
 from lab_utils.grading.lock import only_one
@@ -67,17 +67,22 @@ def collect(
         released = read_released(root, folder, homework)
         lock = threading.Lock()
         job = Job(root, folder, settings, released, pushes, past, seconds, most_mib << 20, now, lock)
-        with ThreadPoolExecutor(workers) as pool, tqdm(total=len(students), desc="collect", unit="student") as bar:
-            futures = [pool.submit(collect_one, student, job) for student in students]
-            for future in as_completed(futures):
-                bar.update()
-                bar.set_postfix_str(future.result()["student"])
-            records = [future.result() for future in futures]
+        records = _collect_all(students, job, workers)
         _flag_doubles(records)
         records.sort(key=lambda record: str(record["student"]))
         table = {"homework": homework, "students": records}
         write_text(folder / FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     return records
+
+
+def _collect_all(students: Sequence[Student], job: Job, workers: int) -> list[Record]:
+    """Collect side by side, with a progress bar."""
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(students), desc="collect", unit="student") as bar:
+        futures = [pool.submit(collect_one, student, job) for student in students]
+        for future in as_completed(futures):
+            bar.update()
+            bar.set_postfix_str(future.result()["student"])
+        return [future.result() for future in futures]
 
 
 def summary(records: Sequence[Record]) -> str:

@@ -1,7 +1,7 @@
 """Collect one student: fetch, choose the commit that counts, write its files, and say what was found."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -108,16 +108,11 @@ def _decide(
     current, flags = sightings[-1], record["flags"]
     due, cutoff = deadline.due(job.homework, student.extension), deadline.cutoff(job.homework, student.extension)
     seen = first_times(mirror, [(s.seen_at, s.shas) for s in sightings])
-    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student == student.student]
-    pushed = first_times(mirror, pushes)
+    when = _times(student, mirror, seen, now, job)
     holds = first_times(mirror, [(now, {current.tip} - {""})])
     flags += evidence.history_flags(sightings, holds)
     if current.tip and not current.head:
         flags.append("The repository names no default branch; taken is the commit that its HEAD holds.")
-
-    def when(commit: Commit) -> evidence.Known:
-        return evidence.known(commit, seen, pushed, cutoff, now)
-
     counts = job.released.counts(mirror, job.seconds)
     before = [s.tip for s in reversed(sightings) if s.seen_at <= cutoff and s.tip not in holds]
     branches = [commits(mirror, tip) for tip in present(mirror, [current.tip, *before])]
@@ -130,10 +125,6 @@ def _decide(
         return
     how = when(chosen)
     late = deadline.late_seconds(how.at, due)
-    cost = deadline.penalty(late, job.homework.late)
-    if student.penalty is not None:
-        set_to, by_rule = (f"{100 * share:.4g} %" for share in (student.penalty, cost))
-        flags.append(f"The roster sets the penalty to {set_to}, the late policy to {by_rule}: {student.reason}")
     fetches = [s.seen_at for s in sightings]
     flags += evidence.time_flags(chosen, how, seen.get(chosen.sha, now), fetches, due)
     flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
@@ -145,9 +136,29 @@ def _decide(
         evidence=how.evidence,
         submitted=deadline.utc(how.at),
         late_seconds=late,
-        penalty=cost if student.penalty is None else student.penalty,
+        penalty=_penalty(student, late, job, flags),
         folder=f"submissions/{student.student}",
     )
+
+
+def _times(
+    student: Student, mirror: Path, seen: Mapping[str, datetime], now: datetime, job: Job
+) -> Callable[[Commit], evidence.Known]:
+    """Return what tells when a commit counts as handed in."""
+    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student == student.student]
+    pushed = first_times(mirror, pushes)
+    cutoff = deadline.cutoff(job.homework, student.extension)
+    return lambda commit: evidence.known(commit, seen, pushed, cutoff, now)
+
+
+def _penalty(student: Student, late: int, job: Job, flags: list[str]) -> float:
+    """Return the penalty of the late policy, or the one that the roster sets."""
+    cost = deadline.penalty(late, job.homework.late)
+    if student.penalty is None:
+        return cost
+    set_to, by_rule = (f"{100 * share:.4g} %" for share in (student.penalty, cost))
+    flags.append(f"The roster sets the penalty to {set_to}, the late policy to {by_rule}: {student.reason}")
+    return student.penalty
 
 
 def _named(mirror: Path, name: str, flags: list[str]) -> Commit | None:

@@ -61,17 +61,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     if nbgrader:
         duedate = "" if dates is None else dates.deadline.isoformat()
         write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, duedate)
-    summary = {
-        "students": len(standings),
-        "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
-        "status": dict(sorted(Counter(standing.status for standing in standings).items())),
-        "to_mark": waiting([standing for standing in standings if standing.result is not None]),
-        "look_alike": len(alike),
-        "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
-        "left_over": _left_over(folder, standings),
-        "class_page": str(folder / "feedback" / "class.html"),
-        "gradebook": str(folder / "gradebook.csv"),
-    }
+    summary = _summary(folder, standings, alike)
     print(json.dumps(summary, indent=1) if as_json else _sentences(summary, folder))
     return 0
 
@@ -101,6 +91,20 @@ def _dates(root: Path, homework: str) -> Homework | None:
     """Return the dates and the late policy of course.toml, or None where it has none."""
     path = root / "course.toml"
     return read_course(path).homeworks.get(homework) if path.is_file() else None
+
+
+def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) -> dict[str, object]:
+    return {
+        "students": len(standings),
+        "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
+        "status": dict(sorted(Counter(standing.status for standing in standings).items())),
+        "to_mark": waiting([standing for standing in standings if standing.result is not None]),
+        "look_alike": len(alike),
+        "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
+        "left_over": _left_over(folder, standings),
+        "class_page": str(folder / "feedback" / "class.html"),
+        "gradebook": str(folder / "gradebook.csv"),
+    }
 
 
 def _left_over(folder: Path, standings: list[Standing]) -> list[str]:

@@ -1,6 +1,7 @@
 """The page that a student gets back."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -33,17 +34,6 @@ def student_page(
         show_rubrics: beside the marks of written answers. A rubric tells what the answer is: only when nobody can hand
             in any more.
     """
-    tasks = [
-        {
-            "letter": letter,
-            "points": sum(answer.points or 0.0 for answer in answers),
-            "out_of": sum(answer.question.points for answer in answers),
-            "open": any(answer.points is None for answer in answers),
-            "questions": [_question(answer, show_rubrics) for answer in answers],
-        }
-        for letter, group in groupby(standing.answered, key=lambda answer: answer.question.task)
-        for answers in [list(group)]
-    ]
     return render(
         "student.html.j2",
         assignment=assignment,
@@ -53,10 +43,23 @@ def student_page(
         zone=None if due is None else due.tzinfo,
         rule=rule,
         evidence=EVIDENCE.get(standing.collected.evidence, ""),
-        tasks=tasks,
+        tasks=[
+            _task(letter, list(answers), show_rubrics)
+            for letter, answers in groupby(standing.answered, key=lambda answer: answer.question.task)
+        ],
         metrics=_metrics(standing),
         remarks=standing.result.remarks if standing.result is not None else (),
     )
+
+
+def _task(letter: str, answers: Sequence[Answered], show_rubrics: bool) -> dict[str, Any]:
+    return {
+        "letter": letter,
+        "points": sum(answer.points or 0.0 for answer in answers),
+        "out_of": sum(answer.question.points for answer in answers),
+        "open": any(answer.points is None for answer in answers),
+        "questions": [_question(answer, show_rubrics) for answer in answers],
+    }
 
 
 def _question(answer: Answered, show_rubrics: bool) -> dict[str, Any]:
