@@ -128,7 +128,6 @@ def fit_course(rounds: int) -> None:
     images = nn.functional.interpolate(split.images.float() / 255, size=(256, 256))
     split = Split((images * 255).byte().expand(-1, 3, -1, -1).contiguous(), *_rest(split))
     data = TensorDataset(images.expand(-1, 3, -1, -1).contiguous(), split.labels)  # float32, 256 x 256 x 3
-    note = "" if precision_for(device) == "bf16" else " (this device gains nothing by bf16: the aim does not apply)"
     for name, batch, aim in (("resnet18", 16, 3.5), ("resnet50", 8, 4.5)):
         loader = DataLoader(data, batch_size=batch, shuffle=True)
         ours = build_model(name, num_classes=5, in_channels=3, seed=0).to(device)
@@ -140,7 +139,21 @@ def fit_course(rounds: int) -> None:
             ),
             rounds=rounds,
         )
-        report("fit_course", f"time of the course's recipe / time of fit, {name}, 256 px", found, f"{aim}{note}")
+        report(
+            "fit_course",
+            f"time of the course's recipe / time of fit, {name}, 256 px",
+            found,
+            f"{aim}{_units(device)}",
+        )
+
+
+def _units(device: torch.device) -> str:
+    """What to know about the aims of `fit_course` on this machine: they were set on a processor with AMX units."""
+    if precision_for(device) == "fp32":
+        return ", which needs bf16 units: this device has none"
+    if device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_bf16"):
+        return ", set with AMX units; the AVX512-BF16 units here do at most twice the work of fp32"
+    return ""
 
 
 def _rest(split: Split) -> tuple[Tensor, Tensor, str, tuple[str, ...]]:
