@@ -34,7 +34,7 @@ from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 # when the learning rate is nearly 0 does not grow into it: with a tenth of the steps CBR-Tiny named 49 % of the images.
 RECIPES = {
     "resnet10_w16": Recipe(steps=9_000, small_steps=4_500),
-    "resnet10_w32": Recipe(steps=6_000, small_steps=5_400, photos=0),  # shipped before photographs were taken in
+    "resnet10_w32": Recipe(steps=9_000, small_steps=4_500),
     "cbr_tiny": Recipe(steps=3_000, small_steps=1_800),
     "cbr_small": Recipe(steps=3_000, small_steps=1_800),
 }
