@@ -150,9 +150,9 @@ def _empty_answer(name: str, answer: str | None) -> Outcome | None:
     """Return what is missing, or None: whether a text is a good answer, only a person can say."""
     if answer:
         return None
-    hint = f"There is no text below **Answer {name}** yet. A person reads and marks it."
+    hint = f"There is no text below the line `**Answer {name}**` yet. A person reads and marks it."
     if answer is None:
-        hint = f"No text cell has the line **Answer {name}**: write it again, and your answer below it."
+        hint = f"No text cell has the line `**Answer {name}**`: write it again, and your answer below it."
     return Outcome(f"answer {name}", "not attempted", hint, note="")
 
 

@@ -223,5 +223,5 @@ def _grade_predictions(
 def _unmarked(question: Question, answer: str) -> QuestionResult:
     if answer:
         return QuestionResult(question.name, 0.0, question.points, status.WAITING)
-    hint = f"There is no text below **Answer {question.name}**."
+    hint = f"There is no text below the line `**Answer {question.name}**`."
     return QuestionResult(question.name, 0.0, question.points, status.NOT_ATTEMPTED, hint=hint)

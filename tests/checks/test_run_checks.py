@@ -131,8 +131,8 @@ def test_written_answers_that_are_still_empty_are_named_and_the_others_are_not(t
     path = with_answers(tmp_path, A2="Because.", D2=STUB)
     found = {o.name: o for o in run_checks(path) if o.name.startswith("answer")}
     assert {name: o.status for name, o in found.items()} == dict.fromkeys(["answer D2", "answer E2"], "not attempted")
-    assert "no text below **Answer D2**" in found["answer D2"].hint
-    assert "No text cell has the line **Answer E2**" in found["answer E2"].hint
+    assert "no text below the line `**Answer D2**`" in found["answer D2"].hint
+    assert "No text cell has the line `**Answer E2**`" in found["answer E2"].hint
     assert main(["check", str(path)]) == 0  # nothing in it is wrong
     told = capsys.readouterr().out
     assert "answer D2: not attempted" in told
