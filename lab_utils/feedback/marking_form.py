@@ -12,7 +12,7 @@ from lab_utils.grading.assignment import Assignment, read_assignment
 from lab_utils.grading.collected import homework_name, read_collected
 from lab_utils.grading.lock import Busy, one_writer
 from lab_utils.grading.safe_text import shorten
-from lab_utils.grading.written import NAME, Mark, read_points, read_written, write_written
+from lab_utils.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
 PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
@@ -33,6 +33,7 @@ def marking_form(folder: Path | str, root: Path | str | None = None) -> "Marking
     name = homework_name(folder)
     assignment = read_assignment((folder.parent if root is None else Path(root)) / "solutions" / f"{name}.toml")
     students = [entry.student for entry in read_collected(folder)]
+    students += sorted(left_class(folder, students))
     if not (folder / NAME).is_file():
         raise FileNotFoundError(f"Expected {folder / NAME}, found no file. Run `python -m lab_utils grade` first.")
     return MarkingForm(folder / NAME, assignment, students)

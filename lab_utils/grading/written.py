@@ -16,6 +16,7 @@ from lab_utils.grading.safe_csv import LONGEST, Cell, neutral, read_table, resto
 NAME = "written.csv"
 COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note")
 CHANGED = "The answer changed after it was marked: look at it again."
+LEFT = "This student is not in the class any more."
 GONE = "The answer was there when it was marked, and is not in the graded notebook now."
 
 
@@ -47,7 +48,7 @@ def update_written(
 
     New answers are added. Marks and comments stay, whatever happens; where the answer is another one than when it was
     marked, the row says so in its column `note`. Rows stand in the order of the questions, then of the roster; below
-    them those that a person added for other questions.
+    them those that a person added for other questions, and the marks of students who left the class.
 
     Raises:
         ValueError: as `read_written`, or if another program goes on writing the file; then nothing is written.
@@ -63,7 +64,10 @@ def _brought_up(
     path: Path, assignment: Assignment, students: Collection[str], results: Mapping[str, Result]
 ) -> list[Mark]:
     """Return the rows as `update_written` writes them."""
-    before = {(mark.student, mark.question): mark for mark in read_written(path, assignment, students)}
+    left = left_class(path.parent, students)
+    found = read_written(path, assignment, {*students, *left})
+    back = [replace(mark, note="") if mark.note == LEFT else mark for mark in found]
+    before = {(mark.student, mark.question): mark for mark in back}
     rows = []
     for question in assignment.of_kind("written"):
         for student in students:
@@ -74,8 +78,14 @@ def _brought_up(
             if row is not None:
                 rows.append(row)
     written = {question.name for question in assignment.of_kind("written")}
-    rows += [mark for key, mark in before.items() if key[1] not in written]
+    rows += [mark for key, mark in before.items() if key[1] not in written and mark.student not in left]
+    rows += [replace(mark, note=LEFT) for mark in before.values() if mark.student in left and _touched(mark)]
     return rows
+
+
+def left_class(folder: Path, students: Collection[str]) -> set[str]:
+    """Return who was graded once and is not in the class any more: no misspelt names."""
+    return {path.stem for path in (folder / "results").glob("*.json")} - set(students)
 
 
 def _updated(old: Mark | None, new: Mark, *, known: bool) -> Mark | None:
@@ -84,10 +94,14 @@ def _updated(old: Mark | None, new: Mark, *, known: bool) -> Mark | None:
         return new if new.answer.strip() else None
     if not known or _same(old.answer, new.answer):
         return old
-    touched = old.points is not None or old.comment
     if not new.answer.strip():
-        return replace(old, note=GONE) if touched else None
+        return replace(old, note=GONE) if _touched(old) else None
     return replace(old, answer=new.answer, note=CHANGED if old.points is not None else old.note)
+
+
+def _touched(mark: Mark) -> bool:
+    """Whether a person has been there."""
+    return mark.points is not None or bool(mark.comment)
 
 
 def _same(first: str, second: str) -> bool:

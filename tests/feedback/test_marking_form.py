@@ -162,6 +162,15 @@ def test_without_answers_it_says_so(course):
     assert marking_form(course[0]).head.value == "There are no written answers to mark."
 
 
+def test_marks_of_somebody_who_left_the_class_are_kept(course):
+    (course[0] / "results").mkdir()
+    (course[0] / "results" / "s0.json").write_text("{}", "utf-8")
+    rows = [Mark("s1", "A2", "one"), Mark("s0", "A2", "none", 4.0)]
+    write_written(course[0] / NAME, course[1], rows)
+    marking_form(course[0]).points.value = "3"
+    assert [m.points for m in read_written(course[0] / NAME, course[1], ["s0", "s1"])] == [3.0, 4.0]
+
+
 def test_before_grading_it_says_what_to_do(course):
     (course[0] / NAME).unlink()
     with pytest.raises(FileNotFoundError, match="lab_utils grade"):

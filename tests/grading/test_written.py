@@ -8,6 +8,7 @@ from lab_utils.grading.result import GRADED, Result
 from lab_utils.grading.written import (
     CHANGED,
     GONE,
+    LEFT,
     NAME,
     Mark,
     read_points,
@@ -130,6 +131,19 @@ def test_all_wrong_lines_are_named_at_once(tmp_path, assignment):
 def test_a_row_of_somebody_who_left_goes_only_if_it_is_empty(tmp_path, assignment):
     (tmp_path / NAME).write_text("student,question,answer,points\ngone,A2,x,\ns1,a2,x,'3\n", "utf-8")
     assert read_written(tmp_path / NAME, assignment, STUDENTS) == (Mark("s1", "A2", "x", 3.0),)
+
+
+def test_marks_of_somebody_who_left_the_class_stay_and_count_again_if_the_student_is_back(tmp_path, assignment):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "s2.json").write_text("{}", "utf-8")  # s2 was graded once
+    lines = "student,question,answer,points,comment\ns1,A2,one,3,\ns2,A2,two,4,good\ns2,B1,,5,\ns2,E2,why,,\n"
+    (tmp_path / NAME).write_text(lines, "utf-8")
+    first = Mark("s1", "A2", "one", 3.0)
+    rows = update_written(tmp_path, assignment, ["s1"], {})
+    assert rows == (first, Mark("s2", "A2", "two", 4.0, "good", LEFT), Mark("s2", "B1", "", 5.0, note=LEFT))
+    assert update_written(tmp_path, assignment, ["s1"], {}) == rows
+    back = update_written(tmp_path, assignment, ["s1", "s2"], {})
+    assert back == (first, Mark("s2", "A2", "two", 4.0, "good"), Mark("s2", "B1", "", 5.0))
 
 
 def test_a_row_for_any_question_stays_as_a_person_added_it(tmp_path, assignment):
