@@ -84,8 +84,8 @@ def _brought_up(
 
 
 def left_class(folder: Path, students: Collection[str]) -> set[str]:
-    """Return who was graded once and is not in the class any more: no misspelt names."""
-    return {path.stem for path in (folder / "results").glob("*.json")} - set(students)
+    """Return who was collected once and is not in the class any more: no misspelt names."""
+    return {path.stem for path in (folder / "mirrors").glob("*.git")} - set(students)
 
 
 def _updated(old: Mark | None, new: Mark, *, known: bool) -> Mark | None:

@@ -163,8 +163,7 @@ def test_without_answers_it_says_so(course):
 
 
 def test_marks_of_somebody_who_left_the_class_are_kept(course):
-    (course[0] / "results").mkdir()
-    (course[0] / "results" / "s0.json").write_text("{}", "utf-8")
+    (course[0] / "mirrors" / "s0.git").mkdir(parents=True)
     rows = [Mark("s1", "A2", "one"), Mark("s0", "A2", "none", 4.0)]
     write_written(course[0] / NAME, course[1], rows)
     marking_form(course[0]).points.value = "3"

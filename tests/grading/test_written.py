@@ -134,8 +134,7 @@ def test_a_row_of_somebody_who_left_goes_only_if_it_is_empty(tmp_path, assignmen
 
 
 def test_marks_of_somebody_who_left_the_class_stay_and_count_again_if_the_student_is_back(tmp_path, assignment):
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "s2.json").write_text("{}", "utf-8")  # s2 was graded once
+    (tmp_path / "mirrors" / "s2.git").mkdir(parents=True)  # s2 was collected once
     lines = "student,question,answer,points,comment\ns1,A2,one,3,\ns2,A2,two,4,good\ns2,B1,,5,\ns2,E2,why,,\n"
     (tmp_path / NAME).write_text(lines, "utf-8")
     first = Mark("s1", "A2", "one", 3.0)
