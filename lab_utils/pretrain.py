@@ -35,7 +35,7 @@ from lab_utils.weights import DEFAULT_PREPROCESSING, save_weights
 RECIPES = {
     "resnet10_w16": Recipe(steps=9_000, small_steps=4_500),
     "resnet10_w32": Recipe(steps=9_000, small_steps=4_500),
-    "cbr_tiny": Recipe(steps=3_000, small_steps=1_800),
+    "cbr_tiny": Recipe(steps=9_000, small_steps=5_400),
     "cbr_small": Recipe(steps=3_000, small_steps=1_800),
 }
 
