@@ -42,6 +42,8 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         ValueError: if the file is no checkpoint, or belongs to a run with another network, other data or other
             settings; it names them.
     """
+    if path.is_dir():
+        raise ValueError(f"checkpoint= should name a file; {path} is a folder. Write for example {path / 'run.pt'}.")
     again = "Delete it to start afresh, or name another file as checkpoint=."
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -79,7 +79,8 @@ def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: 
     if total < 1 or (every is not None and every < 1):
         raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
     if at is not None:
-        if wrong := [step for step in at if not 0 <= step <= total]:
+        steps = [int(step) for step in at]
+        if wrong := [step for step in steps if not 0 <= step <= total]:
             raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
-        return frozenset({*(int(step) for step in at), total})
+        return frozenset({*steps, total})
     return frozenset({*range(every or default, total, every or default), total})

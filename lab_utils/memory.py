@@ -6,8 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-# What the allocators of the CPU (Linux, Windows) and of MPS say; CUDA has a class of its own.
-_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
+# What the allocators of the CPU (Linux, Windows) and of MPS say, and oneDNN, which convolves on CPUs, where its own
+# buffers do not fit; CUDA has a class of its own.
+_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -202,6 +202,7 @@ def fine_tune(
     head_lr: float | None = None,
     decay: float = 1.0,
     checkpoint: Path | str | None = None,
+    log_dir: Path | str | None = None,
     **settings: Any,
 ) -> History:
     """Train the head on a frozen backbone first, then everything, the lower the slower.
@@ -219,6 +220,7 @@ def fine_tune(
         head_lr: learning rate of the head alone; default `lr`.
         decay: factor on the learning rate from each stage to the one below it.
         checkpoint: file for the second step; that of the first is beside it, with ``_head`` in its name.
+        log_dir: folder for TensorBoard; the first step has the folder ``head`` in it, so that each is a curve.
         settings: everything else that `fit` takes, for both steps.
 
     Returns:
@@ -232,11 +234,14 @@ def fine_tune(
             raise ValueError(f"fine_tune sets {name} itself; give head_steps=, steps=, lr= and decay= instead.")
     path = None if checkpoint is None else Path(checkpoint)
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
+    head_log = None if log_dir is None else Path(log_dir) / "head"
     freeze(model)
-    first = fit(model, train, val, steps=head_steps, lr=head_lr or lr, checkpoint=head_path, **settings)
+    first = fit(
+        model, train, val, steps=head_steps, lr=head_lr or lr, checkpoint=head_path, log_dir=head_log, **settings
+    )
     unfreeze(model)
     groups = param_groups(model, lr, decay=decay)
-    second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, **settings)
+    second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, log_dir=log_dir, **settings)
     both = first.then(second)
     if both.best_state is not None and both.best_state is first.best_state:
         model.load_state_dict(both.best_state)

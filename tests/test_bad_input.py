@@ -681,6 +681,14 @@ NETWORKS = [
         "Delete it",
     ),
     Row(
+        "checkpoint that is a folder",
+        lambda f: train("cbr_tiny", f),
+        ValueError,
+        "should name a file",
+        "is a folder",
+        "Write for example",
+    ),
+    Row(
         "checkpoint folder that cannot be written",
         lambda f: train("cbr_tiny", file_in_the_way(f) / "run.pt"),
         RuntimeError,

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lab_utils.history import History
+from lab_utils.history import History, row_steps
 
 
 def rows(*steps):
@@ -21,6 +21,12 @@ def test_column_is_nan_where_a_row_lacks_it_and_unknown_names_are_refused():
 def test_frame_has_a_row_per_row():
     frame = History(rows(1, 2, 3)).frame()
     assert list(frame["step"]) == [1, 2, 3]
+
+
+def test_rows_are_wanted_at_whatever_gives_their_numbers_once():
+    assert row_steps(9, None, iter([0, 4]), 3) == {0, 4, 9}
+    with pytest.raises(ValueError, match=r"got \[10\]"):
+        row_steps(9, None, iter([4, 10]), 3)
 
 
 def test_then_runs_steps_epochs_and_seconds_on():

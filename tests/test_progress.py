@@ -5,7 +5,7 @@ import pytest
 
 from lab_utils import progress
 from lab_utils.progress import open_log, progress_bar
-from lab_utils.train import fit
+from lab_utils.train import fine_tune, fit
 from tests.tiny import LinearNet, tiny_split
 
 
@@ -73,6 +73,20 @@ def test_log_has_every_number_of_every_row(monkeypatch, tmp_path):
     history = fit(LinearNet(), tiny_split(), steps=4, eval_every=2, progress=False, device="cpu", log_dir=tmp_path)
     expected = [(k, v, int(row["step"])) for row in history.rows for k, v in row.items() if k != "step"]
     assert written == [*expected, "closed"]
+
+
+def test_each_step_of_fine_tune_has_a_log_of_its_own(monkeypatch, tmp_path):
+    folders = []
+
+    class Noted(Writer):
+        def __init__(self, folder, purge_step):
+            super().__init__(folder, purge_step)
+            folders.append(folder)
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Noted))
+    common = {"head_steps": 2, "steps": 2, "progress": False, "device": "cpu"}
+    fine_tune(LinearNet(), tiny_split(), **common, log_dir=str(tmp_path))
+    assert folders == [str(tmp_path / "head"), str(tmp_path)]
 
 
 def test_missing_tensorboard_is_an_error_that_says_how_to_get_it(monkeypatch, tmp_path):

@@ -321,6 +321,7 @@ def test_losses_left_on_the_device_are_traced_back_to_their_step(monkeypatch):
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
         RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_out_of_memory_names_a_batch_size_that_fits(error):
