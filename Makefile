@@ -58,4 +58,4 @@ build: $(INSTALLED)
 
 clean:
 	rm -rf build data/cache/phantoms .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
-	find lab_utils tests labs solutions -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	find lab_utils tests labs solutions benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -23,7 +23,7 @@ def profile() -> str:
     """
     name = os.environ.get("LAB_PROFILE", "") or "quick"
     if name not in PROFILES:
-        nearest = difflib.get_close_matches(name, PROFILES, n=1, cutoff=0.0)[0]
+        nearest = difflib.get_close_matches(name.lower(), PROFILES, n=1, cutoff=0.0)[0]
         raise ValueError(
             f"The environment variable LAB_PROFILE should be one of {', '.join(PROFILES)}, but it "
             f"is {name!r}. Did you mean {nearest!r}? Set it before the kernel starts, or unset it "

@@ -194,6 +194,7 @@ def save_and_cut(path: Path, state: State) -> None:
         ("empty.safetensors", lambda p, s: p.touch(), "cannot be read"),
         ("empty.pt", lambda p, s: p.touch(), "cannot be read"),
         ("text.pt", lambda p, s: p.write_text("<html>Not found</html>"), "cannot be read"),
+        ("note.pt", lambda p, s: p.write_text("hi"), "cannot be read"),
         ("code.pt", lambda p, s: save_as_pt(p, {"a": Bomb()}), "cannot be read"),
         ("list.pt", lambda p, s: save_as_pt(p, [1, 2]), "no mapping from names to tensors"),
         ("nothing.pt", lambda p, s: save_as_pt(p, {}), "no mapping from names to tensors"),
