@@ -36,7 +36,7 @@ RECIPES = {
     "resnet10_w16": Recipe(steps=9_000, small_steps=4_500),
     "resnet10_w32": Recipe(steps=9_000, small_steps=4_500),
     "cbr_tiny": Recipe(steps=9_000, small_steps=5_400),
-    "cbr_small": Recipe(steps=3_000, small_steps=1_800),
+    "cbr_small": Recipe(steps=6_000, small_steps=3_600),
 }
 
 BUILDERS: dict[str, Callable[[int], nn.Module]] = {
