@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from lab_utils.atomic import write_whole
@@ -74,10 +74,14 @@ def load_weights(model_name: str, weights: str | Path) -> Weights:
 def save_weights(
     path: Path, state_dict: Mapping[str, Tensor], preprocessing: Preprocessing, *, model_name: str
 ) -> None:
-    """Write a .safetensors file that `load_weights` reads, preprocessing included; whole or not at all."""
+    """Write a .safetensors file that `load_weights` reads, preprocessing included; whole or not at all.
+
+    Raises:
+        OSError: If the file cannot be written, for example because the disk is full.
+    """
     metadata = {"model": model_name, "preprocessing": json.dumps(asdict(preprocessing))}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
-    write_whole(path, lambda unfinished: save_file(tensors, unfinished, metadata=metadata))
+    write_whole(path, lambda unfinished: unfinished.write_bytes(save(tensors, metadata=metadata)))
 
 
 def _procedural(name: str) -> Weights:

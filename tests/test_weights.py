@@ -126,6 +126,23 @@ def test_a_saved_file_comes_back_with_its_preprocessing_and_without_its_head(tmp
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_a_disk_without_room_is_an_os_error_and_nothing_remains(tmp_path: Path, state: State) -> None:
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    silent = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        with pytest.raises(OSError):  # noqa: PT011 - each system has its own words
+            save_weights(tmp_path / "mine.safetensors", state, GREY, model_name="resnet10_w16")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, silent)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": s, "step": 3}, lambda s: {"state_dict": s}])
 def test_a_pt_file_may_hold_the_weights_or_a_checkpoint_with_them(
     tmp_path: Path, state: State, wrap: Callable[[State], object]
