@@ -177,7 +177,6 @@ def _climb(
     for lr, indices in zip(lrs, islice(batches, len(lrs)), strict=True):
         for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
             group["lr"] = lr * ratio
-        optimizer.zero_grad()
         loss = loss_of(indices)
         value = loss.item()
         if not math.isfinite(value):
@@ -188,6 +187,7 @@ def _climb(
         best = min(best, running / weight)
         if running / weight > stop * best:
             return losses, True
+        optimizer.zero_grad()  # after the forward pass, as in `Run.train`
         loss.backward()
         optimizer.step()
     return losses, False
