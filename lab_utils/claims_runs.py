@@ -162,7 +162,7 @@ def source(job: Job) -> str | None:
 def is_done(job: Job) -> bool:
     """Whether the run is kept, and was made with the source weights that are shipped now."""
     path = folder() / f"{job.name}.json"
-    return path.exists() and json.loads(path.read_text())["source"] == source(job)
+    return path.exists() and json.loads(path.read_text()).get("source") == source(job)
 
 
 def _smaller(split: Split, side: int) -> Split:

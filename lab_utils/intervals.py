@@ -111,7 +111,7 @@ def paired_bootstrap(
     draws: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> tuple[float, float, float]:
+) -> Interval:
     """Difference a - b of two networks on the same images, with its interval.
 
     Each draw takes the same patients for both, so what makes a patient easy or hard
@@ -178,8 +178,8 @@ def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> s
         high: upper end.
         digits: after the decimal point.
     """
-    interval = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}" if low == low else "one seed: no interval"
-    return f"{mean:+.{digits}f}  ({interval})"
+    between = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
+    return f"{mean:+.{digits}f}  ({'one seed: no interval' if np.isnan(low) else between})"
 
 
 def _check_confidence(confidence: float) -> None:

@@ -101,8 +101,8 @@ class Run:
             self.unread.append(Taken(self.step + 1, self.lr, indices, loss.detach()))
             if on_cpu and not math.isfinite(loss.item()):  # free here; elsewhere it would wait for the device
                 self._read()
-            # Only now: if they were freed before the forward pass, the C library would give the free end of its memory
-            # back, and every step would wait for fresh pages (up to a tenth of its time on a CPU).
+            # Only now: with the gradients freed before the forward pass, the C library would give the free end of its
+            # memory back, and every step would wait for fresh pages (up to a tenth of its time on a CPU).
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

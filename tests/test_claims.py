@@ -77,7 +77,8 @@ def test_a_run_from_other_source_weights_counts_as_not_done(tmp_path, monkeypatc
     folder.mkdir()
     for start, used in (("random", None), ("transfer", source(job("transfer"))), ("mean_var", "of an older file")):
         (folder / f"{job(start).name}.json").write_text(json.dumps({"start": start, "source": used}))
-    rows = list(finished([job("random"), job("transfer"), job("mean_var"), job("slim")]))
+    (folder / f"{job('permuted').name}.json").write_text('{"start": "permuted"}')  # from before this was noted
+    rows = list(finished([job("random"), job("transfer"), job("mean_var"), job("permuted"), job("slim")]))
     assert [row["start"] for row in rows] == ["random", "transfer"]
 
 

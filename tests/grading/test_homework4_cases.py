@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from lab_utils.checks import homework4
 from lab_utils.checks.outcome import Wrong
 from lab_utils.grading.assignment import read_assignment
 from lab_utils.grading.cases import Local
@@ -53,6 +54,11 @@ def test_the_points_are_those_of_the_course():
     for question in assignment.questions:
         by_task[question.task] += question.points
     assert by_task == {"A": 20, "B": 30, "C": 30, "D": 10, "E": 10}
+
+
+def test_check_looks_for_every_written_answer_of_the_assignment():
+    questions = read_assignment(ROOT / "solutions/homework4.toml").of_kind("written")
+    assert tuple(question.name for question in questions) == homework4.WRITTEN
 
 
 def test_every_rubric_adds_up_to_the_points_of_its_question():
