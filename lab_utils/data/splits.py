@@ -31,6 +31,8 @@ class Split:
         groups: int64, shape (N,), the patient of each image.
         task: one of `TASKS`.
         class_names: one name per class or finding; a binary task has two.
+        notes: what a reader of a result has to know of the data, one sentence each, for example that nobody knows
+            the patients. They stay with every part and subset that is made of the split.
 
     Raises:
         ValueError: if types, shapes, lengths or label values do not fit together.
@@ -41,9 +43,20 @@ class Split:
     groups: Tensor
     task: str
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         validation.check_split(self.images, self.labels, self.groups, self.task, self.class_names)
+
+    def __repr__(self) -> str:
+        """One line, and one more for each note; never the pixels."""
+        shape = " x ".join(map(str, self.images.shape[1:]))
+        patients = len(self.groups.unique())
+        line = (
+            f"Split({len(self)} {self.task} images of {shape}, {patients} patients, classes: "
+            f"{', '.join(self.class_names)}, on {self.images.device})"
+        )
+        return "\n".join([line, *(f"  note: {note}" for note in self.notes)])
 
     def __len__(self) -> int:
         return len(self.images)

@@ -187,3 +187,19 @@ def test_two_epochs_of_one_generator_differ():
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.cat(list(batch_indices(50, 10, generator=generator))) for _ in range(2))
     assert not torch.equal(first, second)
+
+
+def test_a_split_shows_itself_in_a_line_and_its_notes_never_its_pixels() -> None:
+    split = Split(
+        torch.zeros(4, 1, 8, 8, dtype=torch.uint8),
+        torch.tensor([0, 1, 0, 1]),
+        torch.tensor([5, 5, 6, 7]),
+        "binary",
+        ("normal", "pneumonia"),
+        notes=("Nobody knows the patients.",),
+    )
+    assert repr(split) == (
+        "Split(4 binary images of 1 x 8 x 8, 3 patients, classes: normal, pneumonia, on cpu)\n"
+        "  note: Nobody knows the patients."
+    )
+    assert split.take([0, 3]).notes == subset(split, 2, seed=0).notes == split.to("cpu").notes == split.notes
