@@ -32,8 +32,15 @@ def record(model: nn.Module, stages: Sequence[str]) -> Iterator[dict[str, Tensor
     Raises:
         ValueError: if a name is neither a stage nor a module.
     """
+    found = stages_of(model)
+    with _recording({name: _module(model, found, name) for name in stages}) as kept:
+        yield kept
+
+
+@contextmanager
+def _recording(modules: dict[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Keep a copy of what each of these modules returned last, under its name."""
     kept: dict[str, Tensor] = {}
-    modules = {name: _module(model, name) for name in stages}  # before any hook is set
 
     def keeper(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -80,15 +87,29 @@ def collect_activations(
         ValueError: if a name is unknown, or there are no images.
     """
     names = list(stages_of(model)) if stages is None else list(stages)
-    return _stream(model, images, lambda batch: outputs_of(model, batch, names, pooled=pooled), batch_size, device)
+    with stage_outputs(model, names, pooled=pooled) as outputs:
+        return _stream(model, images, outputs, batch_size, device)
 
 
-def outputs_of(model: nn.Module, batch: Tensor, names: Sequence[str], *, pooled: bool) -> dict[str, Tensor]:
-    """Outputs of stages for one batch of normalised images, shaped as by `collect_activations`."""
+@contextmanager
+def stage_outputs(
+    model: nn.Module, names: Sequence[str], *, pooled: bool
+) -> Iterator[Callable[[Tensor], dict[str, Tensor]]]:
+    """A function from a batch of normalised images to the outputs of stages, shaped as by `collect_activations`.
+
+    The stages are looked up once for all batches: a search through a large network takes longer than a small batch.
+
+    Raises:
+        ValueError: if a name is neither a stage nor a module.
+    """
     found = stages_of(model)
-    with record(model, names) as kept:
-        model(batch)
-    return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
+    with _recording({name: _module(model, found, name) for name in names}) as kept:
+
+        def outputs(batch: Tensor) -> dict[str, Tensor]:
+            model(batch)
+            return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
+
+        yield outputs
 
 
 def conv_to_samples(maps: Tensor, *, stride: int = 1) -> Tensor:
@@ -194,8 +215,7 @@ def _channels_first(values: Tensor, stage: Stage | None, pooled: bool) -> Tensor
     return values.flatten(2).mean(dim=2) if pooled and values.ndim > 2 else values
 
 
-def _module(model: nn.Module, name: str) -> nn.Module:
-    found = stages_of(model)
+def _module(model: nn.Module, found: dict[str, Stage], name: str) -> nn.Module:
     if name in found:
         return found[name].output
     modules = dict(model.named_modules())

@@ -7,6 +7,7 @@ well, 1 if not, and 2 if it could not do its work; `build` and `run` return 1 fo
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,8 +147,9 @@ def _collect(arguments: argparse.Namespace) -> int:
         seconds=arguments.timeout,
         most_mib=arguments.max_mib,
     )
-    print(json.dumps(records, indent=1, ensure_ascii=False) if arguments.json else summary(records))
-    return int(any(record["status"] != COLLECTED for record in records))
+    table = [asdict(record) for record in records]
+    print(json.dumps(table, indent=1, ensure_ascii=False) if arguments.json else summary(records))
+    return int(any(record.status != COLLECTED for record in records))
 
 
 def _grade(arguments: argparse.Namespace) -> int:

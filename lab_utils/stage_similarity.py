@@ -1,11 +1,12 @@
 """Two networks, stage by stage, on the same images: the covariances of their activations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from lab_utils.activations import check_images, conv_to_samples, outputs_of
+from lab_utils.activations import check_images, conv_to_samples, stage_outputs
 from lab_utils.covariance import Covariances, covariances, merged
 from lab_utils.models import preprocess, stages
 from lab_utils.modes import eval_mode
@@ -59,12 +60,17 @@ def stage_covariances(
     rng = torch.Generator().manual_seed(permute) if permute is not None else None
     order = torch.arange(len(images)) if rng is None else torch.randperm(len(images), generator=rng)
     found: dict[Pair, list[Covariances]] = {pair: [] for pair in chosen}
-    with eval_mode(model_x), eval_mode(model_y), torch.no_grad():
+    with (
+        eval_mode(model_x),
+        eval_mode(model_y),
+        torch.no_grad(),
+        _sampler(model_x, [x for x, _ in chosen], conv, per_side, device) as sample_x,
+        _sampler(model_y, [y for _, y in chosen], conv, per_side, device) as sample_y,
+    ):
         for part in torch.arange(len(images)).tensor_split(parts):
             sums: dict[Pair, list[Covariances]] = {pair: [] for pair in chosen}
             for index in part.split(batch_size):
-                acts_x = _samples(model_x, images[index], [x for x, _ in chosen], conv, per_side, device)
-                acts_y = _samples(model_y, images[order[index]], [y for _, y in chosen], conv, per_side, device)
+                acts_x, acts_y = sample_x(images[index]), sample_y(images[order[index]])
                 for x, y in chosen:
                     batch = covariances([_aligned(acts_x[x], acts_y[y], (x, y), rng)])
                     sums[x, y] = [merged([*sums[x, y], batch])]
@@ -73,27 +79,33 @@ def stage_covariances(
     return found
 
 
-def _samples(
+@contextmanager
+def _sampler(
     model: nn.Module,
-    images: Tensor,
     names: Sequence[str],
     conv: str,
     per_side: int | None,
     device: torch.device | str | None,
-) -> dict[str, Tensor]:
-    """Per name (b, positions, channels); one position where there is no space, or none is wanted."""
+) -> Iterator[Callable[[Tensor], dict[str, Tensor]]]:
+    """From images to (b, positions, channels) per name; one position where there is no space, or none is wanted."""
     if device is not None:
         model.to(device)
-    here = next(model.parameters()).device
-    kept = outputs_of(model, preprocess(model, images.to(here)), list(dict.fromkeys(names)), pooled=conv == "pooled")
-    samples = {}
-    for name, values in kept.items():
-        if values.ndim == 4:
-            stride = 1 if per_side is None else max(1, -(-max(values.shape[2:]) // per_side))
-            samples[name] = conv_to_samples(values, stride=stride).unflatten(0, (len(images), -1))
-        else:
-            samples[name] = values.flatten(2).transpose(1, 2) if values.ndim > 2 else values[:, None]
-    return samples
+    with stage_outputs(model, list(dict.fromkeys(names)), pooled=conv == "pooled") as outputs:
+
+        def samples(images: Tensor) -> dict[str, Tensor]:
+            here = next(model.parameters()).device
+            kept = outputs(preprocess(model, images.to(here)))
+            return {name: _positions(values, per_side) for name, values in kept.items()}
+
+        yield samples
+
+
+def _positions(values: Tensor, per_side: int | None) -> Tensor:
+    """Outputs of a stage, channels on axis 1, as (b, positions, channels)."""
+    if values.ndim == 4:
+        stride = 1 if per_side is None else max(1, -(-max(values.shape[2:]) // per_side))
+        return conv_to_samples(values, stride=stride).unflatten(0, (len(values), -1))
+    return values.flatten(2).transpose(1, 2) if values.ndim > 2 else values[:, None]
 
 
 def _aligned(x: Tensor, y: Tensor, pair: Pair, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as tv
 
+from lab_utils import activations
 from lab_utils.activations import collect_activations, conv_to_samples, extract_features, record
 from lab_utils.models import build_model, head, preprocess, stages
 from lab_utils.preprocessing import Preprocessing
@@ -107,6 +108,13 @@ def test_batches_do_not_change_the_result_and_the_order_of_images_is_kept(model:
     torch.testing.assert_close(turned["layer2"], whole["layer2"].flip(0))
     features = extract_features(model, images, batch_size=2)
     torch.testing.assert_close(features, extract_features(model, images))
+
+
+def test_stages_are_looked_up_once_for_all_batches(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = []
+    monkeypatch.setattr(activations, "stages_of", lambda network: looked_up.append(network) or stages(network))
+    collect_activations(model, grey_images(6), stages=["stem", "layer1", "layer4"], batch_size=2)
+    assert len(looked_up) == 1
 
 
 def test_pooling_averages_over_space(model: nn.Module) -> None:

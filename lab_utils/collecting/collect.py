@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from tqdm import tqdm
 
 from lab_utils.atomic import write_text
 from lab_utils.collecting import ledger
-from lab_utils.collecting.collect_one import COLLECTED, Clock, Job, Record, collect_one
+from lab_utils.collecting.collect_one import COLLECTED, Clock, Job, collect_one
 from lab_utils.collecting.released import read_released
 from lab_utils.collecting.roster import Student, read_pushes, read_roster
 from lab_utils.course.settings import homework_of, local_times, read_course
-from lab_utils.grading.collected import FILE
+from lab_utils.grading.collected import FILE, Collected
 from lab_utils.grading.lock import only_one
 
 
@@ -35,7 +36,7 @@ def collect(
     seconds: float = 120.0,
     most_mib: int = 500,
     now: Clock = lambda: datetime.now(timezone.utc),
-) -> list[Record]:
+) -> list[Collected]:
     """Collect a class and write collected.json; return its entries, sorted by student.
 
     Args:
@@ -67,48 +68,52 @@ def collect(
         released = read_released(root, folder, homework)
         lock = threading.Lock()
         job = Job(root, folder, settings, released, pushes, past, seconds, most_mib << 20, now, lock)
-        records = _collect_all(students, job, workers)
-        _flag_doubles(records)
-        records.sort(key=lambda record: str(record["student"]))
-        table = {"homework": homework, "students": records}
+        records = sorted(_with_doubles(_collect_all(students, job, workers)), key=lambda record: record.student)
+        table = {"homework": homework, "students": [asdict(record) for record in records]}
         write_text(folder / FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     return records
 
 
-def _collect_all(students: Sequence[Student], job: Job, workers: int) -> list[Record]:
+def _collect_all(students: Sequence[Student], job: Job, workers: int) -> list[Collected]:
     """Collect side by side, with a progress bar."""
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(students), desc="collect", unit="student") as bar:
         futures = [pool.submit(collect_one, student, job) for student in students]
         for future in as_completed(futures):
             bar.update()
-            bar.set_postfix_str(future.result()["student"])
+            bar.set_postfix_str(future.result().student)
         return [future.result() for future in futures]
 
 
-def summary(records: Sequence[Record]) -> str:
+def summary(records: Sequence[Collected]) -> str:
     """Return what was collected as text, times at the course's offset: a line for each student, their flags below."""
-    zone = datetime.fromisoformat(records[0]["due"]).tzinfo
-    width = max(len(record["student"]) for record in records)
+    zone = datetime.fromisoformat(records[0].due).tzinfo
+    width = max(len(record.student) for record in records)
     lines = []
     for record in records:
-        by = timedelta(seconds=record["late_seconds"])
+        by = timedelta(seconds=record.late_seconds)
         late = f"{by} late" if by else "on time"
-        if by or record["by_hand"]:
-            late += f", {record['penalty']:.0%} off{' by hand' if record['by_hand'] else ''}"
-        what = f"{record['sha'][:10]}  {local_times(record['submitted'], zone)}  {record['evidence']:<7}  {late}"
-        lines.append(f"{record['student']:<{width}}  {what if record['sha'] else record['status']}")
-        lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record["flags"]]
-    count = sum(record["status"] == COLLECTED for record in records)
+        if by or record.by_hand:
+            late += f", {record.penalty:.0%} off{' by hand' if record.by_hand else ''}"
+        what = f"{record.sha[:10]}  {local_times(record.submitted, zone)}  {record.evidence:<7}  {late}"
+        lines.append(f"{record.student:<{width}}  {what if record.sha else record.status}")
+        lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record.flags]
+    count = sum(record.status == COLLECTED for record in records)
     lines.append(f"{count} of {len(records)} collected")
-    if still := sum(record["open"] for record in records):
+    if still := sum(record.open for record in records):
         lines.append(f"The deadline of {still} is not over yet: collect again after it, then grade.")
     return "\n".join(lines)
 
 
-def _flag_doubles(records: Sequence[Record]) -> None:
+def _with_doubles(records: Sequence[Collected]) -> list[Collected]:
     """Flag students who hand in the same repository or the same commit."""
-    for key, words in (("url", "link"), ("sha", "commit")):
-        for record in records:
-            others = [r["student"] for r in records if r is not record and r[key] and r[key] == record[key]]
-            if others:
-                record["flags"].append(f"The same {words} as {', '.join(sorted(others)[:5])}.")
+    return [replace(record, flags=(*record.flags, *_doubles_of(record, records))) for record in records]
+
+
+def _doubles_of(record: Collected, records: Sequence[Collected]) -> list[str]:
+    flags = []
+    for field, words in (("url", "link"), ("sha", "commit")):
+        mine = getattr(record, field)
+        others = [other.student for other in records if other is not record and mine and getattr(other, field) == mine]
+        if others:
+            flags.append(f"The same {words} as {', '.join(sorted(others)[:5])}.")
+    return flags

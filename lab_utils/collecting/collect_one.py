@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from lab_utils.collecting import deadline, evidence, ledger
 from lab_utils.collecting.export import export, remove
@@ -15,10 +14,10 @@ from lab_utils.collecting.mirror import Commit, commits, fetch, first_times, pre
 from lab_utils.collecting.released import Released
 from lab_utils.collecting.roster import Push, Student, link_error
 from lab_utils.course.settings import Homework
+from lab_utils.grading.collected import Collected
 
 COLLECTED, NO_COMMIT, UNREACHABLE = "collected", "no commit", "unreachable"
 
-Record = dict[str, Any]
 Clock = Callable[[], datetime]
 
 
@@ -38,46 +37,40 @@ class Job:
     writing: threading.Lock
 
 
-def collect_one(student: Student, job: Job) -> Record:
+def collect_one(student: Student, job: Job) -> Collected:
     """Collect one student; whatever goes wrong stays with this student."""
-    record: Record = {
-        "student": student.student,
-        "name": student.name,
-        "email": student.email,
-        "url": student.url,
-        "sha": "",
-        "status": UNREACHABLE,
-        "evidence": "",
-        "submitted": "",
-        "late_seconds": 0,
-        "penalty": student.penalty or 0.0,
-        "by_hand": student.penalty is not None,
-        "reason": student.reason,
-        "due": _due(student, job).isoformat(),
-        "open": False,
-        "flags": [],
-        "folder": "",
-    }
+    record = Collected(
+        student=student.student,
+        name=student.name,
+        email=student.email,
+        url=student.url,
+        status=UNREACHABLE,
+        penalty=student.penalty or 0.0,
+        by_hand=student.penalty is not None,
+        reason=student.reason,
+        due=_due(student, job).isoformat(),
+    )
     mirror = job.folder / "mirrors" / f"{student.student}.git"
+    flags: list[str] = []
     try:
         sighting = _look(student, mirror, job)
-        record["open"] = sighting.seen_at <= deadline.cutoff(job.homework, student.extension)
-        if record["open"] and student.extension is not None:
-            record["flags"].append(f"The student's own deadline, {deadline.utc(student.extension)}, is not over yet.")
+        record = replace(record, open=sighting.seen_at <= deadline.cutoff(job.homework, student.extension))
+        if record.open and student.extension is not None:
+            flags.append(f"The student's own deadline, {deadline.utc(student.extension)}, is not over yet.")
         sightings = [s for s in job.past if s.student == student.student and not s.error]
         if sighting.error:
-            record["flags"].append(f"The repository could not be fetched: {sighting.error}")
+            flags.append(f"The repository could not be fetched: {sighting.error}")
         else:
             sightings.append(sighting)
         if sightings:
-            record["status"] = NO_COMMIT
-            _decide(student, mirror, sightings, sighting.seen_at, job, record)
+            record = replace(record, status=NO_COMMIT)
+            record = _decide(student, mirror, sightings, sighting.seen_at, job, record, flags)
     except Exception as error:  # an odd repository must not stop the class
-        record.update(status=NO_COMMIT, sha="", folder="")
-        record["flags"].append(f"The commit could not be taken out: {type(error).__name__}: {error}.")
-    if not record["folder"]:
+        record = replace(record, status=NO_COMMIT)
+        flags.append(f"The commit could not be taken out: {type(error).__name__}: {error}.")
+    if not record.folder:
         remove(job.folder / "submissions" / student.student)
-    return record
+    return replace(record, flags=tuple(flags))
 
 
 def _due(student: Student, job: Job) -> datetime:
@@ -102,10 +95,16 @@ def _look(student: Student, mirror: Path, job: Job) -> Sighting:
 
 
 def _decide(
-    student: Student, mirror: Path, sightings: Sequence[Sighting], now: datetime, job: Job, record: Record
-) -> None:
-    """Choose the commit, write its files, and say in the record what was found."""
-    current, flags = sightings[-1], record["flags"]
+    student: Student,
+    mirror: Path,
+    sightings: Sequence[Sighting],
+    now: datetime,
+    job: Job,
+    record: Collected,
+    flags: list[str],
+) -> Collected:
+    """Choose the commit, write its files, and return the record with what was found; `flags` grows."""
+    current = sightings[-1]
     due, cutoff = deadline.due(job.homework, student.extension), deadline.cutoff(job.homework, student.extension)
     seen = first_times(mirror, [(s.seen_at, s.shas) for s in sightings])
     when = _times(student, mirror, seen, now, job)
@@ -122,7 +121,7 @@ def _decide(
     elif chosen is None:
         flags.append("No commit changes the homework." if current.tip else "The repository is empty.")
     if chosen is None:
-        return
+        return record
     how = when(chosen)
     late = deadline.late_seconds(how.at, due)
     fetches = [s.seen_at for s in sightings]
@@ -130,7 +129,8 @@ def _decide(
     flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
     flags += _later(chosen, branches[0] if current.tip in holds else [], when, counts)
     flags += export(mirror, chosen.tree, job.folder / "submissions" / student.student)
-    record.update(
+    return replace(
+        record,
         sha=chosen.sha,
         status=COLLECTED,
         evidence=how.evidence,

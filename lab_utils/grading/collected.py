@@ -11,7 +11,7 @@ UNSAFE = set('/\\:*?"<>|\0')
 
 @dataclass(frozen=True)
 class Collected:
-    """One student of collected.json, in the roster's order.
+    """One student of collected.json, as `collect` writes it and the later commands read it.
 
     Attributes:
         status: "collected", "no commit" or "unreachable".
@@ -20,10 +20,10 @@ class Collected:
         penalty: fraction in [0, 1] of the points reached that is taken off.
         by_hand: whether a person set the penalty, in the roster.
         reason: for an exception in the roster, for the student, or "".
-        flags: sentences for the instructor.
-        folder: of the exported files, below the working folder, or "".
         due: the student's own deadline, ISO 8601 with its offset, or "".
         open: whether the student's deadline, and the grace period after it, were not over.
+        flags: sentences for the instructor.
+        folder: of the exported files, below the working folder, or "".
     """
 
     student: str
@@ -38,10 +38,10 @@ class Collected:
     penalty: float = 0.0
     by_hand: bool = False
     reason: str = ""
-    flags: tuple[str, ...] = ()
-    folder: str = ""
     due: str = ""
     open: bool = False
+    flags: tuple[str, ...] = ()
+    folder: str = ""
 
 
 def homework_name(folder: Path) -> str:

@@ -29,6 +29,8 @@ from lab_utils.grading.test_set import read_labels
 from lab_utils.grading.written import update_written
 
 KEY_FILE = "key.txt"  # in results/: what these results were graded against
+JUDGING = ("grading", "checks", "data")
+NOT_JUDGING = ("collecting", "course", "feedback")
 
 
 def grade(
@@ -106,11 +108,26 @@ def load_key(folder: Path, root: Path, homework: str) -> Key:
         raise ValueError(f"Expected cases for every function in {cases_file}, found none for {', '.join(without)}.")
     labels, groups = read_labels(labels_file)
     secret = hashlib.sha256()
-    # Whatever changes a grade changes the key: questions, cases, labels, and the grader itself.
-    grader = [path for name in ("grading", "checks") for path in sorted((KIT / "lab_utils" / name).rglob("*.py"))]
-    for path in [root / f"solutions/{homework}.toml", cases_file, labels_file, *grader]:
+    # Whatever changes a grade changes the key: questions, cases, labels, and all code that can reach a verdict.
+    for path in [root / f"solutions/{homework}.toml", cases_file, labels_file, *_judging_code()]:
         secret.update(path.read_bytes())
     return Key(assignment, module.CASES, labels, groups, secret.digest())
+
+
+def _judging_code() -> list[Path]:
+    """The modules of the kit that verdicts are reached with: all but those that only collect, show and write pages.
+
+    Cases call networks, data, metrics and training; a list of the few that matter would be out of date soon.
+    """
+    package = KIT / "lab_utils"
+    if missing := [name for name in JUDGING if not (package / name).is_dir()]:
+        raise FileNotFoundError(
+            f"Expected the grader's own code in {package}, found no folder {', '.join(missing)}: results could not be "
+            "told from those of another grader. Restore the kit."
+        )
+    aside = [package / name for name in NOT_JUDGING]
+    modules = sorted(path for path in package.rglob("*.py") if "__pycache__" not in path.parts)
+    return [path for path in modules if not any(folder in path.parents for folder in aside)]
 
 
 def _level(trust: bool) -> str:

@@ -94,9 +94,11 @@ def test_no_class_has_two_yardsticks(course, capsys):
 
 def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path):
     solutions, kit = course / "solutions", tmp_path / "kit"
-    modules = [kit / "lab_utils" / name / "module.py" for name in ("grading", "checks")]
+    modules = [
+        kit / "lab_utils" / name for name in ("grading/one.py", "checks/lab/two.py", "data/three.py", "metrics.py")
+    ]
     for path in modules:
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     monkeypatch.setattr(grade_module, "KIT", kit)
     keys = [load_key(course / "grading", course, "homework4").secret]
@@ -108,7 +110,18 @@ def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path)
         with path.open("a") as file:
             file.write(more)
         keys.append(load_key(course / "grading", course, "homework4").secret)
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == 8
+    page = kit / "lab_utils/feedback/page.py"  # how a page looks changes no grade
+    page.parent.mkdir()
+    page.write_text("# another")
+    assert load_key(course / "grading", course, "homework4").secret == keys[-1]
+
+
+def test_a_grader_without_its_own_code_is_an_error_not_another_key(course, monkeypatch, tmp_path):
+    (tmp_path / "lab_utils/grading").mkdir(parents=True)
+    monkeypatch.setattr(grade_module, "KIT", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no folder checks, data"):
+        load_key(course / "grading", course, "homework4")
 
 
 def test_work_that_could_not_be_collected_is_missing_and_says_why(course, monkeypatch, capsys):
