@@ -1,7 +1,6 @@
 """From arrays of any size and type to uint8 tensors of one size."""
 
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -9,7 +8,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab_utils.data.validation import check_size
+
 CHUNK = 256  # images per step: a set that is larger than memory is never held whole
+
+ENOUGH = 10  # images that tell what scale their set has
 
 Array = NDArray[np.generic]
 Ints = NDArray[np.int64]
@@ -50,10 +53,10 @@ def as_uint8(images: Tensor) -> Tensor:
 
 def resize(images: Tensor, size: int | None) -> Tensor:
     """Resize uint8 images (N, C, H, W) to (N, C, size, size), antialiased; None keeps them."""
+    if size is not None:
+        check_size(size)
     if size is None or tuple(images.shape[2:]) == (size, size):
         return images
-    if not isinstance(size, Integral) or size < 1:
-        raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
     out = torch.empty(len(images), images.shape[1], size, size, dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
         # uint8 goes in and out: 2 to 5 times the speed of float32, and within one grey level of it
@@ -100,6 +103,11 @@ def read_images(chunks: Iterable[Array], positions: Ints, *, size: int | None) -
         raise ValueError(
             f"{len(positions)} images were expected; the stream ended after {start}. Check that images and labels were "
             "saved together."
+        )
+    if len(images) >= ENOUGH and int(images.max()) == 1:
+        raise ValueError(
+            f"grey levels from 0 to 255 were expected; all {len(images)} images hold only 0 and 1, which is black. "
+            "Multiply whole numbers by 255, or save floats in [0, 1]."
         )
     return images
 
