@@ -1,0 +1,248 @@
+"""Which folders are parts of a set and which are classes.
+
+Understood are three structures, each also inside further folders that hold nothing else::
+
+    root/NORMAL/...        root/PNEUMONIA/...                             classes alone
+    root/train/NORMAL/...  root/train/PNEUMONIA/...  root/test/NORMAL/... parts, and classes in them
+    root/NORMAL/train/...  root/NORMAL/test/...      root/PNEUMONIA/...   classes, and parts in them
+
+The names of parts are those of `folder_names.PARTS` in any spelling: ``Training``, ``train_images``, ``TEST``,
+``Validation set``, ``dev``, ``chest_xray_train`` beside ``chest_xray_test``. Whatever else there is is refused, with a
+drawing of what was found. `class_names` decides where names alone leave a doubt.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lab_utils.data.folder_names import are_patients, is_container, is_heap, part_of, share_names
+from lab_utils.data.tree import Folder, draw, kinds, numbered
+
+Classes = dict[str, Folder]
+
+KNOWN = """The structures that are understood:
+  root/NORMAL/*.png  root/PNEUMONIA/*.png                        divided by patient
+  root/train/NORMAL/*.png ...  root/test/NORMAL/*.png ...        parts as they are
+  root/NORMAL/train/*.png ...  root/PNEUMONIA/test/*.png ...     the same"""
+
+
+class Structure(NamedTuple):
+    """Class folders of each part ("train", "val", "test", or "all" if there are none), and what was left out."""
+
+    parts: dict[str, Classes]
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def find_structure(root: Folder, class_names: Sequence[str] | None = None) -> Structure:
+    """Find parts and classes.
+
+    Raises:
+        ValueError: if the structure is none that is understood; the text draws it.
+    """
+    node = root
+    while True:
+        if class_names is not None and {folder.name for folder in node.folders} == set(class_names):
+            return Structure({"all": _as_classes(node)}, (), ())
+        if found := _find_parts(node, root):
+            return _with_classes(found, node, root, class_names)
+        if len(node.folders) == 1 and not node.pictures and node.folders[0].folders:
+            node = node.folders[0]
+            continue
+        if turned := _parts_in_classes(node, root):
+            return Structure(turned, (), ())
+        folder, copies = _without_copy(node)
+        _check_classes(folder, root, class_names)
+        return Structure({"all": _as_classes(folder)}, copies, _loose(node))
+
+
+def refuse(root: Folder, why: str, what_to_do: str) -> ValueError:
+    """An error that draws what was found and shows what is understood."""
+    tables = [name for folder in root.walk() for name in folder.tables]
+    if tables:
+        what_to_do += (
+            f" If {tables[0]} holds the labels: folders are all that is read here, so move each picture into a folder "
+            "named after its label, or build a lab_utils.data.splits.Split from images and labels of your own."
+        )
+    return ValueError(f"{root.path}: {why} {what_to_do}\nFound:\n{draw(root)}\n{KNOWN}")
+
+
+def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
+    """The folders of this level that are parts; None if there are none here."""
+    by_words: dict[tuple[str, ...], dict[str, list[Folder]]] = defaultdict(lambda: defaultdict(list))
+    for folder in node.folders:
+        if meaning := part_of(folder.name):
+            by_words[meaning[1]][meaning[0]].append(folder)
+    full = [words for words, parts in by_words.items() if "train" in parts and len(parts) > 1]
+    if () in by_words and (() in full or not full):
+        words: tuple[str, ...] = ()
+    elif len(full) == 1:
+        words = full[0]
+    elif full:
+        raise refuse(
+            root,
+            "the names of the folders hold a part (train, test) and something else that differs.",
+            "Make a folder for each part, with one folder for each class in it.",
+        )
+    else:
+        return None
+    parts = by_words[words]
+    others = [folder for folder in node.folders if all(folder not in same for same in parts.values())]
+    if "train" not in parts:
+        return _without_train(parts, others, root)
+    for part, folders in parts.items():
+        if len(folders) > 1:
+            names = " and ".join(folder.name for folder in folders)
+            raise refuse(
+                root,
+                f"{names} are both names of the {part} part.",
+                "Put what belongs together into one folder, and move copies out of this one.",
+            )
+    return {part: parts[part][0] for part in ("train", "val", "test") if part in parts}
+
+
+def _without_train(parts: dict[str, list[Folder]], others: list[Folder], root: Folder) -> None:
+    """Names such as "valid" may be those of classes, beside "invalid"; without other folders they are parts."""
+    flat = not any(folder.folders for same in parts.values() for folder in same)
+    if len(parts) == 1 and others and flat and not any(is_heap(folder.name) for folder in others):
+        return
+    names = ", ".join(folder.name for same in parts.values() for folder in same)
+    raise refuse(
+        root,
+        f"there is a part to evaluate on ({names}), and none to train on.",
+        "Add a folder train; or name the one folder that should be divided by patient, as the folder to load; or, if "
+        "these are classes, name them with class_names=.",
+    )
+
+
+def _with_classes(
+    found: dict[str, Folder], node: Folder, root: Folder, class_names: Sequence[str] | None
+) -> Structure:
+    notes, doubts = [], list(_loose(node))
+    parts = {}
+    for part, folder in found.items():
+        inside = _class_level(folder)
+        if inside.same_as is not None:
+            raise refuse(root, f"{folder.name} is a link to {inside.same_as}.", "Every part needs its own pictures.")
+        if not inside.folders:
+            raise refuse(
+                root,
+                f"{folder.path} holds {numbered(len(inside.pictures), 'picture')} and no class folders, so their "
+                "labels are not known.",
+                "Put the pictures of each class into a folder with its name; move pictures without labels elsewhere.",
+            )
+        _check_classes(inside, root, class_names)
+        doubts += _loose(inside)
+        parts[part] = _as_classes(inside)
+    for other in node.folders:
+        if other not in found.values() and (number := other.count()):
+            if _is_copy(other, node):
+                notes.append(_copy_note(other, number))
+            else:
+                known = ", ".join(folder.name for folder in found.values())
+                doubts.append(f"{other.name} ({numbered(number, 'picture')}) is none of the parts {known}: left out.")
+    return Structure(parts, tuple(notes), tuple(doubts))
+
+
+def _class_level(folder: Folder) -> Folder:
+    """Go into "images", "data" or a folder of the same name, if there is nothing else."""
+    while len(folder.folders) == 1 and not folder.pictures:
+        (inside,) = folder.folders
+        if not (inside.folders and (is_container(inside.name) or inside.name.lower() == folder.name.lower())):
+            break
+        folder = inside
+    return folder
+
+
+def _parts_in_classes(node: Folder, root: Folder) -> dict[str, Classes] | None:
+    """Parts below the class folders: NORMAL/train, PNEUMONIA/train."""
+    if len(node.folders) < 2:
+        return None
+    found = {folder.name: _find_parts(folder, root) for folder in node.folders if folder.folders}
+    with_parts = [name for name, parts in found.items() if parts]
+    if not with_parts:
+        return None
+    lists = {tuple(parts or ()) for parts in found.values()}
+    if len(with_parts) < len(node.folders) or len(lists) > 1 or any(folder.pictures for folder in node.folders):
+        raise refuse(
+            root,
+            f"some class folders are divided into parts ({', '.join(with_parts[:3])}), and not all in the same way.",
+            "Give every class the same parts.",
+        )
+    return {part: {name: parts[part] for name, parts in found.items() if parts} for part in next(iter(lists))}
+
+
+def _check_classes(node: Folder, root: Folder, class_names: Sequence[str] | None) -> None:
+    """Refuse folders that are no classes, as far as their names and what is in them tell."""
+    names = [folder.name for folder in node.folders]
+    if class_names is not None and set(class_names) == set(names):
+        return
+    say = "If these are the classes all the same, name them with class_names=."
+    if len(names) < 2:
+        unread = node.all_unread()
+        extra = f"; it holds {kinds(unread)}, which are not read" if unread and not node.count() else ""
+        raise refuse(
+            root,
+            f"at least two class folders with pictures are needed in {node.path}; it holds "
+            f"{', '.join(names) or 'none'}{extra}.",
+            "Put the pictures of each class into a folder with its name.",
+        )
+    if heaps := [name for name in names if is_heap(name)]:
+        raise refuse(
+            root,
+            f"{', '.join(heaps[:3])} looks like a part or a batch of a set, not like a class.",
+            f"Put the pictures of each class into a folder with its name. {say}",
+        )
+    if are_patients(names):
+        raise refuse(
+            root,
+            f"the folders {', '.join(names[:3])} ... look like patients or numbers, not like classes.",
+            f"Put a folder for each class around them. {say}",
+        )
+    below = {folder.name: [inside.name for inside in folder.folders] for folder in node.folders}
+    below = {name: [inside for inside in list_ if not is_heap(inside)] for name, list_ in below.items()}
+    all_below = [name for inside in below.values() for name in inside]
+    if all_below and not _may_be_patients(all_below) and share_names(below.values()):
+        raise refuse(
+            root,
+            f"{', '.join(names[:3])} hold folders of the same names ({', '.join(sorted(set(all_below))[:3])}): either "
+            "these or those are the classes.",
+            f"Leave one level of folders, that of the classes. {say}",
+        )
+
+
+def _may_be_patients(names: Sequence[str]) -> bool:
+    distinct = set(names)
+    return are_patients(names) or (len(distinct) >= 10 and all(any(map(str.isdigit, name)) for name in distinct))
+
+
+def _without_copy(node: Folder) -> tuple[Folder, tuple[str, ...]]:
+    """The same level without a folder of its own name that holds everything once more."""
+    for folder in node.folders:
+        if folder.name == node.name and (number := folder.count()) and _is_copy(folder, node):
+            rest = [inside for inside in node.folders if inside is not folder]
+            return Folder(node.path, rest, node.pictures, node.unread, node.tables), (_copy_note(folder, number),)
+    return node, ()
+
+
+def _is_copy(folder: Folder, around: Folder) -> bool:
+    """Whether all pictures of a folder are also around it, at the same places."""
+    inside = {path.relative_to(folder.path) for below in folder.walk() for path in below.pictures}
+    others = [other for other in around.folders if other is not folder]
+    outside = {path.relative_to(around.path) for o in others for below in o.walk() for path in below.pictures}
+    return inside <= outside
+
+
+def _copy_note(folder: Folder, number: int) -> str:
+    return f"{folder.name} inside {folder.path.parent.name} is a second copy ({numbered(number, 'picture')}): passed over."
+
+
+def _as_classes(node: Folder) -> Classes:
+    return {folder.name: folder for folder in node.folders}
+
+
+def _loose(node: Folder) -> tuple[str, ...]:
+    if not node.pictures:
+        return ()
+    number = numbered(len(node.pictures), "picture")
+    return (f"{number} in no class folder (for example {node.pictures[0]}): left out.",)
