@@ -1,0 +1,101 @@
+"""The same picture twice: in two parts of a set it is a leak, with two labels it is somebody's error."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab_utils.data.splits import Split
+
+Place = tuple[str, int]  # the name of a part, and the position in it
+Files = Mapping[str, Sequence[object]]
+
+
+def find_duplicates(images: Tensor) -> list[list[int]]:
+    """Groups of positions whose pictures are the same in every pixel; pictures without a twin are left out.
+
+    Args:
+        images: any type, shape (N, ...): pictures as they were decoded and resized, so that the same picture is found
+            in a PNG and in a BMP, or grey in one file and the same grey written as colour in another.
+
+    Returns:
+        Each group in rising order, the groups in the order of their first pictures.
+    """
+    return [[position for _, position in group] for group in _find({"": images})]
+
+
+def describe_duplicates(splits: Mapping[str, Split], files: Files | None = None) -> str:
+    """Say in one or two sentences how many pictures are in two parts, or have two labels; "" if none.
+
+    Args:
+        splits: the parts by name.
+        files: what to call the pictures of each part in examples, in their order; None numbers them.
+    """
+    groups = _find({part: split.images for part, split in splits.items()})
+    crossing = [group for group in groups if len({part for part, _ in group}) > 1]
+    conflicting = [group for group in groups if _labels_differ(splits, group)]
+    sentences = []
+    if crossing:
+        pairs = [
+            f"{left} and {right}: {count}"
+            for left, right in combinations(splits, 2)
+            if (count := sum({left, right} <= {part for part, _ in group} for group in crossing))
+        ]
+        sentences.append(
+            f"{_pictures(crossing)} in more than one part, the same in every pixel ({', '.join(pairs)}; for example "
+            f"{_example(crossing[0], splits, files, apart=_other_part)}): scores on them are too good."
+        )
+    if conflicting:
+        sentences.append(
+            f"{_pictures(conflicting)} there more than once, with different labels (for example "
+            f"{_example(conflicting[0], splits, files, apart=_other_label)}): all of these labels but one are wrong."
+        )
+    return " ".join(sentences)
+
+
+def _find(images: Mapping[str, Tensor]) -> list[list[Place]]:
+    rows = {part: tensor.detach().cpu().contiguous().numpy() for part, tensor in images.items()}
+    candidates: dict[object, list[Place]] = defaultdict(list)
+    for part, array in rows.items():
+        for i, row in enumerate(array):
+            candidates[array.shape[1:], hash(row.tobytes())].append((part, i))
+    groups = []
+    for places in candidates.values():
+        while len(places) > 1:  # pictures of one hash need not be the same picture
+            first = rows[places[0][0]][places[0][1]]
+            same = [place for place in places if np.array_equal(rows[place[0]][place[1]], first)]
+            if len(same) > 1:
+                groups.append(same)
+            places = [place for place in places if place not in set(same)]
+    return groups
+
+
+def _other_part(splits: Mapping[str, Split], left: Place, right: Place) -> bool:
+    return left[0] != right[0]
+
+
+def _other_label(splits: Mapping[str, Split], left: Place, right: Place) -> bool:
+    return not torch.equal(splits[left[0]].labels[left[1]], splits[right[0]].labels[right[1]])
+
+
+def _labels_differ(splits: Mapping[str, Split], group: list[Place]) -> bool:
+    return any(_other_label(splits, group[0], place) for place in group[1:])
+
+
+def _pictures(groups: list[list[Place]]) -> str:
+    return "1 picture is" if len(groups) == 1 else f"{len(groups)} pictures are"
+
+
+def _example(
+    group: list[Place],
+    splits: Mapping[str, Split],
+    files: Files | None,
+    *,
+    apart: Callable[[Mapping[str, Split], Place, Place], bool],
+) -> str:
+    second = next(place for place in group[1:] if apart(splits, group[0], place))
+    names = [str(files[part][i]) if files else f"number {i} of {part}" for part, i in (group[0], second)]
+    return " and ".join(names)

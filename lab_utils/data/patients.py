@@ -1,0 +1,256 @@
+"""Whose picture is it? Read from names of files and folders where a known scheme says so, and never guessed.
+
+=======================  ====================================================  =====================================
+set                      for example                                           patient
+=======================  ====================================================  =====================================
+Kermany et al., chest    ``person12_virus_47``, ``IM-0115-0001``,              person12, IM-0115, NORMAL2-IM-1427;
+                         ``NORMAL2-IM-1427-0001``                              numbers begin again in the test part
+Kermany et al., OCT      ``CNV-81630-1``                                       81630
+EyePACS                  ``10_left``, ``10_right``                             10
+NIH ChestX-ray14         ``00000013_005``                                      00000013
+CheXpert, MURA           ``patient00011/study1/view1_frontal``                 patient00011
+MIMIC-CXR                ``p10/p10000032/s50414267/...``                       p10000032
+CBIS-DDSM                ``Mass-Training_P_00001_LEFT_CC``                     P_00001
+BreaKHis                 ``SOB_B_A-14-22549AB-40-001``                         14-22549AB, the slide
+breast histology         ``8863_idx5_x51_y1251_class0``                        8863
+OASIS, ADNI              ``OAS1_0028_MR1_100``, ``ADNI_002_S_0413_MR``         OAS1_0028, 002_S_0413
+Open-i                   ``CXR12_IM-0130-1001``                                CXR12
+TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``              LIDC-IDRI-0001, TCGA-02-0001
+BIDS                     ``sub-01_ses-02_T1w``                                 sub-01
+names that say so        ``patient_012_img_3``, ``subject7/a``, ``pat12-3``    patient_012, subject7, pat12
+P and a number           ``P001_1``, ``P001_2``                                P001, if one of them has several images
+a folder for each        ``NORMAL/0012/view1``                                 0012: inside the class folder, several,
+                                                                               with numbers in their names
+=======================  ====================================================  =====================================
+
+Text after the scheme (``10_left_aug3``) does not matter, text before it (``aug_10_left``) makes the name unknown.
+Unknown are also sets that publish no patients (ISIC, APTOS, PCam, RSNA, VinDr, BUSI, COVID-19 radiography) and names
+that may mean anything (``img_001``, ``scan_12``, ``12_3``).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lab_utils.data.patient_folders import folders_inside, patients_by_folder
+from lab_utils.data.patient_names import (
+    FILES,
+    FILES_WITHOUT_FOLDER,
+    KERMANY,
+    NO_PATIENTS,
+    ONLY_IF_REPEATED,
+    SURE,
+    Scheme,
+    part_of,
+)
+
+PatientRule = str | re.Pattern[str] | Callable[[Path], object] | Mapping[str, object]
+FOLDER = "a folder for each patient"
+
+UNKNOWN = (
+    "Nobody knows the patients of these images: every image counts as a patient of its own. Images of one patient may "
+    "be in two parts, and then scores are too good."
+)
+ADVICE = "If names tell the patient, say how with patient=, for example patient=r'^(\\d+)_'."
+
+
+class Patients(NamedTuple):
+    """The patient of each file.
+
+    Attributes:
+        names: one per file, the same for two files only if they are of one patient.
+        scheme: how they were found, in words; "" if nobody knows the patients.
+        note: what has to stay with every result: that all or some patients are unknown. "" if all are known.
+    """
+
+    names: list[str]
+    scheme: str
+    note: str = ""
+
+
+class Owner(NamedTuple):
+    """A patient as one scheme names it."""
+
+    source: str
+    name: str
+
+
+def patients_of(files: Sequence[Path], root: Path, *, patient: PatientRule | None = None) -> Patients:
+    """Find the patient of each picture of a set.
+
+    Args:
+        files: all pictures of all parts of the set.
+        root: the folder that holds them.
+        patient: None to look for the schemes above. Or a regular expression with one group, searched in the names of
+            the files or, if some do not match, in the paths below the root (``a/b/c.png``); a function of the path; a
+            table (a dict) from file name, name without suffix, or path below the root to the patient; or "unknown",
+            where what looks like a patient is none.
+
+    Raises:
+        ValueError: if `patient` does not name one for every file, or if folders may be patients or not.
+    """
+    below = [_below(path, root) for path in files]
+    if isinstance(patient, str) and patient == "unknown":
+        return Patients(below, "", UNKNOWN)
+    if patient is not None:
+        return _as_told(files, below, patient)
+    owners = _owners(below)
+    return _describe(below, owners)
+
+
+def _below(path: Path, root: Path) -> str:
+    path, root = path.absolute(), root.absolute()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _owners(below: Sequence[str]) -> list[Owner | None]:
+    """Source and patient of each file; None where nobody knows."""
+    stems = [path.removesuffix(Path(path).suffix) for path in below]
+    inside = folders_inside(below)
+    sure = [_match(stem, SURE) for stem in stems]
+    left = [("", "") if owner else place for owner, place in zip(sure, inside, strict=True)]
+    folders = patients_by_folder(left)
+    named = [
+        None if owner else _match(stem, FILES if place[1] else (*FILES, *FILES_WITHOUT_FOLDER))
+        for stem, owner, place in zip(stems, sure, left, strict=True)
+    ]
+    _check_names_within_folders(named, folders)
+    by_folder = [Owner(FOLDER, folder) if folder else None for folder in folders]
+    owners = [a or b or c for a, b, c in zip(sure, by_folder, named, strict=True)]
+    owners = [_of_test(owner, path) for owner, path in zip(owners, below, strict=True)]
+    return _without_single_numbers(owners)
+
+
+def _match(stem: str, schemes: Sequence[Scheme]) -> Owner | None:
+    for scheme in schemes:
+        if match := scheme.pattern.search(stem):
+            return Owner(scheme.source, match[1])
+    return None
+
+
+def _check_names_within_folders(named: Sequence[Owner | None], folders: Sequence[str]) -> None:
+    """Refuse names that say one patient where the folders say two."""
+    seen: dict[Owner, str] = {}
+    for owner, folder in zip(named, folders, strict=True):
+        if owner and folder and seen.setdefault(owner, folder) != folder:
+            raise ValueError(
+                f"names of files and folders should agree about the patients; patient {owner.name} ({owner.source}) is "
+                f"in the folders {seen[owner]} and {folder}, which look like two patients. Say which is right with "
+                "patient=: r'([^/]+)/[^/]+$' takes the folder that a picture lies in."
+            )
+
+
+def _of_test(owner: Owner | None, path: str) -> Owner | None:
+    """Kermany's chest X-rays number the patients of test from 1 again."""
+    if owner and owner.source == KERMANY and any(part_of(folder) == "test" for folder in path.split("/")[:-1]):
+        return Owner(owner.source, f"test {owner.name}")
+    return owner
+
+
+def _without_single_numbers(owners: list[Owner | None]) -> list[Owner | None]:
+    counts = Counter(owner for owner in owners if owner and owner.source == ONLY_IF_REPEATED)
+    if counts and max(counts.values()) == 1:
+        return [None if owner in counts else owner for owner in owners]
+    return owners
+
+
+def _describe(below: Sequence[str], owners: Sequence[Owner | None]) -> Patients:
+    known = {Owner(owner.source, owner.name.lower()): owner for owner in owners if owner}
+    clashes = Counter(owner.name for owner in known)
+    names = []
+    for path, owner in zip(below, owners, strict=True):
+        if owner is None:
+            names.append(path)
+        elif clashes[owner.name.lower()] > 1:  # the same number in two schemes is not the same patient
+            names.append(f"{owner.source} {owner.name.lower()}")
+        else:
+            names.append(known[Owner(owner.source, owner.name.lower())].name)
+    scheme = "; ".join(f"{source} ({_people(count)})" for source, count in Counter(o.source for o in known).items())
+    return Patients(names, scheme, _note(below, owners))
+
+
+def _people(count: int) -> str:
+    return "1 patient" if count == 1 else f"{count} patients"
+
+
+def _note(below: Sequence[str], owners: Sequence[Owner | None]) -> str:
+    unknown = [path for path, owner in zip(below, owners, strict=True) if owner is None]
+    if not unknown:
+        return ""
+    stem = unknown[0].removesuffix(Path(unknown[0]).suffix)
+    reasons = [scheme.source for scheme in NO_PATIENTS if scheme.pattern.search(stem)]
+    reason = f" ({unknown[0]}{': ' * bool(reasons)}{''.join(reasons)})"
+    if len(unknown) == len(below):
+        return f"{UNKNOWN} No name tells the patient{reason}. {ADVICE}"
+    return (
+        f"The patients of {len(unknown)} of {len(below)} images are unknown, since their names do not tell "
+        f"them{reason}: each counts as a patient of its own, and one patient may be in two parts. {ADVICE}"
+    )
+
+
+def _as_told(files: Sequence[Path], below: Sequence[str], patient: PatientRule) -> Patients:
+    if isinstance(patient, str | re.Pattern):
+        names = _by_expression(files, below, patient)
+        scheme = f"the group of patient=r'{getattr(patient, 'pattern', patient)}'"
+    elif isinstance(patient, Mapping):
+        names = [_in_table(path, name, patient) for path, name in zip(files, below, strict=True)]
+        scheme = "the table patient="
+    elif callable(patient):
+        names = [_stated(_call(patient, path), name) for path, name in zip(files, below, strict=True)]
+        scheme = "the function patient="
+    else:
+        raise ValueError(
+            "patient= must be a regular expression with one group, a function of the path, a dict from file name to "
+            f"patient, or 'unknown'; got {type(patient).__name__}. For example patient=r'^(\\d+)_'."
+        )
+    if len(set(names)) == 1 < len(names):
+        raise ValueError(
+            f"patient= should tell patients apart; it gives all {len(names)} pictures to the one patient {names[0]!r}. "
+            "Check it with two file names."
+        )
+    return Patients(names, f"{scheme} ({_people(len(set(names)))})")
+
+
+def _by_expression(files: Sequence[Path], below: Sequence[str], expression: str | re.Pattern[str]) -> list[str]:
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise ValueError(
+            f"patient={expression!r} must be a regular expression; it is none ({error}). For example r'^(\\d+)_'."
+        ) from error
+    if pattern.groups != 1:
+        raise ValueError(
+            f"patient={pattern.pattern!r} must have exactly one group in brackets, the patient; it has "
+            f"{pattern.groups}. For example r'^(\\d+)_'; brackets that are no group begin with (?:."
+        )
+    found = [pattern.search(path.name) for path in files]
+    if not all(found):  # the patient may be a folder
+        found = [pattern.search(path) for path in below]
+    return [_stated(match and match[1], path) for match, path in zip(found, below, strict=True)]
+
+
+def _in_table(path: Path, below: str, table: Mapping[str, object]) -> str:
+    key = next((key for key in (below, path.name, path.stem) if key in table), None)
+    return _stated(None if key is None else table[key], below)
+
+
+def _call(patient: Callable[[Path], object], path: Path) -> object:
+    try:
+        return patient(path)
+    except Exception as error:  # the function is the user's
+        raise ValueError(
+            f"patient= must name a patient for every picture; the function failed on {path} "
+            f"({type(error).__name__}: {error}). Correct it, or take this file out of the folder."
+        ) from error
+
+
+def _stated(name: object, path: str) -> str:
+    """The patient as text; whole numbers are fine, nothing and NaN are not."""
+    if name is None or name != name or not str(name).strip():
+        raise ValueError(
+            f"patient= must name a patient for every picture; it gives {name!r} for {path}. Correct it, or take this "
+            "file out of the folder."
+        )
+    return str(name)
