@@ -157,7 +157,9 @@ def _without_single_numbers(owners: list[Owner | None]) -> list[Owner | None]:
 
 
 def _describe(below: Sequence[str], owners: Sequence[Owner | None]) -> Patients:
-    known = {Owner(owner.source, owner.name.lower()): owner for owner in owners if owner}
+    known: dict[Owner, Owner] = {}
+    for owner in filter(None, owners):
+        known.setdefault(Owner(owner.source, owner.name.lower()), owner)  # spelled as it came first
     clashes = Counter(owner.name for owner in known)
     names = []
     for path, owner in zip(below, owners, strict=True):
