@@ -4,6 +4,7 @@ Names are compared by their words: ``TrainImages``, ``train_images`` and ``Train
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _SPELLINGS = {
@@ -14,20 +15,21 @@ _SPELLINGS = {
 }
 PARTS = {word: part for part, words in _SPELLINGS.items() for word in words.split()}
 # Words beside the name of a part that change nothing: train_images, training set.
-FILL = frozenset(
-    "set sets data dataset datasets image images img imgs picture pictures pics photo photos split splits folder dir "
-    "directory files samples cases examples jpg jpeg png tif bmp final".split()
-)
+_FILL = """
+set sets data dataset datasets image images img imgs picture pictures pics photo photos split splits folder dir
+directory files samples cases examples jpg jpeg png tif bmp final"""
+FILL = frozenset(_FILL.split())
 # Words that name a heap of pictures, never what is to be seen in them.
-HEAPS = FILL - {"samples", "cases", "examples", "final", "photo", "photos"} | frozenset(
-    "batch batches chunk chunks fold folds subset subsets shard shards archive export download downloads zip unzipped "
-    "augmented augmentation resized preprocessed processed input inputs output outputs dicom dicoms tiff webp".split()
-)
-NUMBERED = frozenset("part parts disc disk vol volume block section".split())  # heaps if a number or letter follows
-PATIENTS = frozenset(
-    "patient patients pat pt pid case subject subj sub person participant study series exam examination visit scan "
-    "slide specimen session".split()
-)
+_HEAPS = """
+batch batches chunk chunks fold folds subset subsets shard shards archive export download downloads zip unzipped
+augmented augmentation resized preprocessed processed input inputs output outputs dicom dicoms tiff webp"""
+HEAPS = FILL - {"samples", "cases", "examples", "final", "photo", "photos"} | frozenset(_HEAPS.split())
+_NUMBERED = "part parts disc disk vol volume block section"  # heaps if a number or a letter follows
+NUMBERED = frozenset(_NUMBERED.split())
+_PATIENTS = """
+p patient patients pat pt pid case subject subj sub person participant study series exam examination visit scan slide
+specimen session"""  # patients or what they have, if a number follows
+PATIENTS = frozenset(_PATIENTS.split())
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -72,13 +74,14 @@ def are_patients(names: Sequence[str]) -> bool:
 def _is_patient(name: str) -> bool:
     words = words_of(name)
     numbers = [word for word in words if word.isdigit()]
-    named = bool(numbers) and words[0] in PATIENTS | {"p"}
+    named = bool(numbers) and words[0] in PATIENTS
     return named or (name.isdigit() and len(name) >= 4) or bool(re.fullmatch(r"TCGA-\w\w-\w{4}.*", name))
 
 
 def share_names(groups: Iterable[Sequence[str]]) -> bool:
     """Whether most names of some groups of names are in another group, too."""
-    groups = [set(group) for group in groups]
-    pairs = [name for group in groups for name in group]
-    shared = [name for name in pairs if sum(name in group for group in groups) > 1]
+    sets = [set(group) for group in groups]
+    counts = Counter(name for names in sets for name in names)
+    pairs = [name for names in sets for name in names]
+    shared = [name for name in pairs if counts[name] > 1]
     return len(shared) > len(pairs) / 2

@@ -89,7 +89,8 @@ def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
     parts = by_words[words]
     others = [folder for folder in node.folders if all(folder not in same for same in parts.values())]
     if "train" not in parts:
-        return _without_train(parts, others, root)
+        _check_without_train(parts, others, root)
+        return None
     for part, folders in parts.items():
         if len(folders) > 1:
             names = " and ".join(folder.name for folder in folders)
@@ -101,7 +102,7 @@ def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
     return {part: parts[part][0] for part in ("train", "val", "test") if part in parts}
 
 
-def _without_train(parts: dict[str, list[Folder]], others: list[Folder], root: Folder) -> None:
+def _check_without_train(parts: dict[str, list[Folder]], others: list[Folder], root: Folder) -> None:
     """Names such as "valid" may be those of classes, beside "invalid"; without other folders they are parts."""
     flat = not any(folder.folders for same in parts.values() for folder in same)
     if len(parts) == 1 and others and flat and not any(is_heap(folder.name) for folder in others):
@@ -115,9 +116,7 @@ def _without_train(parts: dict[str, list[Folder]], others: list[Folder], root: F
     )
 
 
-def _with_classes(
-    found: dict[str, Folder], node: Folder, root: Folder, class_names: Sequence[str] | None
-) -> Structure:
+def _with_classes(found: dict[str, Folder], node: Folder, root: Folder, class_names: Sequence[str] | None) -> Structure:
     notes, doubts = [], list(_loose(node))
     parts = {}
     for part, folder in found.items():
@@ -234,7 +233,9 @@ def _is_copy(folder: Folder, around: Folder) -> bool:
 
 
 def _copy_note(folder: Folder, number: int) -> str:
-    return f"{folder.name} inside {folder.path.parent.name} is a second copy ({numbered(number, 'picture')}): passed over."
+    return (
+        f"{folder.name} inside {folder.path.parent.name} is a second copy ({numbered(number, 'picture')}): passed over."
+    )
 
 
 def _as_classes(node: Folder) -> Classes:

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SUFFIXES = (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
-TOOLS = frozenset(
-    "__macosx __pycache__ @eadir @tmp @recycle @recently-snapshot #recycle #snapshot $recycle.bin recycler recycled "
-    "lost+found node_modules".split()
-) | {"system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+_MADE_BY_COMPUTERS = """
+__macosx __pycache__ @eadir @tmp @recycle @recently-snapshot #recycle #snapshot $recycle.bin recycler recycled
+lost+found node_modules thumbs.db ehthumbs.db desktop.ini"""
+TOOLS = frozenset(_MADE_BY_COMPUTERS.split()) | {"system volume information", "icon\r"}
 # Texts, tables and code lie beside pictures everywhere. Any other file might have been meant as a picture.
-DOCUMENTS = frozenset(
-    ".csv .tsv .txt .md .rst .rtf .xml .json .jsonl .yaml .yml .toml .ini .cfg .xls .xlsx .ods .doc .docx .odt .ppt "
-    ".pptx .html .htm .css .js .tex .bib .log .py .ipynb .r .m .sh .bat .lnk .url .md5 .sha256 .db".split()
-)
+_DOCUMENTS = """
+.csv .tsv .txt .md .rst .rtf .xml .json .jsonl .yaml .yml .toml .ini .cfg .xls .xlsx .ods .doc .docx .odt .ppt .pptx
+.html .htm .css .js .tex .bib .log .py .ipynb .r .m .sh .bat .lnk .url .md5 .sha256 .db"""
+DOCUMENTS = frozenset(_DOCUMENTS.split())
 BARE = re.compile(r"readme|licen[cs]e|copying|notice|changelog|citation|version|makefile|md5sums?|sha256sums?", re.I)
 LINES = 14  # of a drawing
 
@@ -173,7 +173,9 @@ def _inside(folder: Folder) -> str:
 def kinds(unread: Counter[str]) -> str:
     """For example "12 files .dcm, 1 file .gif"."""
     most = unread.most_common(4)
-    words = [f"{numbered(number, 'file')} {suffix if suffix.startswith('.') else '(no ending)'}" for suffix, number in most]
+    words = [
+        f"{numbered(number, 'file')} {suffix if suffix.startswith('.') else f'({suffix})'}" for suffix, number in most
+    ]
     return ", ".join(words) + ", ..." * (len(unread) > len(most))
 
 
