@@ -87,8 +87,8 @@ def pictures(folder: Path, spoil: Callable[[Path], object]) -> object:
 def one_patient_everywhere(folder: Path) -> None:
     for part in ("train", "test"):
         picture = folder / part / "sick" / "0.png"
-        (folder / part / "sick" / "miller").mkdir()
-        picture.rename(folder / part / "sick" / "miller" / "0.png")
+        (folder / part / "sick" / "patient7").mkdir()
+        picture.rename(folder / part / "sick" / "patient7" / "0.png")
 
 
 def no_network(folder: Path) -> object:
@@ -344,9 +344,9 @@ DATA = [
         "n that is no whole number",
         lambda f: load_data(npz(f), n_train=2.5),
         ValueError,
-        "whole number n from 1 to 6",
-        "n = 2.5",
-        "Ask for fewer",
+        "a whole number of at least 1, or None",
+        "got 2.5 (float)",
+        "n_train=100",
     ),
     Row(
         "no network", no_network, RuntimeError, "should come from https://", "Name or service not known", "in a browser"
@@ -439,7 +439,7 @@ DATA = [
         lambda f: pictures(f, one_patient_everywhere),
         ValueError,
         "in one part only",
-        "both train and test: miller",
+        "both train and test: patient7",
         "Move all images",
     ),
 ]

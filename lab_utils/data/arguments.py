@@ -29,8 +29,7 @@ def check_numbers(*, size: object, seed: object, **counts: object) -> None:
     """
     if size is not None and not _whole(size, least=1):
         raise ValueError(
-            f"size must be a side in pixels, a whole number of at least 1; got {size!r}{_type(size)}. For example "
-            "size=64."
+            f"size must be a side in pixels, a whole number of at least 1; got {size!r}{_type(size)}. For example 64."
         )
     if not _whole(seed, least=0):
         raise ValueError(f"seed must be a whole number of at least 0; got {seed!r}{_type(seed)}. For example seed=0.")

@@ -63,7 +63,10 @@ def _patients(listed: Sequence[Listed], root: Path, patient: PatientRule | None)
         return patients_of([one.path for one in listed], root, patient=patient)
     # Names of parts are written in one way here, and folders around the set are left out.
     patients = patients_of([root / one.below for one in listed], root)
-    names = [f"/{name}" if name == one.below else name for one, name in zip(listed, patients.names, strict=True)]
+    names = [
+        f"/{one.path.relative_to(root)}" if name == one.below else name
+        for one, name in zip(listed, patients.names, strict=True)
+    ]
     return patients._replace(names=names)
 
 
@@ -76,12 +79,17 @@ def _cut(pictures: list[Picture], fractions: Sequence[float], seed: int) -> list
 
 def _check_patients(parts: dict[str, list[Picture]], patients: Patients) -> None:
     found = {part: {picture.patient for picture in pictures} for part, pictures in parts.items()}
+    pairs, everybody = [], set[str]()
     for left, right in combinations(parts, 2):
         if shared := sorted(found[left] & found[right]):
-            raise ValueError(
-                f"every patient must be in one part only; {len(shared)} patients are in both {left} and {right}: "
-                f"{', '.join(shared[:5])}{', ...' * (len(shared) > 5)}. Patients are read from {patients.scheme}. "
-                "redivide=True forgets the parts and divides all images by patient; or move all images of a patient to "
-                "one side. If these are not the same people, say how to tell them apart with patient=, or "
-                "patient='unknown'."
-            )
+            who = f"{', '.join(shared[:5])}{', ...' * (len(shared) > 5)}"
+            pairs.append(f"{len(shared)} patients are in both {left} and {right}: {who}")
+            everybody |= set(shared)
+    if pairs:
+        in_all = f" ({len(everybody)} of {len(set(patients.names))} patients in all)" * (len(pairs) > 1)
+        raise ValueError(
+            f"every patient must be in one part only; {'; '.join(pairs)}{in_all}. Patients are read from "
+            f"{patients.scheme}. redivide=True forgets the parts and divides all images by patient. Or: Move all images "
+            "of a patient to one side. If these are not the same people, say how to tell them apart with patient=, or "
+            "patient='unknown'."
+        )

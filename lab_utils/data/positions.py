@@ -58,7 +58,7 @@ def assign_parts(
 def subset_indices(labels: Tensor, n: int, *, seed: int) -> Ints:
     """Positions of a stratified subset of n images: see `splits.subset`."""
     rows = labels.cpu().numpy()
-    if not isinstance(n, Integral) or not 1 <= n <= len(rows):
+    if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= n <= len(rows):
         raise ValueError(
             f"a subset needs a whole number n from 1 to {len(rows)}, the size of the set; got n = {n!r}."
             " Ask for fewer images or load a larger set."
