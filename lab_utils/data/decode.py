@@ -1,24 +1,24 @@
-"""Picture files to uint8 tensors: decoded once, in threads, and kept."""
+"""Sets of picture files to uint8 tensors: decoded once, in threads, and kept. `picture` says what is read and how."""
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from lab_utils.data.cache import cached_tensors
+from lab_utils.data.picture import check_file, count_pages, looks_grey, quietly, read_picture
+from lab_utils.data.validation import check_size
 from lab_utils.profile import cache_root
 
-SAMPLE = 32  # pictures looked at to tell grey from colour
-DEEP = ("I", "F", "I;16", "I;16L", "I;16B")  # more than 8 bits: how to show them is a choice only the user can make
+RULES = 2  # raise it with every change of how a picture is read: it is part of the name of each cache file
+T = TypeVar("T")
 
 
 def decode(paths: Sequence[Path], size: int, channels: int) -> Tensor:
@@ -37,47 +37,61 @@ def decode(paths: Sequence[Path], size: int, channels: int) -> Tensor:
     Raises:
         ValueError: naming the first file that is not a whole 8-bit picture.
     """
-    files = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = f"pictures 1 {size} {channels} " + hashlib.sha256(repr(files).encode()).hexdigest()
-    name = f"{size}px-{len(paths)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.bin"
-    build = partial(_decode_all, paths, size, channels)
-    return cached_tensors(cache_root() / "folders" / name, build, key=key)["images"]
+    check_size(size)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 for grey or 3 for colour; got {channels!r}. Choose one.")
+    return _kept(paths, f"{size}px {channels}", partial(_decode_all, paths, size, channels))
 
 
 def count_channels(paths: Sequence[Path]) -> int:
-    """3 if any of a sample of pictures has colour, else 1."""
-    for path in paths[:: max(1, len(paths) // SAMPLE)]:
-        pixels = _decode_one(path, 32, 3).astype(np.int16)
-        # JPEG rounds each colour by itself: equal channels may come out a few levels apart.
-        if np.abs(pixels - pixels[:1]).mean() > 2:
-            return 3
-    return 1
+    """3 if any of the pictures has colour, else 1. All of them are looked at, the answer is kept as in `decode`.
+
+    Raises:
+        ValueError: as `decode`.
+    """
+    return int(_kept(paths, "channels", partial(_channels_of_all, paths)))
 
 
-def _decode_all(paths: Sequence[Path], size: int, channels: int) -> dict[str, Tensor]:
+def later_pages(paths: Sequence[Path]) -> dict[Path, int]:
+    """How many pages or frames follow the first, for the files that have more than one; `decode` leaves them out.
+
+    Raises:
+        ValueError: as `decode`.
+    """
+    counts = _kept(paths, "pages", partial(_pages_of_all, paths)).tolist()
+    return {path: count - 1 for path, count in zip(paths, counts, strict=True) if count > 1}
+
+
+def _kept(paths: Sequence[Path], what: str, build: Callable[[], Tensor]) -> Tensor:
+    """The tensor that `build` makes of the files, from a file of the cache if they are as they were."""
+    files = []
+    for path in paths:
+        found = check_file(path)
+        files.append((str(path.absolute()), found.st_size, found.st_mtime_ns))
+    key = f"pictures {RULES} {what} {hashlib.sha256(repr(files).encode()).hexdigest()}"
+    name = f"{what.replace(' ', '-')}-{len(paths)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.bin"
+    return cached_tensors(cache_root() / "folders" / name, lambda: {"found": build()}, key=key)["found"]
+
+
+def _decode_all(paths: Sequence[Path], size: int, channels: int) -> Tensor:
     images = torch.empty(len(paths), channels, size, size, dtype=torch.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter lock
-        decoded = pool.map(lambda path: _decode_one(path, size, channels), paths)
-        for i, pixels in enumerate(tqdm(decoded, total=len(paths), desc="pictures", delay=2, leave=False)):
-            images[i] = torch.from_numpy(pixels)
-    return {"images": images}
+    for i, pixels in enumerate(_in_threads(lambda path: read_picture(path, size, channels), paths, "pictures")):
+        images[i] = torch.from_numpy(pixels)
+    return images
 
 
-def _decode_one(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """One picture, (channels, size, size)."""
-    mode = "L" if channels == 1 else "RGB"
-    try:
-        with Image.open(path) as picture:
-            if picture.mode in DEEP:
-                raise ValueError(
-                    f"{path}: an 8-bit picture was expected; this one has more grey levels (mode {picture.mode}). "
-                    "Choose the range that should be visible and save it as 8-bit, the same range for all pictures."
-                )
-            picture.draft(mode, (2 * size, 2 * size))  # JPEG: decode no more detail than needed
-            small = picture.convert(mode).resize((size, size), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path}: a whole picture was expected; it cannot be decoded ({error}). The file is damaged, cut short or "
-            "no picture: copy it again, or remove it."
-        ) from error
-    return np.array(small, dtype=np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+def _channels_of_all(paths: Sequence[Path]) -> Tensor:
+    return torch.tensor(1 if all(_in_threads(looks_grey, paths, "looking for colour")) else 3)
+
+
+def _pages_of_all(paths: Sequence[Path]) -> Tensor:
+    return torch.tensor(list(_in_threads(count_pages, paths, "counting pages")))
+
+
+def _in_threads(read: Callable[[Path], T], paths: Sequence[Path], what: str) -> Iterator[T]:
+    """`read` of every file in order; Pillow decodes outside the interpreter lock."""
+    with quietly(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            yield from tqdm(pool.map(read, paths), total=len(paths), desc=what, delay=2, leave=False)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error, or when enough was seen

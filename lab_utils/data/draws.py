@@ -69,11 +69,11 @@ class Draws:
         return sums - 6
 
     def noise(self, cells: int) -> Tensor:
-        """Roughly normal white noise (sd 1), shape (B, cells, cells); `cells` is even. Four bytes make one value."""
-        start, self._next_noise = self._next_noise, self._next_noise + cells * cells // 2
+        """Roughly normal white noise (sd 1), shape (B, cells, cells). Four bytes make one value."""
+        start, self._next_noise = self._next_noise, self._next_noise + (cells * cells + 1) // 2
         words = np.ascontiguousarray(self._noise[:, start : self._next_noise])
         pairs = (words & _LOW_BYTES) + ((words >> np.uint64(8)) & _LOW_BYTES)
         sums = (pairs + (pairs >> np.uint64(16))) & _LOW_HALVES
         values = sums.astype("<u8", copy=False).view("<u4").astype(np.float32)
         centred = (values - np.float32(510)) * np.float32(1 / _SD_OF_FOUR_BYTES)
-        return torch.from_numpy(centred).view(-1, cells, cells)
+        return torch.from_numpy(centred[:, : cells * cells].reshape(-1, cells, cells))

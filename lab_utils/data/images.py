@@ -1,13 +1,14 @@
 """From arrays of any size and type to uint8 tensors of one size."""
 
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lab_utils.data.validation import check_size
 
 CHUNK = 256  # images per step: a set that is larger than memory is never held whole
 
@@ -50,10 +51,10 @@ def as_uint8(images: Tensor) -> Tensor:
 
 def resize(images: Tensor, size: int | None) -> Tensor:
     """Resize uint8 images (N, C, H, W) to (N, C, size, size), antialiased; None keeps them."""
+    if size is not None:
+        check_size(size)
     if size is None or tuple(images.shape[2:]) == (size, size):
         return images
-    if not isinstance(size, Integral) or size < 1:
-        raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
     out = torch.empty(len(images), images.shape[1], size, size, dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
         # uint8 goes in and out: 2 to 5 times the speed of float32, and within one grey level of it

@@ -158,8 +158,8 @@ def _without_single_numbers(owners: list[Owner | None]) -> list[Owner | None]:
 
 def _describe(below: Sequence[str], owners: Sequence[Owner | None]) -> Patients:
     known: dict[Owner, Owner] = {}
-    for owner in filter(None, owners):
-        known.setdefault(Owner(owner.source, owner.name.lower()), owner)  # spelled as it came first
+    for found in filter(None, owners):
+        known.setdefault(Owner(found.source, found.name.lower()), found)  # spelled as it came first
     clashes = Counter(owner.name for owner in known)
     names = []
     for path, owner in zip(below, owners, strict=True):

@@ -160,7 +160,7 @@ def draw_visits(recipe: Recipe, numbers: NDArray[np.int64]) -> Visit:
     site = find_site(recipe.site)
     patients = _patients_of(recipe, numbers)
     patient = Draws(recipe.seed, _stream(site, PATIENT), patients, scalars=160, noise=760)
-    image = Draws(recipe.seed, _stream(site, IMAGE), numbers, scalars=110, noise=recipe.size**2 // 2)
+    image = Draws(recipe.seed, _stream(site, IMAGE), numbers, scalars=110, noise=(recipe.size**2 + 1) // 2)
     return Visit(site, patients, patient, image, draw_grades(patient, image, site.prevalence, recipe.findings))
 
 

@@ -5,6 +5,7 @@ Raises ValueError from every function: what was expected, what came, what to do.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -24,6 +25,12 @@ def check_split(
     _check_images(images)
     _check_lengths(images, labels, groups, task, class_names)
     check_labels(labels, task, class_names)
+
+
+def check_size(size: object) -> None:
+    """Refuse anything but a side in pixels."""
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
 
 
 def _check_task(task: str, class_names: tuple[str, ...]) -> None:
