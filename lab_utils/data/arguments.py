@@ -7,6 +7,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from lab_utils.data.validation import check_size
+
 
 def check_name(name: object) -> None:
     """Refuse what is neither a name nor a path.
@@ -27,10 +29,8 @@ def check_numbers(*, size: object, seed: object, **counts: object) -> None:
     Raises:
         ValueError: naming the argument.
     """
-    if size is not None and not _whole(size, least=1):
-        raise ValueError(
-            f"size must be a side in pixels, a whole number of at least 1; got {size!r}{_type(size)}. For example 64."
-        )
+    if size is not None:
+        check_size(size)
     if not _whole(seed, least=0):
         raise ValueError(f"seed must be a whole number of at least 0; got {seed!r}{_type(seed)}. For example seed=0.")
     for argument, n in counts.items():

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from lab_utils.data.folder_names import is_container
+from lab_utils.data.picture import quietly
 from lab_utils.data.tree import Folder
 
 SEPARATOR = r"[\s_.\-]"
@@ -85,9 +86,9 @@ def _bases(path: Path) -> Sequence[str]:
 def looks_like_mask(path: Path) -> bool:
     """Whether nearly all pixels of a picture have one of a few grey levels."""
     try:
-        with Image.open(path) as picture:
+        with quietly(), Image.open(path) as picture:
             grey = np.asarray(picture.convert("L").resize((64, 64), Image.Resampling.NEAREST))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False  # whoever reads the picture says what is wrong with it
+    except Exception:  # whoever reads the picture says what is wrong with it
+        return False
     levels = np.bincount(grey.ravel() // (256 // BINS), minlength=BINS)
     return bool(np.sort(levels)[-3:].sum() >= FLAT * grey.size)

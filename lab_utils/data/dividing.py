@@ -89,7 +89,7 @@ def _check_patients(parts: dict[str, list[Picture]], patients: Patients) -> None
         in_all = f" ({len(everybody)} of {len(set(patients.names))} patients in all)" * (len(pairs) > 1)
         raise ValueError(
             f"every patient must be in one part only; {'; '.join(pairs)}{in_all}. Patients are read from "
-            f"{patients.scheme}. redivide=True forgets the parts and divides all images by patient. Or: Move all images "
-            "of a patient to one side. If these are not the same people, say how to tell them apart with patient=, or "
-            "patient='unknown'."
+            f"{patients.scheme}. redivide=True forgets the parts and divides all images by patient. Or: Move all "
+            "images of a patient to one side. If these are not the same people, say how to tell them apart with "
+            "patient=, or patient='unknown'."
         )

@@ -39,7 +39,7 @@ from lab_utils.data.companions import leave_out_companions
 from lab_utils.data.decode import count_channels, decode
 from lab_utils.data.dividing import Picture, divide
 from lab_utils.data.duplicates import describe_duplicates
-from lab_utils.data.listing import check_classes, list_pictures, say_what_was_read
+from lab_utils.data.listing import check_classes, list_pictures, say_pages, say_what_was_read
 from lab_utils.data.patients import PatientRule
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split
@@ -102,9 +102,10 @@ def load_folder(
     notes = [*read.notes, *structure.notes, *doubts, *said.notes]
     counts = {"train": n_train, "val": n_val, "test": n_test}
     splits, files = _read(parts, counts, classes, task, root, size=size, channels=channels, seed=seed)
-    if twice := describe_duplicates(splits, files):
-        doubts.append(twice)
-        notes.append(twice)
+    below = {part: [path.relative_to(root) for path in paths] for part, paths in files.items()}
+    for found in (say_pages(files), describe_duplicates(splits, below)):
+        doubts += [found] * bool(found)
+        notes += [found] * bool(found)
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=2)
     return {part: Split(s.images, s.labels, s.groups, task, classes, tuple(notes)) for part, s in splits.items()}
@@ -137,11 +138,11 @@ def _read(
     size: int,
     channels: int | None,
     seed: int,
-) -> tuple[dict[str, Split], dict[str, list[str]]]:
+) -> tuple[dict[str, Split], dict[str, list[Path]]]:
     """Decode the pictures of each part, or of a subset of it; and the paths of these."""
     patients = sorted({picture.patient for part in parts.values() for picture in part})
     numbers = {patient: number for number, patient in enumerate(patients)}
-    splits, names = {}, {}
+    splits, files = {}, {}
     for part, pictures in parts.items():
         labels = torch.tensor([picture.label for picture in pictures])
         with naming(f"{root}, {part}"):
@@ -153,5 +154,5 @@ def _read(
         channels = channels or count_channels(paths)
         of_image = labels[torch.from_numpy(positions)]
         splits[part] = Split(decode(paths, size, channels), of_image, groups, task, classes)
-        names[part] = [str(path.relative_to(root)) for path in paths]
-    return splits, names
+        files[part] = paths
+    return splits, files

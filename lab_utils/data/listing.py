@@ -1,13 +1,16 @@
 """The pictures of each class folder, and what has to be said of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lab_utils.data.copies import once
+from lab_utils.data.decode import later_pages
 from lab_utils.data.structure import Classes, Structure
 from lab_utils.data.tree import SUFFIXES, Folder, kinds, numbered
+
+ONE_PAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".bmp")
 
 
 class Listed(NamedTuple):
@@ -123,3 +126,15 @@ def _where(folders: Classes, classes: Sequence[str], tree: Folder) -> str:
     first = folders[classes[0]].path
     place = first.parent.relative_to(tree.path) if first.parent != tree.path else first.relative_to(tree.path)
     return str(place)
+
+
+def say_pages(files: Mapping[str, Sequence[Path]]) -> str:
+    """A sentence on pages of TIFFs and frames of PNGs and WebPs that are not the first; "" if there are none."""
+    paged = [path for paths in files.values() for path in paths if path.suffix.lower() not in ONE_PAGE]
+    if not paged or not (later := later_pages(paged)):
+        return ""
+    return (
+        f"{numbered(len(later), 'picture')} with more than one page or frame (for example {next(iter(later))}): the "
+        f"first was read, {numbered(sum(later.values()), 'other')} left out. Save the right one of each as a file of "
+        "its own if it is not the first."
+    )

@@ -15,15 +15,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lab_utils.data.folder_names import are_patients, is_container, is_heap, part_of, share_names
-from lab_utils.data.tree import Folder, draw, kinds, numbered
+from lab_utils.data.class_folders import check_class_folders, refuse
+from lab_utils.data.folder_names import is_container, is_heap, part_of
+from lab_utils.data.tree import Folder, numbered
 
 Classes = dict[str, Folder]
-
-KNOWN = """The structures that are understood:
-  root/NORMAL/*.png  root/PNEUMONIA/*.png                        divided by patient
-  root/train/NORMAL/*.png ...  root/test/NORMAL/*.png ...        parts as they are
-  root/NORMAL/train/*.png ...  root/PNEUMONIA/test/*.png ...     the same"""
 
 
 class Structure(NamedTuple):
@@ -52,19 +48,8 @@ def find_structure(root: Folder, class_names: Sequence[str] | None = None) -> St
         if turned := _parts_in_classes(node, root):
             return Structure(turned, (), ())
         folder, copies = _without_copy(node)
-        _check_classes(folder, root, class_names)
-        return Structure({"all": _as_classes(folder)}, copies, _loose(node))
-
-
-def refuse(root: Folder, why: str, what_to_do: str) -> ValueError:
-    """An error that draws what was found and shows what is understood."""
-    tables = [name for folder in root.walk() for name in folder.tables]
-    if tables:
-        what_to_do += (
-            f" If {tables[0]} holds the labels: folders are all that is read here, so move each picture into a folder "
-            "named after its label, or build a lab_utils.data.splits.Split from images and labels of your own."
-        )
-    return ValueError(f"{root.path}: {why} {what_to_do}\nFound:\n{draw(root)}\n{KNOWN}")
+        doubts = check_class_folders(folder, root, class_names)
+        return Structure({"all": _as_classes(folder)}, copies, (*_loose(node), *doubts))
 
 
 def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
@@ -130,8 +115,7 @@ def _with_classes(found: dict[str, Folder], node: Folder, root: Folder, class_na
                 "labels are not known.",
                 "Put the pictures of each class into a folder with its name; move pictures without labels elsewhere.",
             )
-        _check_classes(inside, root, class_names)
-        doubts += _loose(inside)
+        doubts += (*check_class_folders(inside, root, class_names), *_loose(inside))
         parts[part] = _as_classes(inside)
     for other in node.folders:
         if other not in found.values() and (number := other.count()):
@@ -169,50 +153,6 @@ def _parts_in_classes(node: Folder, root: Folder) -> dict[str, Classes] | None:
             "Give every class the same parts.",
         )
     return {part: {name: parts[part] for name, parts in found.items() if parts} for part in next(iter(lists))}
-
-
-def _check_classes(node: Folder, root: Folder, class_names: Sequence[str] | None) -> None:
-    """Refuse folders that are no classes, as far as their names and what is in them tell."""
-    names = [folder.name for folder in node.folders]
-    if class_names is not None and set(class_names) == set(names):
-        return
-    say = "If these are the classes all the same, name them with class_names=."
-    if len(names) < 2:
-        unread = node.all_unread()
-        extra = f"; it holds {kinds(unread)}, which are not read" if unread and not node.count() else ""
-        raise refuse(
-            root,
-            f"at least two class folders with pictures are needed in {node.path}; it holds "
-            f"{', '.join(names) or 'none'}{extra}.",
-            "Put the pictures of each class into a folder with its name.",
-        )
-    if heaps := [name for name in names if is_heap(name)]:
-        raise refuse(
-            root,
-            f"{', '.join(heaps[:3])} looks like a part or a batch of a set, not like a class.",
-            f"Put the pictures of each class into a folder with its name. {say}",
-        )
-    if are_patients(names):
-        raise refuse(
-            root,
-            f"the folders {', '.join(names[:3])} ... look like patients or numbers, not like classes.",
-            f"Put a folder for each class around them. {say}",
-        )
-    below = {folder.name: [inside.name for inside in folder.folders] for folder in node.folders}
-    below = {name: [inside for inside in list_ if not is_heap(inside)] for name, list_ in below.items()}
-    all_below = [name for inside in below.values() for name in inside]
-    if all_below and not _may_be_patients(all_below) and share_names(below.values()):
-        raise refuse(
-            root,
-            f"{', '.join(names[:3])} hold folders of the same names ({', '.join(sorted(set(all_below))[:3])}): either "
-            "these or those are the classes.",
-            f"Leave one level of folders, that of the classes. {say}",
-        )
-
-
-def _may_be_patients(names: Sequence[str]) -> bool:
-    distinct = set(names)
-    return are_patients(names) or (len(distinct) >= 10 and all(any(map(str.isdigit, name)) for name in distinct))
 
 
 def _without_copy(node: Folder) -> tuple[Folder, tuple[str, ...]]:

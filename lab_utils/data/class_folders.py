@@ -1,0 +1,72 @@
+"""Whether folders are classes, as far as their names and what is in them tell; and how a doubt is refused."""
+
+from collections.abc import Sequence
+
+from lab_utils.data.folder_names import PARTS, are_patients, is_heap, share_names
+from lab_utils.data.tree import Folder, draw, kinds
+
+KNOWN = """The structures that are understood:
+  root/NORMAL/*.png  root/PNEUMONIA/*.png                        divided by patient
+  root/train/NORMAL/*.png ...  root/test/NORMAL/*.png ...        parts as they are
+  root/NORMAL/train/*.png ...  root/PNEUMONIA/test/*.png ...     the same"""
+
+
+def refuse(root: Folder, why: str, what_to_do: str) -> ValueError:
+    """An error that draws what was found and shows what is understood."""
+    tables = [name for folder in root.walk() for name in folder.tables]
+    if tables:
+        what_to_do += (
+            f" If {tables[0]} holds the labels: folders are all that is read here, so move each picture into a folder "
+            "named after its label, or build a lab_utils.data.splits.Split from images and labels of your own."
+        )
+    return ValueError(f"{root.path}: {why} {what_to_do}\nFound:\n{draw(root)}\n{KNOWN}")
+
+
+def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] | None) -> tuple[str, ...]:
+    """Refuse folders that are no classes, as far as their names and what is in them tell; return doubts."""
+    names = [folder.name for folder in node.folders]
+    if class_names is not None and set(class_names) == set(names):
+        return ()
+    say = "If these are the classes all the same, name them with class_names=."
+    if len(names) < 2:
+        unread = node.all_unread()
+        extra = f"; it holds {kinds(unread)}, which are not read" if unread and not node.count() else ""
+        raise refuse(
+            root,
+            f"at least two class folders with pictures are needed in {node.path}; it holds "
+            f"{', '.join(names) or 'none'}{extra}.",
+            "Put the pictures of each class into a folder with its name.",
+        )
+    heaps = [name for name in names if is_heap(name)]
+    like_a_part = len(heaps) == 1 and heaps[0].lower() in PARTS
+    if heaps and not like_a_part:
+        raise refuse(
+            root,
+            f"{', '.join(heaps[:3])} looks like a part or a batch of a set, not like a class.",
+            f"Put the pictures of each class into a folder with its name. {say}",
+        )
+    if are_patients(names):
+        raise refuse(
+            root,
+            f"the folders {', '.join(names[:3])} ... look like patients or numbers, not like classes.",
+            f"Put a folder for each class around them. {say}",
+        )
+    below = {folder.name: [inside.name for inside in folder.folders] for folder in node.folders}
+    below = {name: [inside for inside in list_ if not is_heap(inside)] for name, list_ in below.items()}
+    all_below = [name for inside in below.values() for name in inside]
+    if all_below and not _may_be_patients(all_below) and share_names(below.values()):
+        raise refuse(
+            root,
+            f"{', '.join(names[:3])} hold folders of the same names ({', '.join(sorted(set(all_below))[:3])}): either "
+            "these or those are the classes.",
+            f"Leave one level of folders, that of the classes. {say}",
+        )
+    if like_a_part:
+        others = ", ".join(name for name in names if name not in heaps)
+        return (f"{heaps[0]} is taken for a class, as {others}. {say}",)
+    return ()
+
+
+def _may_be_patients(names: Sequence[str]) -> bool:
+    distinct = set(names)
+    return are_patients(names) or (len(distinct) >= 10 and all(any(map(str.isdigit, name)) for name in distinct))
