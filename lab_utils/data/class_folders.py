@@ -1,14 +1,16 @@
 """Whether folders are classes, as far as their names and what is in them tell; and how a doubt is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from lab_utils.data.folder_names import PARTS, are_patients, is_heap, share_names
+from lab_utils.data.folder_names import PARTS, are_patients, is_container, is_heap, share_names
 from lab_utils.data.tree import Folder, draw, kinds
 
 KNOWN = """The structures that are understood:
   root/NORMAL/*.png  root/PNEUMONIA/*.png                        divided by patient
   root/train/NORMAL/*.png ...  root/test/NORMAL/*.png ...        parts as they are
   root/NORMAL/train/*.png ...  root/PNEUMONIA/test/*.png ...     the same"""
+
+SAY = "If these are the classes all the same, name them with class_names=."
 
 
 def refuse(root: Folder, why: str, what_to_do: str) -> ValueError:
@@ -27,7 +29,6 @@ def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] |
     names = [folder.name for folder in node.folders]
     if class_names is not None and set(class_names) == set(names):
         return ()
-    say = "If these are the classes all the same, name them with class_names=."
     if len(names) < 2:
         unread = node.all_unread()
         extra = f"; it holds {kinds(unread)}, which are not read" if unread and not node.count() else ""
@@ -43,30 +44,36 @@ def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] |
         raise refuse(
             root,
             f"{', '.join(heaps[:3])} looks like a part or a batch of a set, not like a class.",
-            f"Put the pictures of each class into a folder with its name. {say}",
+            f"Put the pictures of each class into a folder with its name. {SAY}",
         )
     if are_patients(names):
         raise refuse(
             root,
             f"the folders {', '.join(names[:3])} ... look like patients or numbers, not like classes.",
-            f"Put a folder for each class around them. {say}",
+            f"Put a folder for each class around them. {SAY}",
         )
-    below = {folder.name: [inside.name for inside in folder.folders] for folder in node.folders}
-    below = {name: [inside for inside in list_ if not is_heap(inside)] for name, list_ in below.items()}
-    all_below = [name for inside in below.values() for name in inside]
-    if all_below and not _may_be_patients(all_below) and share_names(below.values()):
-        raise refuse(
-            root,
-            f"{', '.join(names[:3])} hold folders of the same names ({', '.join(sorted(set(all_below))[:3])}): either "
-            "these or those are the classes.",
-            f"Leave one level of folders, that of the classes. {say}",
-        )
+    _check_below(node, root)
     if like_a_part:
         others = ", ".join(name for name in names if name not in heaps)
-        return (f"{heaps[0]} is taken for a class, as {others}. {say}",)
+        return (f"{heaps[0]} is taken for a class, as {others}. {SAY}",)
     return ()
 
 
-def _may_be_patients(names: Sequence[str]) -> bool:
-    distinct = set(names)
-    return are_patients(names) or (len(distinct) >= 10 and all(any(map(str.isdigit, name)) for name in distinct))
+def _check_below(node: Folder, root: Folder) -> None:
+    """Refuse two levels of folders with names that come again and again: either level may be the classes."""
+    below = [
+        [inside.name for inside in folder.folders if not is_heap(inside.name) and not is_container(inside.name)]
+        for folder in node.folders
+    ]
+    names = {name for inside in below for name in inside}
+    if len(names) > 1 and not _may_be_patients(names) and share_names(below):
+        raise refuse(
+            root,
+            f"{', '.join(folder.name for folder in node.folders[:3])} hold folders of the same names "
+            f"({', '.join(sorted(names)[:3])}): either these or those are the classes.",
+            f"Leave one level of folders, that of the classes. {SAY}",
+        )
+
+
+def _may_be_patients(names: Collection[str]) -> bool:
+    return are_patients(names) or (len(names) >= 10 and all(any(map(str.isdigit, name)) for name in names))

@@ -5,7 +5,7 @@ Names are compared by their words: ``TrainImages``, ``train_images`` and ``Train
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _SPELLINGS = {
     "train": "train training trn trainset trainingset traindata trainingdata trainimages trainval",
@@ -66,7 +66,7 @@ def is_heap(name: str) -> bool:
     return len(rest) < len(words) and all(word.isdigit() or len(word) == 1 for word in rest)
 
 
-def are_patients(names: Sequence[str]) -> bool:
+def are_patients(names: Collection[str]) -> bool:
     """Whether all names are those of patients or numbers of files: "patient12", "case_3", "10253"."""
     return bool(names) and all(map(_is_patient, names))
 
