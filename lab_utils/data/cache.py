@@ -92,6 +92,8 @@ def read_tensors(path: Path, *, key: str = "") -> dict[str, Tensor]:
     Raises:
         Unreadable: if the file is missing, cut short, damaged, or was made for another key.
     """
+    if not path.is_file():  # a pipe of that name would never end
+        raise Unreadable(f"{path} is no file.")
     try:
         content = bytearray(path.read_bytes())
     except OSError as error:
@@ -102,7 +104,14 @@ def read_tensors(path: Path, *, key: str = "") -> dict[str, Tensor]:
         raise Unreadable(f"{path} is not a tensor file, or not all of it.")
     if hashlib.sha256(rest).digest() != content[digest_at:length_at]:
         raise Unreadable(f"{path} is damaged: its checksum does not fit.")
-    blocks_at = rest_at + 8 + int.from_bytes(rest[:8], "little")
+    try:
+        return _tensors_in(content, rest_at, path, key)
+    except (ValueError, KeyError, TypeError) as error:  # whole, but written by something else
+        raise Unreadable(f"{path} is not a tensor file: {error}") from error
+
+
+def _tensors_in(content: bytearray, rest_at: int, path: Path, key: str) -> dict[str, Tensor]:
+    blocks_at = rest_at + 8 + int.from_bytes(content[rest_at : rest_at + 8], "little")
     header = json.loads(bytes(content[rest_at + 8 : blocks_at]))
     if header["key"] != key:
         raise Unreadable(f"{path} holds {header['key']!r}, not {key!r}.")

@@ -4,7 +4,8 @@
 uint8. The first 80 % of each class, 800 images, train and the last 20 %, 200, validate; pneumonia is class 1.
 
 The files do not say who the patients are: every image counts as a patient of its own. Images of one child may well be
-on both sides of the cut between training and validation, which makes validation look better than the test.
+on both sides of the cut between training and validation, which makes validation look better than the test. The notes
+of each part say so, and how many pictures are in two parts or have two labels.
 """
 
 from pathlib import Path
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.images import chunks_of, read_images
+from lab_utils.data.patients import UNKNOWN
 from lab_utils.data.positions import choose
-from lab_utils.data.splits import Split
-from lab_utils.data.validation import naming
+from lab_utils.data.splits import Split, with_notes
+from lab_utils.data.validation import check_size, naming
 
 CLASS_NAMES = ("normal", "pneumonia")
 FILES = ("normal.npy", "pneumonia.npy", "test_normal.npy", "test_pneumonia.npy")
@@ -48,6 +51,8 @@ def load_course(
         FileNotFoundError: if a file is missing.
         ValueError: if a file is damaged or does not hold images.
     """
+    if size is not None:
+        check_size(size)
     root = Path(root).expanduser()
     if missing := [name for name in FILES if not (root / name).is_file()]:
         found = sorted(path.name for path in root.glob("*.npy"))
@@ -67,7 +72,7 @@ def load_course(
         with naming(f"{root}, {part}"):
             splits[part] = _read_part(negative, positive, n, size=size, seed=seed, first=first)
         first += len(negative) + len(positive)
-    return splits
+    return with_notes(splits, UNKNOWN, describe_duplicates(splits))
 
 
 def _read_part(negative: Array, positive: Array, n: int | None, *, size: int | None, seed: int, first: int) -> Split:

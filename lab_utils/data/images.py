@@ -12,6 +12,8 @@ from lab_utils.data.validation import check_size
 
 CHUNK = 256  # images per step: a set that is larger than memory is never held whole
 
+ENOUGH = 10  # images that tell what scale their set has
+
 Array = NDArray[np.generic]
 Ints = NDArray[np.int64]
 
@@ -101,6 +103,11 @@ def read_images(chunks: Iterable[Array], positions: Ints, *, size: int | None) -
         raise ValueError(
             f"{len(positions)} images were expected; the stream ended after {start}. Check that images and labels were "
             "saved together."
+        )
+    if len(images) >= ENOUGH and int(images.max()) == 1:
+        raise ValueError(
+            f"grey levels from 0 to 255 were expected; all {len(images)} images hold only 0 and 1, which is black. "
+            "Multiply whole numbers by 255, or save floats in [0, 1]."
         )
     return images
 

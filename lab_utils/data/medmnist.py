@@ -1,29 +1,32 @@
 """MedMNIST: five public medical data sets, and any file in their format.
 
-A file holds ``{train,val,test}_{images,labels}``: images uint8 (N, H, W) or (N, H, W, 3), labels (N, 1) or, with
-several findings per image, (N, K). MedMNIST does not publish patients: every image counts as a patient of its own, and
-nobody can prove that the official parts share none.
+A file holds ``{train,val,test}_{images,labels}``: images (N, H, W) or (N, H, W, 3), uint8 or floats in [0, 1]; labels
+(N,) or (N, 1), classes numbered from 0, or (N, K) with 1, 0 or -1 for each of several findings. Rows that hold exactly
+one 1 may be one class written in columns or findings that never come together: `task` has to say which.
+
+MedMNIST does not publish patients: every image counts as a patient of its own, nobody can prove that the official parts
+share none, and the notes of each part say so. They also say how many pictures are in two parts or have two labels.
 
 References:
     Yang et al. (2023), MedMNIST v2, Scientific Data 10:41, doi:10.1038/s41597-022-01721-8.
 """
 
-import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from lab_utils.data.download import download, md5_of
+from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.images import read_images
-from lab_utils.data.npz import length_of, open_npz, rows, whole
+from lab_utils.data.npz import open_npz, rows
+from lab_utils.data.npz_labels import describe_labels, read_labels
+from lab_utils.data.patients import UNKNOWN
 from lab_utils.data.positions import choose
 from lab_utils.data.published import PUBLISHED, SIZES, URL, file_of
-from lab_utils.data.splits import Split
-from lab_utils.data.validation import check_labels, naming
+from lab_utils.data.splits import Split, with_notes
+from lab_utils.data.validation import check_labels, check_size, naming
 from lab_utils.profile import cache_root
 
 PARTS = ("train", "val", "test")
@@ -57,7 +60,13 @@ def load_medmnist(
         ValueError: if the file is not the published one, or is damaged.
         RuntimeError: if it has to be downloaded and cannot be.
     """
-    name, _, chosen = name.partition("_")
+    check_size(size)
+    asked, (name, _, chosen) = name, name.partition("_")
+    if name not in PUBLISHED or chosen not in ("", *map(str, SIZES)):
+        raise ValueError(
+            f"name must be one of {', '.join(PUBLISHED)}, with one of _{', _'.join(map(str, SIZES))} after it or not; "
+            f"got {asked!r}. A file of your own is loaded by its path."
+        )
     side = int(chosen) if chosen else next((s for s in SIZES if s >= size), SIZES[-1])
     file_name, md5 = file_of(name, side)
     folders = [Path(root).expanduser()] if root else [cache_root() / "medmnist", Path.home() / ".medmnist"]
@@ -99,7 +108,8 @@ def load_npz(
         path: the file.
         size: side in pixels to resize to; None keeps the images as they are.
         task: one of `TASKS`. None takes it from the file name if that holds the name of a published set
-            ("my_pneumoniamnist_28.npz"), else from the labels: several columns are multilabel, two values binary.
+            ("my_pneumoniamnist_28.npz"), else from the labels: several columns are multilabel, two values binary. With
+            another task than multilabel, columns with exactly one 1 in each row are turned into numbers of classes.
         class_names: one per class or finding; None as for `task`.
         md5: what the file's MD5 must be; None accepts any file.
         n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
@@ -109,15 +119,18 @@ def load_npz(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, has another MD5, misses an array, or holds wrong pixels or labels.
+        ValueError: if the file is damaged, has another MD5, misses an array, holds wrong pixels or labels, or labels
+            that can be read in two ways.
     """
+    if size is not None:
+        check_size(size)
     path = Path(path).expanduser()
     keys = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
     with open_npz(path, keys) as archive:
         if md5 is not None:
             _check_md5(path, md5)
-        labels = {part: _read_labels(archive, path, part) for part in PARTS}
-        task, names = _describe(path, labels, task, class_names)
+        labels = {part: read_labels(archive, path, part) for part in PARTS}
+        task, names, labels = describe_labels(path, labels, task, class_names)
         splits, first = {}, 0
         for part, n in zip(PARTS, (n_train, n_val, n_test), strict=True):
             with naming(f"{path}, {part}"):
@@ -129,7 +142,7 @@ def load_npz(
                 of_image = torch.from_numpy(positions)
                 splits[part] = Split(images, of_task[of_image], of_image + first, task, names)
             first += len(of_task)
-    return splits
+    return with_notes(splits, UNKNOWN, describe_duplicates(splits))
 
 
 def _check_md5(path: Path, md5: str) -> None:
@@ -139,55 +152,3 @@ def _check_md5(path: Path, md5: str) -> None:
             f"{path} should have MD5 {md5}, the published one; it has {got}: damaged, cut short, or other data. Delete "
             "it and load again to download it. If you know that it is right, load it by its path or with verify=False."
         )
-
-
-def _read_labels(archive: zipfile.ZipFile, path: Path, part: str) -> Tensor:
-    """Labels of one part as whole numbers, int64 (N, columns), one row for each image."""
-    array = whole(archive, f"{part}_labels")
-    images = length_of(archive, f"{part}_images")
-    if array.ndim not in (1, 2) or len(array) != images or 0 in array.shape:
-        raise ValueError(
-            f"{path}: {part}_images holds {images} images, so {part}_labels must have shape ({images}, 1), or "
-            f"({images}, K) for K findings; it has {array.shape}. Images and labels must be saved from the same rows."
-        )
-    numbers = array.astype(np.float64) if array.dtype.kind in "buif" else np.full(array.shape, np.nan)
-    if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
-        raise ValueError(
-            f"{path}: {part}_labels must be whole numbers; it holds NaN, fractions or text (type {array.dtype}). "
-            "Number the classes from 0, and write -1 for an uncertain finding."
-        )
-    whole_numbers = numbers.clip(-(2**53), 2**53).astype(np.int64)  # far out of range stays so, and fits the type
-    return torch.from_numpy(whole_numbers.reshape(len(array), -1))
-
-
-def _describe(
-    path: Path, labels: dict[str, Tensor], task: str | None, class_names: Sequence[str] | None
-) -> tuple[str, tuple[str, ...]]:
-    """Task and class names: as given, else as published, else as the labels suggest."""
-    known = next((PUBLISHED[name] for name in PUBLISHED if name in path.name.lower()), None)
-    columns = labels["train"].shape[1]
-    largest = max(int(part.max()) for part in labels.values())
-    if task is None and known is not None:
-        task = known.task
-    if task is None:
-        task = "multilabel" if columns > 1 else "binary" if largest <= 1 else "multiclass"
-    if class_names is None and known is not None and known.task == task:
-        class_names = known.class_names
-    if class_names is None:
-        multilabel = task == "multilabel"
-        if not multilabel and largest >= max(2, len(labels["train"])):  # or a stray number would make a name for each
-            raise ValueError(
-                f"{path}: labels must number the classes from 0, and each class needs at least one of the "
-                f"{len(labels['train'])} training images; the largest label is {largest}. Correct the labels."
-            )
-        class_names = [
-            f"{'finding' if multilabel else 'class'} {i}" for i in range(columns if multilabel else max(largest, 1) + 1)
-        ]
-    wanted = len(class_names) if task == "multilabel" else 1
-    for part, rows_of_part in labels.items():
-        if rows_of_part.shape[1] != wanted:
-            raise ValueError(
-                f"{path}: {part}_labels must have {wanted} columns for a {task} task with the classes "
-                f"{', '.join(class_names)}; it has {rows_of_part.shape[1]}. Correct the file, task= or class_names=."
-            )
-    return task, tuple(class_names)

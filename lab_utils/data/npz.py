@@ -6,6 +6,7 @@ NumPy unpacks a whole array at once; the largest public files hold 13 GB of trai
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,24 +29,47 @@ def open_npz(path: Path, keys: Sequence[str]) -> Iterator[zipfile.ZipFile]:
         ValueError: if the file is cut short or damaged, now or while it is read, or a key is missing.
     """
     if not path.is_file():
+        there = "what is there is no file" if path.exists() else "there is none"
         raise FileNotFoundError(
-            f"an .npz file was expected at {path.absolute()}; there is none. Check the path and the working folder, "
+            f"an .npz file was expected at {path.absolute()}; {there}. Check the path and the working folder, "
             "or load a MedMNIST set by its name to download it."
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            found = [name.removesuffix(".npy") for name in archive.namelist()]
-            if missing := [key for key in keys if key not in found]:
-                raise ValueError(
-                    f"{path} must hold the arrays {', '.join(keys)}; {', '.join(missing)} is missing, it holds "
-                    f"{', '.join(found) or 'nothing'}. Save it with numpy.savez_compressed under these names."
-                )
+            _check_members(archive, path, keys)
             yield archive
     except (zipfile.BadZipFile, EOFError, zlib.error, OSError, NotImplementedError) as error:
         raise ValueError(
             f"{path} should be a whole .npz file; it is cut short, damaged or something else ({error}; "
             f"{path.stat().st_size:,} bytes). Delete it and copy or download it again."
         ) from error
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path, keys: Sequence[str]) -> None:
+    """Refuse an archive that misses an array, has one twice, or keeps one under a password."""
+    found = Counter(member.filename.removesuffix(".npy") for member in archive.infolist())
+    if missing := [key for key in keys if key not in found]:
+        inner = any(name.endswith(f"/{key}") for key in missing for name in found)
+        raise ValueError(
+            f"{path} must hold the arrays {', '.join(keys)}; {', '.join(missing)} is missing, it holds "
+            f"{', '.join(list(found)[:20]) or 'nothing'}{', ...' * (len(found) > 20)}{' in a folder' * inner}. "
+            "Save it with numpy.savez_compressed under these names."
+        )
+    if twice := [key for key in keys if found[key] > 1]:
+        raise ValueError(
+            f"{path} must hold every array once; {', '.join(twice)} is there several times, and nobody knows which is "
+            "meant. Save it again with numpy.savez_compressed."
+        )
+    if locked := [key for key in keys if archive.getinfo(_member(archive, key)).flag_bits & 1]:
+        raise ValueError(
+            f"{path} must be open to read; {', '.join(locked)} is encrypted with a password. Unpack it with its "
+            "password, and save the arrays with numpy.savez_compressed."
+        )
+
+
+def _member(archive: zipfile.ZipFile, key: str) -> str:
+    """Name of the file that holds an array: NumPy adds .npy, and reads it without, too."""
+    return f"{key}.npy" if f"{key}.npy" in archive.NameToInfo else key
 
 
 def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
@@ -57,7 +81,8 @@ def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
         ValueError: if the array holds Python objects or is laid out in Fortran order.
         EOFError: if it ends too early.
     """
-    with archive.open(f"{key}.npy") as member:
+    name = _member(archive, key)
+    with archive.open(name) as member:
         shape, fortran, dtype = _header(member)
         if dtype.hasobject or fortran or not shape:
             raise ValueError(
@@ -66,7 +91,7 @@ def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
                 "with pickled objects are never loaded, they can run any code."
             )
         row_bytes = dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))
-        held = archive.getinfo(f"{key}.npy").file_size - member.tell()
+        held = archive.getinfo(name).file_size - member.tell()
         if held != shape[0] * row_bytes:  # the checksum looks at the end, which a shape too small never reaches
             raise EOFError(f"{key} of shape {shape} needs {shape[0] * row_bytes:,} bytes and has {held:,}")
         for start in range(0, shape[0], CHUNK):
@@ -79,7 +104,7 @@ def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
 
 def length_of(archive: zipfile.ZipFile, key: str) -> int:
     """Number of rows of an array, without reading it."""
-    with archive.open(f"{key}.npy") as member:
+    with archive.open(_member(archive, key)) as member:
         shape = _header(member)[0]
     return shape[0] if shape else 0
 

@@ -28,9 +28,8 @@ Unknown are also sets that publish no patients (ISIC, APTOS, PCam, RSNA, VinDr, 
 that may mean anything (``img_001``, ``scan_12``, ``12_3``).
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,8 +44,8 @@ from lab_utils.data.patient_names import (
     Scheme,
     part_of,
 )
+from lab_utils.data.patient_rule import PatientRule, names_as_told
 
-PatientRule = str | re.Pattern[str] | Callable[[Path], object] | Mapping[str, object]
 FOLDER = "a folder for each patient"
 
 UNKNOWN = (
@@ -95,7 +94,8 @@ def patients_of(files: Sequence[Path], root: Path, *, patient: PatientRule | Non
     if isinstance(patient, str) and patient == "unknown":
         return Patients(below, "", UNKNOWN)
     if patient is not None:
-        return _as_told(files, below, patient)
+        names, scheme = names_as_told(files, below, patient)
+        return Patients(names, f"{scheme} ({_people(len(set(names)))})")
     owners = _owners(below)
     return _describe(below, owners)
 
@@ -190,69 +190,3 @@ def _note(below: Sequence[str], owners: Sequence[Owner | None]) -> str:
         f"The patients of {len(unknown)} of {len(below)} images are unknown, since their names do not tell "
         f"them{reason}: each counts as a patient of its own, and one patient may be in two parts. {ADVICE}"
     )
-
-
-def _as_told(files: Sequence[Path], below: Sequence[str], patient: PatientRule) -> Patients:
-    if isinstance(patient, str | re.Pattern):
-        names = _by_expression(files, below, patient)
-        scheme = f"the group of patient=r'{getattr(patient, 'pattern', patient)}'"
-    elif isinstance(patient, Mapping):
-        names = [_in_table(path, name, patient) for path, name in zip(files, below, strict=True)]
-        scheme = "the table patient="
-    elif callable(patient):
-        names = [_stated(_call(patient, path), name) for path, name in zip(files, below, strict=True)]
-        scheme = "the function patient="
-    else:
-        raise ValueError(
-            "patient= must be a regular expression with one group, a function of the path, a dict from file name to "
-            f"patient, or 'unknown'; got {type(patient).__name__}. For example patient=r'^(\\d+)_'."
-        )
-    if len(set(names)) == 1 < len(names):
-        raise ValueError(
-            f"patient= should tell patients apart; it gives all {len(names)} pictures to the one patient {names[0]!r}. "
-            "Check it with two file names."
-        )
-    return Patients(names, f"{scheme} ({_people(len(set(names)))})")
-
-
-def _by_expression(files: Sequence[Path], below: Sequence[str], expression: str | re.Pattern[str]) -> list[str]:
-    try:
-        pattern = re.compile(expression)
-    except re.error as error:
-        raise ValueError(
-            f"patient={expression!r} must be a regular expression; it is none ({error}). For example r'^(\\d+)_'."
-        ) from error
-    if pattern.groups != 1:
-        raise ValueError(
-            f"patient={pattern.pattern!r} must have exactly one group in brackets, the patient; it has "
-            f"{pattern.groups}. For example r'^(\\d+)_'; brackets that are no group begin with (?:."
-        )
-    found = [pattern.search(path.name) for path in files]
-    if not all(found):  # the patient may be a folder
-        found = [pattern.search(path) for path in below]
-    return [_stated(match and match[1], path) for match, path in zip(found, below, strict=True)]
-
-
-def _in_table(path: Path, below: str, table: Mapping[str, object]) -> str:
-    key = next((key for key in (below, path.name, path.stem) if key in table), None)
-    return _stated(None if key is None else table[key], below)
-
-
-def _call(patient: Callable[[Path], object], path: Path) -> object:
-    try:
-        return patient(path)
-    except Exception as error:  # the function is the user's
-        raise ValueError(
-            f"patient= must name a patient for every picture; the function failed on {path} "
-            f"({type(error).__name__}: {error}). Correct it, or take this file out of the folder."
-        ) from error
-
-
-def _stated(name: object, path: str) -> str:
-    """The patient as text; whole numbers are fine, nothing and NaN are not."""
-    if name is None or name != name or not str(name).strip():
-        raise ValueError(
-            f"patient= must name a patient for every picture; it gives {name!r} for {path}. Correct it, or take this "
-            "file out of the folder."
-        )
-    return str(name)

@@ -4,7 +4,7 @@ Everything here is about which image goes where: splitting by patient, proving t
 no patient is on two sides, nested subsets, and shuffled batches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -114,6 +114,12 @@ class Split:
             labels=self.labels[chosen],
             groups=self.groups[chosen],
         )
+
+
+def with_notes(splits: Mapping[str, Split], *notes: str) -> dict[str, Split]:
+    """The same parts, each with these notes after its own; empty ones are left out."""
+    more = tuple(note for note in notes if note)
+    return {part: replace(split, notes=(*split.notes, *more)) for part, split in splits.items()}
 
 
 def _cut(split: Split, owners: Tensor, fractions: Sequence[float], seed: int) -> list[Split]:

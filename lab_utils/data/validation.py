@@ -3,7 +3,8 @@
 Raises ValueError from every function: what was expected, what came, what to do.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 
@@ -33,10 +34,25 @@ def check_size(size: object) -> None:
         raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
 
 
+def check_names(class_names: Sequence[str]) -> None:
+    """Refuse one text instead of a list of names, and a name that two classes share."""
+    if isinstance(class_names, str):
+        raise ValueError(
+            f"class_names must be a list of names; got the one text {class_names!r}. Write for example "
+            "class_names=('normal', 'sick')."
+        )
+    if twice := [name for name, count in Counter(class_names).items() if count > 1]:
+        raise ValueError(
+            f"every class needs a name of its own; {', '.join(map(repr, twice))} is there more than once in "
+            f"{tuple(class_names)}. Give one name per class."
+        )
+
+
 def _check_task(task: str, class_names: tuple[str, ...]) -> None:
     """Refuse an unknown task or a number of names that does not fit it."""
     if task not in TASKS:
         raise ValueError(f"task must be one of {TASKS}; got {task!r}. Choose one.")
+    check_names(class_names)
     least = 1 if task == "multilabel" else 2
     if len(class_names) < least or (task == "binary" and len(class_names) != 2):
         wanted = "exactly 2" if task == "binary" else f"at least {least}"
@@ -97,19 +113,25 @@ def check_labels(labels: Tensor, task: str, class_names: tuple[str, ...], *, eve
         wrong = labels[(labels < 0) | (labels >= k)]
         wanted = f"whole numbers from 0 to {k - 1}"
     if len(wrong):
+        from_one = task != "multilabel" and int(labels.min()) == 1 and int(labels.max()) == k
         raise ValueError(
             f"labels of this {task} task with {k} classes must "
             f"be {wanted}; {len(wrong)} of them are not, for example "
             f"{wrong[0].item()}. Correct the labels or the list of class names."
+            f"{' They seem to begin at 1: subtract 1.' * from_one}"
         )
     if not every_class:
         return
     present = labels == 1 if task == "multilabel" else labels[:, None] == torch.arange(k, device=labels.device)
     if absent := [name for name, some in zip(class_names, present.any(dim=0).tolist(), strict=True) if not some]:
         raise ValueError(
-            f"every one of the {k} classes ({', '.join(class_names)}) needs at least one image to train on; there is "
-            f"none of {', '.join(absent)}. Add images, or leave the class out."
+            f"every one of the {k} classes ({_some(class_names)}) needs at least one image to train on; there is "
+            f"none of {_some(absent)}. Add images, or leave the class out."
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + ", ..." * (len(names) > 8)
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+import torch
+
+from lab_utils.data import duplicates
+from lab_utils.data.duplicates import describe_duplicates, find_duplicates
+from lab_utils.data.splits import Split
+
+
+def test_positions_of_every_group_rise_and_any_type_will_do():
+    rows = torch.tensor([3.0, 1.0, 3.0, 2.0, 1.0, 3.0])[:, None]
+    for kind in (torch.float32, torch.uint8, torch.int64):
+        assert find_duplicates(rows.to(kind)) == [[0, 2, 5], [1, 4]]
+
+
+def test_pictures_of_one_hash_are_compared_pixel_by_pixel(monkeypatch):
+    monkeypatch.setattr(duplicates, "hash", lambda content: 0, raising=False)
+    assert find_duplicates(torch.tensor([5, 6, 5, 7, 6])[:, None]) == [[0, 2], [1, 4]]
+
+
+def test_findings_that_differ_in_one_column_are_different_labels():
+    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    split = Split(images, torch.tensor([[0.0, 1.0], [0.0, -1.0]]), torch.arange(2), "multilabel", ("a", "b"))
+    assert "1 picture is there more than once, with different labels" in describe_duplicates({"train": split})
+    same = Split(images, torch.tensor([[0.0, 1.0]] * 2), torch.arange(2), "multilabel", ("a", "b"))
+    assert describe_duplicates({"train": same}) == ""
+
+
+def test_parts_of_different_sides_have_nothing_in_common():
+    def zeros(side: int) -> Split:
+        images = torch.zeros(1, 1, side, side, dtype=torch.uint8)
+        return Split(images, torch.tensor([0]), torch.arange(1), "binary", ("a", "b"))
+
+    assert describe_duplicates({"train": zeros(4), "test": zeros(8)}) == ""
+    assert describe_duplicates({"train": zeros(4), "test": zeros(4)}) != ""
