@@ -90,7 +90,7 @@ def _loader(name: str | Path, root: Path | str | None) -> tuple[Callable[..., di
         return partial(load_medmnist, root=root), (name,)
     if name == "course":
         return load_course, (root or data_root() / "course",)
-    if path.suffix.lower() == ".npz" and not path.is_dir():
+    if path.suffix.lower() == ".npz":
         return load_npz, (path,)
     if path.is_dir():
         return (load_course if any((path / file).exists() for file in FILES) else load_folder), (path,)

@@ -9,7 +9,8 @@ import numpy as np
 
 from lab_utils.data.copies import join_copies
 from lab_utils.data.listing import Listed, Said
-from lab_utils.data.patients import PatientRule, Patients, patients_of
+from lab_utils.data.patient_rule import PatientRule
+from lab_utils.data.patients import Patients, patients_of
 from lab_utils.data.positions import assign_parts
 
 TOO_SMALL = 0.02  # of train: a val part below this cannot tell models apart

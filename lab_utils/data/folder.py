@@ -40,7 +40,7 @@ from lab_utils.data.decode import count_channels, decode
 from lab_utils.data.dividing import Picture, divide
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.listing import check_classes, list_pictures, say_pages, say_what_was_read
-from lab_utils.data.patients import PatientRule
+from lab_utils.data.patient_rule import PatientRule
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split
 from lab_utils.data.structure import find_structure

@@ -1,4 +1,7 @@
+import os
+import re
 import shutil
+import tarfile
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +13,9 @@ from PIL import Image
 from lab_utils.data import load_data
 from lab_utils.data.folder import load_folder
 from lab_utils.data.splits import check_disjoint
+
+SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+NIH = SHARED / "nih" / "NIH1000.tar.gz"
 
 
 @pytest.fixture(autouse=True)
@@ -189,3 +195,79 @@ def test_a_patient_in_two_parts_is_named(tmp_path):
             draw(tmp_path / part / "b" / ("smith1" if i == 0 and part != "val" else f"b{part}{i}") / "1.png")
     with pytest.raises(ValueError, match="1 patients are in both train and test: smith1"):
         load_folder(tmp_path, size=8)
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        r"^scan-(\w+)-",
+        re.compile(r"scan-(\w+)"),
+        lambda path: path.name.split("-")[1],
+        {f"scan-{who}-{i}.png": who for who in "abcdefghij" for i in range(4)},
+    ],
+    ids=["expression", "pattern", "function", "table"],
+)
+def test_patients_can_be_told(tmp_path, patient):
+    for number, who in enumerate("abcdefghij"):
+        for i in range(4):
+            draw(tmp_path / ("cat" if number % 2 else "dog") / f"scan-{who}-{i}.png")
+    splits = load_data(tmp_path, size=8, patient=patient)
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 10
+    assert any("(10 patients)" in note for note in splits["val"].notes)
+
+
+def test_unknown_patients_are_warned_of_and_stay_in_the_result(tmp_path):
+    for i in range(10):
+        draw(tmp_path / "cat" / f"a{i}.png")
+        draw(tmp_path / "dog" / f"b{i}.png")
+    with pytest.warns(UserWarning, match="Nobody knows the patients"):
+        splits = load_data(tmp_path, size=8)
+    assert all(any("Nobody knows the patients" in note for note in split.notes) for split in splits.values())
+    splits = load_data(tmp_path, size=8, patient="unknown")  # whoever says so needs no warning, readers do
+    assert any("Nobody knows the patients" in note for note in splits["test"].notes)
+
+
+def test_the_two_eyes_of_a_patient_stay_together(tmp_path):
+    for i in range(40):
+        draw(tmp_path / ("0" if i % 2 else "1") / f"{i}_left.jpeg")
+        draw(tmp_path / ("0" if i % 3 else "1") / f"{i}_right.jpeg")
+    splits = load_data(tmp_path, size=8)
+    check_disjoint(*splits.values())
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 40
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("Training", "Testing"), ("set_train", "set_test")])
+def test_numbers_begin_again_in_the_test_part_of_kermany_only(tmp_path, parts):
+    for name, ending in (("kermany", "_virus_1.jpeg"), ("other", "_0.png")):
+        for part in parts:
+            for i in range(12):
+                draw(tmp_path / name / part / "NORMAL" / f"IM-{i:04d}-0001.jpeg")
+                draw(tmp_path / name / part / "PNEUMONIA" / f"person{i}{ending}")
+    splits = load_folder(tmp_path / "kermany", size=8)
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 48
+    with pytest.raises(ValueError, match="12 patients are in both train and test: person0"):
+        load_folder(tmp_path / "other", size=8)
+
+
+def test_patients_in_two_parts_can_be_divided_anew(tmp_path):
+    for part in ("train", "val", "test"):
+        for i in range(10):
+            draw(tmp_path / part / "a" / f"patient{i}" / f"{part}.png")
+            draw(tmp_path / part / "b" / f"patient{i + 10}" / f"{part}.png")
+    with pytest.raises(ValueError, match=r"both val and test.*20 of 20 patients in all.*redivide=True"):
+        load_folder(tmp_path, size=8)
+    splits = load_folder(tmp_path, size=8, redivide=True)
+    check_disjoint(*splits.values())
+    assert [len(split) for split in splits.values()] == [42, 6, 12]
+
+
+@pytest.mark.skipif(not NIH.exists(), reason="needs the real pictures")
+def test_the_leak_of_thirty_patients_in_real_pictures_is_found(tmp_path):
+    with tarfile.open(NIH) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with pytest.raises(ValueError, match=r"15 patients are in both train and val.*30 of 264 patients in all"):
+        load_folder(tmp_path / "NIH1000", size=16)
+    splits = load_folder(tmp_path / "NIH1000", size=16, redivide=True)
+    check_disjoint(*splits.values())
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 264
+    assert splits["train"].class_names == ("0_normal", "1_abnormal")
