@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from lab_utils.data.folder_names import PARTS, are_patients, is_container, is_heap, share_names
+from lab_utils.data.folder_names import PARTS, are_batches, are_patients, is_container, is_heap, share_names
 from lab_utils.data.tree import Folder, draw, kinds
 
 KNOWN = """The structures that are understood:
@@ -17,8 +17,9 @@ def refuse(root: Folder, why: str, what_to_do: str) -> ValueError:
     """An error that draws what was found and shows what is understood."""
     tables = [name for folder in root.walk() for name in folder.tables]
     if tables:
+        likely = next((name for name in tables if "train" in name.lower() or "label" in name.lower()), tables[0])
         what_to_do += (
-            f" If {tables[0]} holds the labels: folders are all that is read here, so move each picture into a folder "
+            f" If {likely} holds the labels: folders are all that is read here, so move each picture into a folder "
             "named after its label, or build a lab_utils.data.splits.Split from images and labels of your own."
         )
     return ValueError(f"{root.path}: {why} {what_to_do}\nFound:\n{draw(root)}\n{KNOWN}")
@@ -40,10 +41,10 @@ def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] |
         )
     heaps = [name for name in names if is_heap(name)]
     like_a_part = len(heaps) == 1 and heaps[0].lower() in PARTS
-    if heaps and not like_a_part:
+    if (heaps and not like_a_part) or are_batches(names):
         raise refuse(
             root,
-            f"{', '.join(heaps[:3])} looks like a part or a batch of a set, not like a class.",
+            f"{', '.join((heaps or names)[:3])} looks like a part or a batch of a set, not like a class.",
             f"Put the pictures of each class into a folder with its name. {SAY}",
         )
     if are_patients(names):

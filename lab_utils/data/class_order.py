@@ -16,15 +16,11 @@ stays what it always was, and a doubt says so.
 import re
 from collections.abc import Sequence
 
-from lab_utils.data.folder_names import words_of
+from lab_utils.data.folder_names import NEGATIVE, words_of
 from lab_utils.data.validation import TASKS
 
 NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?")
 IN_FRONT = re.compile(r"(-?\d+(?:\.\d+)?)(?:[\s_.)\-]|$)")
-_NEGATIVE = """
-normal normals negative negatives neg benign healthy health control controls none absent absence clean uninfected
-unaffected undiseased nofinding nofindings nodisease nodr 0 false no"""
-NEGATIVE = frozenset(_NEGATIVE.split())
 NOT = frozenset({"no", "non", "not", "without"})
 
 

@@ -24,7 +24,7 @@ from lab_utils.data.tree import Folder
 SEPARATOR = r"[\s_.\-]"
 WHOSE = "left|right|lungs?|manual|binary|lesions?|tumou?r|expert|nodules?|segmentation|seg|gt|roi|annotation|pixel"
 WORDS = (
-    rf"(?:(?:{WHOSE}){SEPARATOR}*)?masks?|segmentations?|segm?|segmented|ground{SEPARATOR}?truths?|gts?|annotations?|"
+    rf"(?:(?:{WHOSE}){SEPARATOR}*)?masks?|(?!(?:no|non|not|with|without){SEPARATOR})[a-z]+{SEPARATOR}masks|segmentations?|segm?|segmented|ground{SEPARATOR}?truths?|gts?|annotations?|"
     rf"annotated|labels?|labelled|contours?|overlays?|superpixels?|heat{SEPARATOR}?maps?|saliency|rois?|thumbs?|"
     "thumbnails?|previews?"
 )
@@ -41,7 +41,9 @@ def leave_out_companions(folder: Folder) -> None:
     _leave_out_files(folder)
     for inside in list(folder.folders):
         if FOLDER.fullmatch(inside.name) and _is_companion(inside, folder):
-            folder.left_out += [path for below in inside.walk() for path in (*below.pictures, *below.left_out)]
+            for below in inside.walk():
+                folder.left_out += below.pictures
+                folder.tables += [f"{inside.name}/{name}" for name in below.tables]
             folder.folders.remove(inside)
         else:
             leave_out_companions(inside)

@@ -26,6 +26,11 @@ augmented augmentation resized preprocessed processed input inputs output output
 HEAPS = FILL - {"samples", "cases", "examples", "final", "photo", "photos"} | frozenset(_HEAPS.split())
 _NUMBERED = "part parts disc disk vol volume block section"  # heaps if a number or a letter follows
 NUMBERED = frozenset(_NUMBERED.split())
+_NEGATIVE = """
+normal normals negative negatives neg benign healthy health control controls none absent absence clean uninfected
+unaffected undiseased nofinding nofindings nodisease nodr 0 false no"""  # classes without the disease
+NEGATIVE = frozenset(_NEGATIVE.split())
+CLASS_WORDS = frozenset({"class", "grade", "stage", "type", "level", "category", "label", "degree", "score"})
 _PATIENTS = """
 p patient patients pat pt pid case subject subj sub person participant study series exam examination visit scan slide
 specimen session"""  # patients or what they have, if a number follows
@@ -64,6 +69,18 @@ def is_heap(name: str) -> bool:
     heaps = HEAPS | PARTS.keys() | (NUMBERED if len(words) > 1 else frozenset())
     rest = [word for word in words if word not in heaps]
     return len(rest) < len(words) and all(word.isdigit() or len(word) == 1 for word in rest)
+
+
+def are_batches(names: Collection[str]) -> bool:
+    """Whether all names are one name with other numbers: "HAM10000_images_part_1", "HAM10000_images_part_2"."""
+    rests = set()
+    for name in names:
+        words = words_of(name)
+        heap = [word in HEAPS or word in NUMBERED for word in words]
+        if not any(heap) or not CLASS_WORDS.isdisjoint(words):
+            return False
+        rests.add(tuple(w for w, is_one in zip(words, heap, strict=True) if not (is_one or w.isdigit() or len(w) == 1)))
+    return len(rests) == 1 < len(names)
 
 
 def are_patients(names: Collection[str]) -> bool:

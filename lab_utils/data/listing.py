@@ -123,9 +123,8 @@ def say_what_was_read(
 
 
 def _where(folders: Classes, classes: Sequence[str], tree: Folder) -> str:
-    first = folders[classes[0]].path
-    place = first.parent.relative_to(tree.path) if first.parent != tree.path else first.relative_to(tree.path)
-    return str(place)
+    first = folders[classes[0]].path.relative_to(tree.path)
+    return str(first.parent if first.name == classes[0] else first)
 
 
 def say_pages(files: Mapping[str, Sequence[Path]]) -> str:

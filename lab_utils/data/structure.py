@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lab_utils.data.class_folders import check_class_folders, refuse
-from lab_utils.data.folder_names import is_container, is_heap, part_of
+from lab_utils.data.folder_names import NEGATIVE, is_container, is_heap, part_of, words_of
 from lab_utils.data.tree import Folder, numbered
 
 Classes = dict[str, Folder]
@@ -38,18 +38,25 @@ def find_structure(root: Folder, class_names: Sequence[str] | None = None) -> St
     """
     node = root
     while True:
-        if class_names is not None and {folder.name for folder in node.folders} == set(class_names):
-            return Structure({"all": _as_classes(node)}, (), ())
-        if found := _find_parts(node, root):
+        named = class_names is not None and {folder.name for folder in node.folders} == set(class_names)
+        if not named and (found := _find_parts(node, root)):
             return _with_classes(found, node, root, class_names)
-        if len(node.folders) == 1 and not node.pictures and node.folders[0].folders:
-            node = node.folders[0]
-            continue
-        if turned := _parts_in_classes(node, root):
-            return Structure(turned, (), ())
-        folder, copies = _without_copy(node)
-        doubts = check_class_folders(folder, root, class_names)
-        return Structure({"all": _as_classes(folder)}, copies, (*_loose(node), *doubts))
+        if named or not _is_wrapper(node):
+            break
+        node = node.folders[0]
+    if turned := _parts_in_classes(node, root):
+        return Structure(turned, (), _loose(node))
+    folder, copies = _without_copy(node, root)
+    doubts = check_class_folders(folder, root, class_names)
+    return Structure({"all": _as_classes(folder)}, copies, (*_loose(node), *doubts))
+
+
+def _is_wrapper(node: Folder) -> bool:
+    """Whether there is nothing but one folder of folders, and that is no class: what is in NORMAL are no classes."""
+    if len(node.folders) != 1 or node.pictures:
+        return False
+    (inside,) = node.folders
+    return bool(inside.folders) and "".join(words_of(inside.name)) not in NEGATIVE
 
 
 def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
@@ -155,11 +162,19 @@ def _parts_in_classes(node: Folder, root: Folder) -> dict[str, Classes] | None:
     return {part: {name: parts[part] for name, parts in found.items() if parts} for part in next(iter(lists))}
 
 
-def _without_copy(node: Folder) -> tuple[Folder, tuple[str, ...]]:
-    """The same level without a folder of its own name that holds everything once more."""
+def _without_copy(node: Folder, root: Folder) -> tuple[Folder, tuple[str, ...]]:
+    """The same level without a folder that holds all the others once more."""
     for folder in node.folders:
-        if folder.name == node.name and (number := folder.count()) and _is_copy(folder, node):
-            rest = [inside for inside in node.folders if inside is not folder]
+        rest = [inside for inside in node.folders if inside is not folder]
+        if {inside.name for inside in folder.folders} != {inside.name for inside in rest} or not rest:
+            continue
+        if not _is_copy(folder, node):
+            raise refuse(
+                root,
+                f"{folder.path} holds folders of the same names as those beside it, and other pictures.",
+                "Put what belongs together into one folder.",
+            )
+        if number := folder.count():
             return Folder(node.path, rest, node.pictures, node.unread, node.tables), (_copy_note(folder, number),)
     return node, ()
 
@@ -186,4 +201,4 @@ def _loose(node: Folder) -> tuple[str, ...]:
     if not node.pictures:
         return ()
     number = numbered(len(node.pictures), "picture")
-    return (f"{number} in no class folder (for example {node.pictures[0]}): left out.",)
+    return (f"{number} in no class folder (for example {node.pictures[0].name} in {node.name}): left out.",)

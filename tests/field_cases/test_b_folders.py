@@ -56,6 +56,10 @@ def sizes(splits):
         ("NORMAL/train", "NORMAL/test", "SICK"),
         ("NORMAL/train", "NORMAL/test", "SICK/train"),
         ("NORMAL",),
+        ("set/NORMAL/smith", "set/NORMAL/jones"),
+        ("HAM10000_images_part_1", "HAM10000_images_part_2"),
+        ("nih images 001", "nih images 002", "nih images 003"),
+        ("yes", "no", "copy/yes", "copy/no"),
         ("only/NORMAL",),
         (".",),
     ],
@@ -222,6 +226,24 @@ def test_the_second_copy_in_an_archive_is_passed_over_only_if_it_is_one(tmp_path
     draw(root / "chest/train/a/new.png")
     with pytest.warns(UserWarning, match=r"chest \(25 pictures\) is none of the parts"):
         load_folder(root, **UNKNOWN)
+
+
+def test_a_second_copy_beside_the_class_folders_is_passed_over(tmp_path):
+    root = fill(tmp_path / "archive", "yes", "no", n=10)
+    shutil.copytree(root, tmp_path / "copy")
+    (tmp_path / "copy").rename(root / "brain_tumor_dataset")
+    splits = load_folder(root, **UNKNOWN)
+    assert splits["train"].class_names == ("no", "yes")
+    assert sum(map(len, splits.values())) == 20
+    assert any("brain_tumor_dataset inside archive is a second copy (20 pictures)" in n for n in splits["val"].notes)
+
+
+def test_parts_below_named_classes_are_parts(tmp_path):
+    for name in ("SICK", "NORMAL"):
+        fill(tmp_path, f"{name}/train", f"{name}/val", f"{name}/test", n=3)
+    splits = load_folder(tmp_path, class_names=("NORMAL", "SICK"), **UNKNOWN)
+    assert sizes(splits) == {"train": 6, "val": 6, "test": 6}
+    assert "train from NORMAL/train" in splits["test"].notes[0]
 
 
 def test_one_folder_of_class_folders_is_opened_however_deep(tmp_path):

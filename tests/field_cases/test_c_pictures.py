@@ -103,7 +103,9 @@ def test_a_file_that_belongs_to_a_picture_beside_it_is_left_out(tmp_path, names)
     assert f"{16 * (len(names) - 1)} pictures left out as masks" in notes(splits)
 
 
-@pytest.mark.parametrize("folder", ["masks", "mask", "Segmentation", "ground_truth", "GT", "leftMask", "overlays"])
+@pytest.mark.parametrize(
+    "folder", ["masks", "mask", "Segmentation", "ground_truth", "GT", "leftMask", "overlays", "infection masks"]
+)
 def test_a_folder_of_masks_inside_class_folders_is_left_out(tmp_path, folder):
     for name in ("COVID", "Normal", "Viral Pneumonia"):
         for i in range(8):
