@@ -58,8 +58,8 @@ def load_data(
         n_test: images to test; "test_b" has as many.
         root: folder of a MedMNIST or course file; None looks where the kit keeps them.
         seed: draws phantoms, subsets and, where a set has none, parts by patient.
-        **options: passed on to `load_phantoms`, `load_medmnist`, `load_npz`, `load_course` or `load_folder`, for example
-            `class_names` and `task`, or `patient` of a folder.
+        **options: passed on to `load_phantoms`, `load_medmnist`, `load_npz`, `load_course` or `load_folder`: for
+            example `class_names` and `task`, or `patient` of a folder.
 
     Returns:
         "train", "val" and "test", no patient in two of them.
