@@ -37,6 +37,7 @@ SURE = (
     Scheme("TCIA", _any(r"(LIDC-IDRI-\d{4}|LUNG1-\d{3}|Breast_MRI_\d{3}|TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})")),
     Scheme("BIDS", _any(r"(sub-[A-Za-z]*\d[A-Za-z0-9]*)")),
     Scheme("OASIS", _any(r"(OAS\d_\d{4,5})")),
+    Scheme("BraTS", _any(r"(BraTS\d\d_Training_\d{3}|BraTS2021_\d{5}|BraTS-[A-Z]+-\d{5})")),
     Scheme("ADNI", _any(r"(?:ADNI_)?(\d{3}_S_\d{4})")),
     Scheme(f"folders for {WRITTEN_OUT}", re.compile(rf"(?:^|/)({WORDS})(?![A-Za-z0-9])[^/]*/", re.IGNORECASE)),
     Scheme("NIH ChestX-ray14", _file(r"(000\d{5})_\d{3}")),  # 30,805 patients: eight digits may be a date elsewhere
@@ -44,11 +45,13 @@ SURE = (
     Scheme("BreaKHis", _file(r"SOB_[BM]_[A-Z]+-(\d\d-\d+[A-Z]*)-\d+-\d+")),
     Scheme("breast histology patches", _file(r"(\d+)_idx\d+_x\d+_y\d+_class\d")),
     Scheme("Open-i", _file(r"(CXR\d+)(?:_\d+)?_IM-\d+-\d+")),
+    Scheme("Montgomery and Shenzhen", _file(r"((?:MCUCXR|CHNCXR)_\d{4})_[01]")),
     Scheme(KERMANY, _file(r"(person\d+)_(?:virus|bacteria)_\d+")),
 )
 # Names of files that a folder for each patient has to agree with.
 FILES = (
     Scheme("EyePACS", _file(r"(\d+)_(?:left|right)")),
+    Scheme("Osteoarthritis Initiative", _file(r"(9\d{6})[LR]")),
     Scheme(WRITTEN_OUT, _file(rf"({WORDS})")),
 )
 # The same, of files that lie in no folder that may be the patient's: other programs write such names too.
@@ -97,6 +100,7 @@ NOT_A_PATIENT = re.compile(
     |folders?|dirs?|director(?:y|ies)|sub-?folders?|sub-?dirs?|cxr|x-?rays?|ct|mri?|us|oct|t1|t2|flair|pd)
     (?:[-_ ]?(?:\d+|[a-z]|part[-_ ]?\d+))?
     |\d+x\d*(?:px)?|\d+px          # magnification, size
+    |\d+(?:\.\d+){3,}                # DICOM's identifier of a study or series
     |(?:19|20)\d\d(?:[-_.]\d\d?){0,2}  # year, date
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -15,6 +15,9 @@ BreaKHis                 ``SOB_B_A-14-22549AB-40-001``                         1
 breast histology         ``8863_idx5_x51_y1251_class0``                        8863
 OASIS, ADNI              ``OAS1_0028_MR1_100``, ``ADNI_002_S_0413_MR``         OAS1_0028, 002_S_0413
 Open-i                   ``CXR12_IM-0130-1001``                                CXR12
+BraTS                    ``BraTS20_Training_001_t1_80``                        BraTS20_Training_001
+OAI, knees               ``9003175L``, ``9003175R``                            9003175
+Montgomery, Shenzhen     ``MCUCXR_0001_0``, ``CHNCXR_0001_0``                  MCUCXR_0001, CHNCXR_0001
 TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``              LIDC-IDRI-0001, TCGA-02-0001
 BIDS                     ``sub-01_ses-02_T1w``                                 sub-01
 names that say so        ``patient_012_img_3``, ``subject7/a``, ``pat12-3``    patient_012, subject7, pat12

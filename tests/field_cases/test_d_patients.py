@@ -57,6 +57,12 @@ def patients(*names: str, **options: object):
         ),
         (["a/LIDC-IDRI-0001/1-001.png", "b/LIDC-IDRI-0002/1-001.png"], ["LIDC-IDRI-0001", "LIDC-IDRI-0002"]),
         (["a/TCGA-02-0001-01Z-00-DX1_3.png", "b/TCGA-02-0001-01A_4.png"], ["TCGA-02-0001"] * 2),
+        (
+            ["a/BraTS20_Training_001_t1_80.png", "b/BraTS20_Training_002/1.png"],
+            [f"BraTS20_Training_00{i}" for i in (1, 2)],
+        ),
+        (["0/9003175L.png", "1/9003175R.png", "1/9003176L.png"], ["9003175", "9003175", "9003176"]),
+        (["a/MCUCXR_0001_0.png", "b/CHNCXR_0001_0.png"], ["MCUCXR_0001", "CHNCXR_0001"]),
         (["a/CXR12_IM-0130-1001.png", "a/CXR12_1_IM-0130-2001.png"], ["CXR12"] * 2),
         (["a/patient_012_img_3.png", "b/patient_013.png"], ["patient_012", "patient_013"]),
         (["a/pat12-scan3.png", "b/pat12-scan4.png"], ["pat12"] * 2),
@@ -105,6 +111,8 @@ def test_a_person_of_other_sets_is_the_same_in_train_and_test():
         ["a/fold1/1.png", "a/fold2/2.png", "b/fold1/3.png", "b/fold3/4.png"],
         ["a/site_A/1.png", "a/site_B/2.png", "b/40X/3.png", "b/2019-03-01/4.png"],
         ["a/miller/1.png", "b/2.png"],
+        ["a/1.2.840.113619/1.png", "b/1.2.840.113620/2.png"],
+        ["a/mdb001.png", "b/mdb002.png"],
         ["a/sub-folder/1.png", "b/patients/2.png"],
     ],
 )
