@@ -344,9 +344,9 @@ DATA = [
         "n that is no whole number",
         lambda f: load_data(npz(f), n_train=2.5),
         ValueError,
-        "whole number n from 1 to 6",
-        "n = 2.5",
-        "Ask for fewer",
+        "a whole number of at least 1, or None",
+        "got 2.5 (float)",
+        "n_train=100",
     ),
     Row(
         "no network", no_network, RuntimeError, "should come from https://", "Name or service not known", "in a browser"

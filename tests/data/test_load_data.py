@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,66 @@ def test_the_usual_numbers_of_phantoms(monkeypatch):
     load_data()
     assert asked[:3] == [(n, "A") for n in PHANTOM_COUNTS.values()]
     assert asked[3][1] == "B"
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "  ", ["phantoms"], b"phantoms", {"a": 1}, True])
+def test_what_is_no_name_and_no_path_gets_words(name):
+    with pytest.raises(ValueError, match="data must be the name of a set, or the path of a file or a folder"):
+        load_data(name)
+
+
+@pytest.mark.parametrize("name", ["phantoms", "pneumoniamnist_28", "course", "a.npz", "."])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("n_train", "5"),
+        ("n_train", 2.5),
+        ("n_val", True),
+        ("n_val", 0),
+        ("n_test", -3),
+        ("n_test", float("nan")),
+        ("size", "64"),
+        ("size", 0),
+        ("size", 64.0),
+        ("size", True),
+        ("seed", "a"),
+        ("seed", None),
+        ("seed", -1),
+        ("seed", 1.0),
+    ],
+)
+def test_numbers_are_checked_before_anything_is_loaded(name, argument, value):
+    with pytest.raises(ValueError, match=rf"^{argument} must be .*; got {value!r}"):
+        load_data(name, **{argument: value})
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    counts = {name: np.int64(n) for name, n in SMALL.items()}
+    assert torch.equal(load_data(**counts, seed=np.int32(0))["train"].images, load_data(**SMALL)["train"].images)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "words"),
+    [
+        ("phantoms", "severty", "Did you mean severity="),
+        ("phantoms", "sede", "Did you mean seed="),
+        ("phantoms", "site", "'phantoms' takes the options severity"),
+        ("course", "class_names", "'course' takes the options that all data take"),
+        (".", "classes", "Did you mean class_names="),
+        ("pneumoniamnist", "patient", "'pneumoniamnist' takes the options verify"),
+    ],
+)
+def test_an_option_that_a_loader_does_not_have_gets_words(name, option, words):
+    with pytest.raises(TypeError, match=words):
+        load_data(name, **{option: 1})
+
+
+def test_a_file_of_another_kind_and_phantoms_without_a_side_get_words(tmp_path):
+    (tmp_path / "set.zip").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"must be an \.npz file .*set\.zip is another file. Unpack"):
+        load_data(tmp_path / "set.zip")
+    with pytest.raises(ValueError, match="needs a side in pixels"):
+        load_data(size=None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,290 @@
+"""Kind C: what lies in a class folder is taken for pictures of patients. Left out, counted, said; or refused."""
+
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab_utils.data.folder import load_folder
+from tests.field_cases.drawing import draw, draw_mask, fill
+
+UNKNOWN = {"size": 8, "patient": "unknown"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def total(splits):
+    return sum(map(len, splits.values()))
+
+
+def notes(splits):
+    assert len({split.notes for split in splits.values()}) == 1
+    return "\n".join(splits["train"].notes)
+
+
+def load_loudly(root, match, **options):
+    with pytest.warns(UserWarning, match=match):
+        splits = load_folder(root, **UNKNOWN | options)
+    return splits
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        ".ipynb_checkpoints",
+        "@eaDir",
+        "@eadir/a.png",
+        "__MACOSX",
+        ".thumbnails",
+        "$RECYCLE.BIN",
+        "lost+found",
+        "__pycache__",
+        ".Trash-1000/files",
+        "#recycle",
+        "System Volume Information",
+    ],
+)
+def test_folders_of_programs_are_passed_over_at_every_depth(tmp_path, junk):
+    fill(tmp_path, "NORMAL/series1", "SICK", n=8)
+    for place in (".", "NORMAL", "NORMAL/series1", "SICK"):
+        draw(tmp_path / place / junk / "copy-1.png", tmp_path / place / junk / "copy-2.jpg")
+    splits = load_folder(tmp_path, **UNKNOWN)
+    assert splits["train"].class_names == ("NORMAL", "SICK")
+    assert total(splits) == 16
+    assert f"8 pictures passed over in {junk.split('/')[0]}" in notes(splits)
+
+
+def test_hidden_and_system_files_are_passed_over(tmp_path):
+    fill(tmp_path, "train/NORMAL", "train/SICK", "test/NORMAL", "test/SICK")
+    for name in ("._x.png", ".x.png", "Thumbs.db", ".DS_Store", "desktop.ini"):
+        for folder in (".", "train", "train/NORMAL", "test/SICK"):
+            (tmp_path / folder / name).write_bytes(b"junk")
+    splits = load_folder(tmp_path, **UNKNOWN)
+    assert total(splits) == 24
+    assert "8 pictures passed over in hidden files" in notes(splits)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x.png", "x_mask.png"),
+        ("x.jpg", "x_segmentation.png"),
+        ("benign (1).png", "benign (1)_mask.png", "benign (1)_mask_1.png"),
+        ("x.jpg", "x_mask.png", "x_superpixels.png", "x_overlay.jpg"),
+        ("x.png", "x-seg.png"),
+        ("x.png", "x.mask.png"),
+        ("x.png", "x mask.png"),
+        ("x.png", "xMask.png"),
+        ("x.png", "mask_x.png"),
+        ("x.tif", "x_GT.png"),
+        ("x.png", "x_ground_truth.png"),
+        ("x.png", "x_lung_mask.png"),
+        ("X.PNG", "x_mask.png"),
+        ("x.jpg", "x_thumb.jpg"),
+        ("x.jpg", "x_annotated.jpg"),
+    ],
+)
+def test_a_file_that_belongs_to_a_picture_beside_it_is_left_out(tmp_path, names):
+    for i in range(8):
+        for folder in ("benign", "malignant"):
+            draw(*(tmp_path / folder / f"{folder[0]}{i}" / name for name in names))
+            for name in names:
+                suffix = (tmp_path / folder / f"{folder[0]}{i}" / name).rename(tmp_path / folder / f"{folder}{i}{name}")
+                if name.lower().startswith("mask"):
+                    suffix.rename(tmp_path / folder / f"mask_{folder}{i}x.png")
+    splits = load_loudly(tmp_path, f"{16 * (len(names) - 1)} pictures left out as masks")
+    assert total(splits) == 16
+    assert f"{16 * (len(names) - 1)} pictures left out as masks" in notes(splits)
+
+
+@pytest.mark.parametrize(
+    "folder", ["masks", "mask", "Segmentation", "ground_truth", "GT", "leftMask", "overlays", "infection masks"]
+)
+def test_a_folder_of_masks_inside_class_folders_is_left_out(tmp_path, folder):
+    for name in ("COVID", "Normal", "Viral Pneumonia"):
+        for i in range(8):
+            draw(tmp_path / name / "images" / f"{name}-{i}.png")
+            draw_mask(tmp_path / name / folder / f"{name}-{i}.png")
+    splits = load_loudly(tmp_path, "24 pictures left out as masks", class_names=("Normal", "COVID", "Viral Pneumonia"))
+    assert total(splits) == 24
+    assert (splits["train"].images.flatten(1).float().std(dim=1) > 0).all()
+    assert all(split.images[:, 0, 0, 0].eq(100).all() for split in splits.values())
+
+
+def test_masks_beside_class_folders_are_no_class(tmp_path):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    draw_mask(*(tmp_path / "masks" / f"{i}.png" for i in range(5)))
+    splits = load_loudly(tmp_path, "5 pictures left out as masks")
+    assert splits["train"].class_names == ("NORMAL", "SICK")
+    assert total(splits) == 16
+
+
+def test_pictures_and_masks_alone_are_no_classes(tmp_path):
+    fill(tmp_path, "images", n=8)
+    draw_mask(*(tmp_path / "masks" / f"images-{i}.png" for i in range(8)))
+    with pytest.raises(ValueError, match=r"at least two class folders .* it holds images"):
+        load_folder(tmp_path, **UNKNOWN)
+
+
+def test_masks_whose_pictures_are_elsewhere_are_known_by_their_looks(tmp_path):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    draw_mask(tmp_path / "SICK/elsewhere_mask.png")
+    draw(tmp_path / "SICK/behind_mask.png")  # a photograph of a face
+    assert total(load_loudly(tmp_path, "1 picture left out as masks")) == 17
+
+
+def test_faces_with_masks_are_pictures(tmp_path):
+    for name in ("mask", "no_mask"):
+        draw(*(tmp_path / name / f"{i}.png" for i in range(8)))
+        draw(*(tmp_path / name / f"{i}-with-mask.png" for i in range(8, 16)))
+    with pytest.warns(UserWarning, match="no_mask is the positive class"):
+        splits = load_folder(tmp_path, **UNKNOWN)
+    assert splits["train"].class_names == ("mask", "no_mask")
+    assert total(splits) == 32
+
+
+@pytest.mark.parametrize("inside", ["images", "Images", "jpg", "data", "raw", "images_01"])
+def test_a_folder_of_images_in_each_class_folder_is_not_one_patient(tmp_path, inside):
+    fill(tmp_path, f"NORMAL/{inside}", f"SICK/{inside}", n=10)
+    with pytest.warns(UserWarning, match="Nobody knows the patients"):
+        splits = load_folder(tmp_path, size=8)
+    assert {part: len(split.groups.unique()) for part, split in splits.items()} == {"train": 14, "val": 2, "test": 4}
+
+
+@pytest.mark.parametrize("root", ["cat", "dog"])
+def test_a_root_named_like_one_of_its_classes_keeps_it(tmp_path, root):
+    fill(tmp_path / root, "cat", "dog", "emu", n=8)
+    splits = load_folder(tmp_path / root, **UNKNOWN)
+    assert splits["train"].class_names == ("cat", "dog", "emu")
+    assert total(splits) == 24
+
+
+def test_a_part_named_like_one_of_its_classes_keeps_it(tmp_path):
+    fill(tmp_path, "train/train", "train/bus", "test/train", "test/bus", n=10)
+    splits = load_loudly(tmp_path, "train is taken for a class, as bus")
+    assert splits["train"].class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    "ending", [".dcm", ".gif", ".nii", ".nii.gz", ".heic", ".avif", ".npy", ".zip", ".jp2", ".pgm", ".DCM", ""]
+)
+def test_files_of_other_kinds_are_counted_and_said(tmp_path, ending):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    for i in range(3):
+        (tmp_path / "NORMAL" / f"IM{i}{ending}").write_bytes(b"something")
+    shown = ending.lower() or r"\(no ending\)"
+    splits = load_loudly(tmp_path, f"Not read: 3 files {shown} in the class folders")
+    assert total(splits) == 16
+    assert "Not read: 3 files" in notes(splits)
+
+
+def test_texts_and_tables_beside_pictures_are_no_pictures(tmp_path):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    for name in ("README", "LICENSE.txt", "boxes.xml", "labels.csv", "notes.json"):
+        (tmp_path / "NORMAL" / name).write_text("words")
+    assert total(load_folder(tmp_path, **UNKNOWN)) == 16
+
+
+def test_a_class_of_other_files_only_is_an_error_that_names_them(tmp_path):
+    fill(tmp_path, "train/NORMAL", "train/SICK", "test/NORMAL")
+    (tmp_path / "test/SICK").mkdir()
+    for i in range(4):
+        (tmp_path / f"test/SICK/{i}.dcm").write_bytes(b"something")
+    with pytest.raises(ValueError, match=r"test/SICK holds none, but 4 files \.dcm, which are not read"):
+        load_folder(tmp_path, **UNKNOWN)
+
+
+@pytest.mark.parametrize("ending", [".jfif", ".jpe", ".JFIF"])
+def test_rare_endings_of_jpegs_are_read(tmp_path, ending):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    draw(tmp_path / "NORMAL/more.jpg")
+    (tmp_path / "NORMAL/more.jpg").rename(tmp_path / f"NORMAL/more{ending}")
+    assert total(load_folder(tmp_path, **UNKNOWN)) == 17
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("tif", "TIFF"), ("png", "PNG"), ("webp", "WEBP")])
+def test_later_pages_and_frames_are_counted(tmp_path, ending, kind):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    pages = [Image.fromarray(np.random.default_rng(i).integers(0, 255, (16, 16), np.uint8)) for i in range(4)]
+    pages[0].save(tmp_path / f"SICK/several.{ending}", kind, save_all=True, append_images=pages[1:])
+    splits = load_loudly(tmp_path, "1 picture with more than one page or frame")
+    assert total(splits) == 17
+    assert "the first was read, 3 others left out" in notes(splits)
+
+
+def test_pictures_in_no_class_folder_are_said(tmp_path):
+    fill(tmp_path, "NORMAL", "SICK", n=8)
+    draw(tmp_path / "overview.png")
+    splits = load_loudly(tmp_path, r"1 picture in no class folder .*overview\.png")
+    assert total(splits) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_links_lead_to_each_picture_once_and_never_in_circles(tmp_path):
+    fill(tmp_path, "set/NORMAL", "set/SICK", n=8)
+    os.symlink(tmp_path / "set", tmp_path / "set/NORMAL/back")
+    os.symlink(tmp_path / "set/SICK", tmp_path / "set/SICK/again")
+    os.symlink(tmp_path / "set/SICK/set-SICK-0.png", tmp_path / "set/SICK/z.png")
+    os.link(tmp_path / "set/SICK/set-SICK-1.png", tmp_path / "set/SICK/zz.png")
+    splits = load_folder(tmp_path / "set", **UNKNOWN)
+    assert total(splits) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_pictures_may_be_links_to_files_elsewhere(tmp_path):
+    fill(tmp_path / "pool", "all", n=16)
+    for i, path in enumerate(sorted((tmp_path / "pool/all").iterdir())):
+        folder = tmp_path / "set" / ("NORMAL" if i % 2 else "SICK")
+        folder.mkdir(parents=True, exist_ok=True)
+        os.symlink(path, folder / path.name)
+    os.symlink(tmp_path / "set", tmp_path / "linked")
+    assert total(load_folder(tmp_path / "linked", **UNKNOWN)) == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_is_no_file_is_named_and_does_not_hang(tmp_path):
+    fill(tmp_path, "NORMAL", "SICK")
+    os.mkfifo(tmp_path / "NORMAL/pipe.png")
+    with pytest.raises(ValueError, match=r"pipe\.png: a picture was expected; this is a pipe"):
+        load_folder(tmp_path, **UNKNOWN)
+    (tmp_path / "NORMAL/pipe.png").unlink()
+    os.symlink(tmp_path / "gone.png", tmp_path / "NORMAL/link.png")
+    with pytest.raises(ValueError, match=r"link\.png: .* a link to something that is not there"):
+        load_folder(tmp_path, **UNKNOWN)
+
+
+def test_a_copy_in_two_parts_or_two_classes_is_said_with_its_names(tmp_path):
+    fill(tmp_path, "train/NORMAL", "train/SICK", "val/NORMAL", "val/SICK", "test/NORMAL", "test/SICK")
+    shutil.copy(tmp_path / "train/SICK/train-SICK-0.png", tmp_path / "test/SICK/other.png")
+    Image.open(tmp_path / "train/SICK/train-SICK-1.png").save(tmp_path / "train/NORMAL/other.bmp")
+    splits = load_loudly(tmp_path, r"1 picture is in more than one part.*train and test: 1.*other\.png")
+    assert "1 picture is there more than once, with different labels" in notes(splits)
+    assert "train/NORMAL/other.bmp and train/SICK/train-SICK-1.png" in notes(splits)
+
+
+def test_copies_come_into_one_part_where_the_kit_divides(tmp_path):
+    for name in ("NORMAL", "SICK"):
+        for i in range(20):
+            draw(tmp_path / name / f"{name}{i}.png")
+            shutil.copy(tmp_path / name / f"{name}{i}.png", tmp_path / name / f"again{i}.png")
+    for seed in range(3):
+        splits = load_folder(tmp_path, **UNKNOWN, seed=seed)  # no warning: no picture is in two parts
+        assert {part: len(split) for part, split in splits.items()} == {"train": 56, "val": 8, "test": 16}
+
+
+def test_what_was_read_as_what_stays_with_the_splits(tmp_path):
+    fill(tmp_path, "Training/NORMAL", "Training/SICK", n=10)
+    fill(tmp_path, "Testing/NORMAL", "Testing/SICK", n=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train = load_folder(tmp_path, **UNKNOWN)["train"]
+    assert train.notes[0] == (
+        "Read 26 pictures, classes: NORMAL = 0 (13), SICK = 1 (13). Parts: train from Training, test from Testing."
+    )
+    assert train.take([0, 1]).notes == train.notes

@@ -1,0 +1,200 @@
+"""Kind F: the order of grades from the alphabet. Numbers sort as numbers; words need class_names, or are refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from lab_utils.data import load_data
+from lab_utils.data.class_order import is_negative, numbers_of, order_classes
+from lab_utils.data.folder import load_folder
+from lab_utils.metrics import quadratic_kappa
+from tests.field_cases.drawing import fill
+
+UNKNOWN = {"size": 8, "patient": "unknown"}
+RETINOPATHY = ("No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def kappa_by_hand(labels, predicted, classes):
+    """Cohen (1968) with quadratic weights, from the table of counts."""
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (labels, predicted), 1)
+    weights = np.subtract.outer(np.arange(classes), np.arange(classes)) ** 2
+    by_chance = np.outer(counts.sum(1), counts.sum(0)) / counts.sum()
+    return 1 - (weights * counts).sum() / (weights * by_chance).sum()
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        RETINOPATHY,
+        ("none", "mild", "severe"),
+        ("I", "II", "III", "IV"),
+        ("low", "high"),
+        ("stage_1", "stage_2", "grade_3"),
+        ("grade_1", "Grade 1", "grade_2"),
+        ("BIRADS 4a", "BIRADS 4b", "BIRADS 5"),
+        ("normal", "grade 1", "grade 2"),
+        ("T1a", "T1b", "T2"),
+    ],
+)
+def test_grades_in_words_are_refused_without_class_names(tmp_path, folders):
+    fill(tmp_path, *folders)
+    with pytest.raises(ValueError, match=r"ordinal task need an order.*Name them from the lowest .*class_names=\("):
+        load_folder(tmp_path, task="ordinal", **UNKNOWN)
+
+
+def test_kappa_of_grades_is_that_of_their_order(tmp_path):
+    """Each grade taken for the next one: .800 as named, .286 = 2/7 in the order of the alphabet."""
+    for value, folder in enumerate(RETINOPATHY):
+        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=2, value=value)
+    test = load_data(tmp_path, task="ordinal", class_names=RETINOPATHY, **UNKNOWN)["test"]
+    grade = test.images[:, 0, 0, 0].long()
+    assert test.labels.tolist() == grade.tolist()
+    told = (grade + 1).clamp(max=4)
+    assert quadratic_kappa(test.labels, told) == pytest.approx(0.8)
+    alphabet = torch.tensor([sorted(RETINOPATHY).index(name) for name in RETINOPATHY])
+    assert kappa_by_hand(alphabet[grade], alphabet[told], 5) == pytest.approx(2 / 7)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("0", "1", "2", "10"),
+        ("grade_2", "grade_9", "grade_10", "grade_11"),
+        ("Grade 1", "grade_2", "GRADE-9", "grade10"),
+        ("level-3", "level-4", "level-10"),
+        ("0_normal", "1_mild", "2_moderate", "10_severe"),
+        ("1 - none", "2 - few", "10 - many"),
+        ("CDR 0", "CDR 0.5", "CDR 1", "CDR 2"),
+        ("-1", "0", "1"),
+        ("01", "2", "10"),
+        ("8mm", "9mm", "10mm"),
+        ("Stage 1 lesion", "Stage 2 lesion", "Stage 10 lesion"),
+    ],
+)
+@pytest.mark.parametrize("task", ["ordinal", None])
+@pytest.mark.filterwarnings("ignore:The grades")  # a number that is missing
+def test_numbers_sort_as_numbers(tmp_path, folders, task):
+    for value, folder in enumerate(folders):
+        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=1, value=value)
+    splits = load_folder(tmp_path, task=task, **UNKNOWN)
+    for split in splits.values():
+        assert split.class_names == folders
+        assert split.labels.tolist() == split.images[:, 0, 0, 0].tolist()
+
+
+def test_kappa_of_numbered_folders_is_that_of_their_numbers(tmp_path):
+    for value, folder in enumerate(("0", "1", "2", "10")):
+        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=2, value=value)
+    with pytest.warns(UserWarning, match="every step from one to the next counts the same"):
+        test = load_folder(tmp_path, task="ordinal", **UNKNOWN)["test"]
+    told = (test.images[:, 0, 0, 0].long() + 1).clamp(max=3)
+    # 0 1 2 3 as 1 2 3 3: 3 squares of 1; by chance 4 x (1.25 + .6875 + .75^2) = 10, so 1 - 3 / 10
+    assert quadratic_kappa(test.labels, told) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("folders", [("1", "2", "4"), ("CDR 0", "CDR 0.5", "CDR 1", "CDR 2")])
+def test_grades_with_gaps_are_said(tmp_path, folders):
+    fill(tmp_path, *folders)
+    with pytest.warns(UserWarning, match="where a number is missing"):
+        splits = load_folder(tmp_path, task="ordinal", **UNKNOWN)
+    assert any(note.startswith("The grades") for note in splits["test"].notes)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("NORMAL", "PNEUMONIA"),
+        ("benign", "malignant"),
+        ("cat", "Dog", "emu"),
+        ("CNV", "DME", "DRUSEN", "NORMAL"),
+        ("class10", "class2", "other"),
+        ("2 x 3", "2 x 4"),
+    ],
+)
+def test_words_of_other_tasks_keep_the_order_of_the_alphabet(folders):
+    assert order_classes(folders[::-1], None, None) == folders
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("COVID", "NORMAL"),
+        ("abnormal", "normal"),
+        ("disease", "healthy"),
+        ("atypical", "benign"),
+        ("COVID", "non-COVID"),
+        ("cancer", "no_cancer"),
+        ("DR", "No_DR"),
+        ("Parasitized", "Uninfected"),
+        ("Case", "Control"),
+        ("glaucoma", "Negative"),
+        ("with_mask", "without_mask"),
+    ],
+)
+def test_a_negative_class_that_comes_second_is_said_and_stays_second(tmp_path, first, second):
+    fill(tmp_path, first, second)
+    with pytest.warns(UserWarning, match=f"{second} is the positive class .*class_names=.'{second}', '{first}'"):
+        splits = load_folder(tmp_path, **UNKNOWN)
+    assert splits["train"].class_names == (first, second)
+    assert any(f"{second} is the positive class" in note for note in splits["test"].notes)
+    train = load_folder(tmp_path, class_names=(second, first), **UNKNOWN)["train"]
+    assert train.class_names == (second, first)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("NORMAL", "PNEUMONIA"),
+        ("benign", "malignant"),
+        ("healthy", "unhealthy"),
+        ("negative", "positive"),
+        ("no", "yes"),
+        ("No Finding", "Pneumonia"),
+        ("0_normal", "1_abnormal"),
+        ("chromophobe", "clear cell"),
+        ("nodule", "nosebleed"),
+        ("melanoma", "nevus"),
+        ("normal", "not normal"),
+    ],
+)
+def test_nothing_is_said_of_two_classes_in_the_right_order_or_without_a_negative_one(tmp_path, folders):
+    fill(tmp_path, *folders)
+    assert load_folder(tmp_path, **UNKNOWN)["train"].class_names == folders
+
+
+def test_which_of_two_classes_is_negative():
+    assert is_negative("uninfected", "infected")
+    assert is_negative("NoTumor", "Tumor")
+    assert not is_negative("abnormal", "normal")
+    assert not is_negative("unaffected", "healthy")
+    assert not is_negative("nodule", "mass")
+
+
+def test_numbers_that_are_not_one_for_each_name_are_none():
+    assert numbers_of(["a1", "b2"]) is None
+    assert numbers_of(["1", "01"]) is None
+    assert numbers_of(["1x2", "2x2"]) is None
+    assert numbers_of(["3D", "2D"]) == {"3D": 3.0, "2D": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"task": "multilabel"}, "one of binary, multiclass, ordinal, or None"),
+        ({"task": "grades"}, "one of binary, multiclass, ordinal, or None"),
+        ({"task": "binary"}, "a binary task needs two class folders; there are 3"),
+        ({"class_names": "012"}, "a list of different names"),
+        ({"class_names": ["0", "1", "1"]}, "a list of different names"),
+        ({"class_names": ["0", "1", "3"]}, "should hold the class folders 0, 1, 3; it holds 0, 1, 2"),
+    ],
+)
+def test_tasks_and_names_that_folders_cannot_have_get_words(tmp_path, options, words):
+    fill(tmp_path, "0", "1", "2")
+    with pytest.raises(ValueError, match=words):
+        load_folder(tmp_path, **UNKNOWN, **options)
