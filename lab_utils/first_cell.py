@@ -74,7 +74,7 @@ def install(wanted: Sequence[str]) -> None:
     Raises:
         Stop: if it could not, or replaced a package that this kernel has loaded.
     """
-    wanted = [line for line in wanted if not re.match(r"(torch|torchvision)\b", line)]  # doctor names an old one
+    wanted = [line for line in wanted if not re.match(r"(torch|torchvision)(?![\w-])", line)]  # doctor names an old one
     if not wanted:
         return
     names = [re.split(r"[^\w.-]", line)[0] for line in wanted]
@@ -165,7 +165,7 @@ def _check_torch() -> None:
     try:
         importlib.import_module("torch")
     except Exception as error:  # whatever a broken installation raises: a missing library, another NumPy
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise Stop(
             f"PyTorch is installed in this kernel ({sys.executable}), but it cannot be loaded: {first}. Install torch "
             f"and torchvision anew, both from one index, and restart the kernel. {_AGAIN}"

@@ -27,7 +27,8 @@ def requirements(root: Path) -> list[str]:
             lines = [line for line in metadata.requires(DISTRIBUTION) or [] if "extra ==" not in line]
         except metadata.PackageNotFoundError:
             lines = []
-    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+    found = (line.partition("#")[0].strip() for line in lines)
+    return [line for line in found if line and not line.startswith("-")]  # "-": an option for pip
 
 
 def missing(wanted: Iterable[str]) -> list[str]:

@@ -41,10 +41,13 @@ def kit_in(place):  # its version, or ""; other packages have this name, too
 
 
 def fetch(root):  # returns what stands in the way, or ""
-    if "//example." in repository:
+    if "//example.org/" in repository:
         return "This notebook has no address of a course yet: open it in the folder of the course, or ask your teacher."
-    if root.is_file() or (root.is_dir() and any(root.iterdir())):
-        return f"{root} is something else, or a copy of the course that was cut short: rename or delete it."
+    if os.path.lexists(root):
+        try:
+            root.rmdir()  # an empty one
+        except OSError:
+            return f"{root} is something else, or a copy of the course that was cut short: rename or delete it."
     if not shutil.which("git"):
         return "There is no git on this machine: install it (https://git-scm.com), or download the course by hand."
     print(f"Fetching the course from {repository} into {root}")
@@ -60,12 +63,10 @@ def fetch(root):  # returns what stands in the way, or ""
             capture_output=True,
             timeout=600,
         )
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())[-500:]
         if done.returncode == 0:
             said = "There is no kit of this course in it."
             if kit_in(new):
-                if root.is_dir():
-                    root.rmdir()
                 new.rename(root)
     except OSError as error:
         said = str(error)
@@ -83,7 +84,10 @@ def fetch(root):  # returns what stands in the way, or ""
     return f"{repository}, branch {branch}: {said} {advice}"
 
 
-here, loaded = Path.cwd(), sys.modules.get("lab_utils")
+try:
+    here, loaded = Path.cwd(), sys.modules.get("lab_utils")
+except OSError:
+    raise Stop("The folder of this notebook is gone. Open it where it is now and restart the kernel.") from None
 spec = loaded.__spec__ if loaded else find_spec("lab_utils")
 installed = Path(spec.origin).parent.parent if spec and spec.origin else here
 root = next((place for place in (here, *here.parents, here / folder, installed) if kit_in(place)), here / folder)

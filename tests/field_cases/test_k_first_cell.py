@@ -365,6 +365,12 @@ def test_a_course_that_another_notebook_fetched_meanwhile_is_used(repository, he
     assert [path.name for path in here.iterdir()] == ["labs"]
 
 
+def test_a_folder_that_was_deleted_under_the_kernel_is_named(here, packages):
+    (here / "labs").mkdir()
+    before = f"import os; os.chdir({str(here / 'labs')!r}); os.rmdir({str(here / 'labs')!r})"
+    assert "The folder of this notebook is gone" in run(cell(), here, packages, before=before)[1]
+
+
 # ---- another package of the name, other versions
 
 
@@ -541,7 +547,7 @@ def test_a_bare_kernel_gets_no_gigabytes_unasked(absent, here, packages):
 
 
 @pytest.mark.parametrize(
-    "error", ["ImportError('libcudart.so.12: cannot open')", "OSError('WinError 126')", "KeyError()"]
+    "error", ["ImportError('libcudart.so.12: cannot open')", "OSError('\\nWinError 126')", "KeyError()"]
 )
 def test_a_broken_torch_is_named(error, here, packages):
     write(packages, {"torch.py": f"raise {error}"})
@@ -550,6 +556,7 @@ def test_a_broken_torch_is_named(error, here, packages):
     assert "PyTorch is installed in this kernel" in stopped
     assert "cannot be loaded" in stopped
     assert "Install torch and torchvision anew" in stopped
+    assert "cannot be loaded: ." not in stopped
 
 
 def test_an_old_torch_is_left_to_the_doctor(here, packages):

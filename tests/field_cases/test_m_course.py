@@ -128,7 +128,6 @@ def test_a_folder_that_every_system_can_make_is_taken(tmp_path, value):
             "a.lock",
             "a.lock/b",
             "a@{1}",
-            "@",
         ),
         *(".a", "a/.b", "a."),
     ],
