@@ -19,6 +19,7 @@ import torch
 import lab_utils
 from lab_utils.bands import expected_seconds
 from lab_utils.device import default_device, precision_for
+from lab_utils.first_cell import compare
 from lab_utils.profile import cache_root, data_root, profile
 
 MEMORY_GB = 4.0
@@ -40,8 +41,15 @@ class Finding(NamedTuple):
         return f"{mark}  {self.what:<12} {self.text}{advice}"
 
 
-def start(lab: str) -> None:
-    """Print what the lab runs on and how long it will take; warn of what will stand in its way."""
+def start(lab: str, notebook: str = "") -> None:
+    """Print what the lab runs on and how long it will take; warn of what will stand in its way.
+
+    Args:
+        lab: the name of the notebook.
+        notebook: the version of the kit that it was built with; notebooks of version 0.1.0 do not say it.
+    """
+    if not notebook:
+        print(f"NOTE: {compare('0.1.0', lab_utils.__version__)}")
     device = default_device()
     print(f"{lab}: {_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads")
     print(f"profile {profile()}: {_duration(expected_seconds(lab))}")
@@ -65,6 +73,7 @@ def examine() -> list[Finding]:
     """Return the findings about this machine, in the order to read them."""
     checks: tuple[Callable[[], Finding], ...] = (
         check_python,
+        check_kit,
         check_torch,
         check_device,
         check_profile,
@@ -79,6 +88,11 @@ def examine() -> list[Finding]:
 def check_python() -> Finding:
     """Say which interpreter runs: a kernel of another environment is the usual surprise."""
     return Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def check_kit() -> Finding:
+    """Say which kit runs: the folder of another course is the next surprise."""
+    return Finding("kit", "ok", f"lab_utils {lab_utils.__version__} in {Path(lab_utils.__file__).resolve().parents[1]}")
 
 
 def check_torch() -> Finding:

@@ -2,10 +2,13 @@ import hashlib
 import json
 import os
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
 from lab_utils import doctor
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +35,7 @@ def by_name():
 def test_a_sound_machine_has_no_problem(capsys):
     assert doctor.main() == 0
     report = capsys.readouterr().out
-    for what in ("Python", "PyTorch", "device", "profile", "memory", "disk", "cache", "weights"):
+    for what in ("Python", "kit", "PyTorch", "device", "profile", "memory", "disk", "cache", "weights"):
         assert what in report
 
 
@@ -96,8 +99,9 @@ def test_an_old_torch_is_a_problem(monkeypatch):
 def test_start_tells_device_profile_versions_and_the_time(monkeypatch, capsys, profile, time):
     monkeypatch.setenv("LAB_PROFILE", profile)
     monkeypatch.setenv("LAB_DEVICE", "cpu")
-    doctor.start("01_a")
+    doctor.start("01_a", notebook=doctor.lab_utils.__version__)
     told = capsys.readouterr().out
+    assert "NOTE" not in told
     assert f"profile {profile}: {time}" in told
     assert f"CPU ({os.cpu_count()} cores)" in told
     assert f"torch {doctor.torch.__version__}" in told
@@ -109,3 +113,17 @@ def test_start_warns_of_what_will_stand_in_the_way(monkeypatch, capsys):
     monkeypatch.setenv("LAB_DEVICE", "cpu")
     doctor.start("01_a")
     assert "WARNING  device" in capsys.readouterr().out
+
+
+def test_a_notebook_of_the_first_version_which_does_not_say_so_is_told_that_it_is_older(monkeypatch, capsys):
+    monkeypatch.setenv("LAB_DEVICE", "cpu")
+    doctor.start("01_a")
+    told = capsys.readouterr().out
+    assert "NOTE: This notebook is older than the kit: the notebook is of version 0.1.0" in told
+    assert f"version {doctor.lab_utils.__version__}" in told
+    assert "profile quick" in told
+
+
+def test_the_doctor_says_which_kit_runs():
+    assert doctor.lab_utils.__version__ in by_name()["kit"].text
+    assert str(ROOT) in by_name()["kit"].text

@@ -51,5 +51,9 @@ def test_every_requirement_has_exactly_one_pin_on_this_python_and_it_fits():
 
 
 def test_the_package_declares_what_requirements_txt_lists():
-    declared = {canonical(Requirement(line).name) for line in metadata.requires("lab-utils") if "extra ==" not in line}
+    declared = {
+        canonical(Requirement(line).name)
+        for line in metadata.requires("transfer-learning-labs")
+        if "extra ==" not in line
+    }
     assert declared == {canonical(requirement.name) for requirement in read("requirements.txt")}

@@ -4,6 +4,7 @@ The file has one table ``[course]`` and one for each homework, named after its n
 stamps what students should see into the notebooks; ``collect`` holds hand-ins to it.
 """
 
+import difflib
 import re
 import sys
 from dataclasses import dataclass, field
@@ -11,11 +12,20 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
+from lab_utils.course.safe_words import (
+    branch_problem,
+    folder_problem,
+    homework_problem,
+    repository_problem,
+    text_problem,
+)
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+ABOUT = ("repository", "folder", "name", "term", "branch")
 LATE_RULES = ("none", "zero", "percent")
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 RIGHT_FORM = '"2026-11-06T23:59:00+08:00"'
@@ -82,17 +92,12 @@ def read_course(path: Path) -> Course:
             f"Expected the course settings in {path}, found no file. Restore it from the repository."
         )
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(_decode(path))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"Expected TOML in {path}, but it cannot be read: {error}. Correct the line.") from error
-    about = {"branch": "main", **table.pop("course", {})}
-    for name in ("repository", "folder", "branch"):
-        _check_text(about.get(name), name, path)
-    for name in ("name", "term"):
-        _check_text(about.get(name, "-"), name, path)
-    known = ("repository", "folder", "name", "term", "branch")
+    about = _about(table.pop("course", {}), path)
     homeworks = {name: _homework(name, entry, path) for name, entry in table.items()}
-    return Course(**{name: about[name] for name in known if name in about}, homeworks=homeworks)
+    return Course(**about, homeworks=homeworks)
 
 
 def homework_of(course: Course, name: str) -> Homework:
@@ -160,7 +165,43 @@ def local_times(text: str, zone: tzinfo | None = None) -> str:
     return _IN_UTC.sub(local, text)
 
 
+def _decode(path: Path) -> str:
+    """Return the text of the file; a byte order mark, which Windows editors write, means nothing and is left out."""
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
+        raise ValueError(
+            f"Expected {path} to be text in UTF-8, got UTF-16 or zero bytes. Save it with the encoding UTF-8."
+        )
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"Expected {path} to be text in UTF-8, but line {line} is in another encoding. Save it with the encoding "
+            "UTF-8."
+        ) from error
+
+
+def _about(table: object, path: Path) -> dict[str, str]:
+    """Return the checked settings of the table [course]; those that the kit does not know are left out."""
+    if not isinstance(table, dict):
+        raise ValueError(f"Expected course in {path} to be a table [course], got {table!r}. Correct the line.")
+    for name in set(table) - set(ABOUT):
+        if near := difflib.get_close_matches(name, ABOUT, n=1, cutoff=0.75):
+            raise ValueError(f"Expected [course] in {path} to hold {near[0]!r}, got {name!r}. Correct the word.")
+    about = {name: table[name] for name in ABOUT if name in table}
+    checks = {"repository": repository_problem, "folder": folder_problem, "branch": branch_problem}
+    for name in dict.fromkeys(("repository", "folder", *about)):
+        value: Any = about.get(name)
+        expected = text_problem(value) or (checks[name](value) if name in checks else "")
+        if expected:
+            raise ValueError(f"Expected {path} to hold [course] {name} {expected}, got {value!r}. Correct the line.")
+    return about
+
+
 def _homework(name: str, entry: Any, path: Path) -> Homework:
+    if expected := homework_problem(name):
+        raise ValueError(f"Expected a table of {path} {expected}, got [{name!r}]. Correct the line.")
     if not isinstance(entry, dict):
         raise ValueError(f"Expected {name} in {path} to be a table [{name}], got {entry!r}. Correct the line.")
     times = {key: read_time(entry.get(key), f"[{name}] {key} in {path}") for key in ("release", "deadline")}
@@ -178,7 +219,7 @@ def _late(name: str, entry: dict[str, Any], path: Path) -> Late:
     wrong = ""
     if rule not in LATE_RULES:
         wrong = f"late as one of {', '.join(LATE_RULES)}, got {rule!r}"
-    elif per not in PERIODS:
+    elif not isinstance(per, str) or per not in PERIODS:
         wrong = f"per as one of {', '.join(PERIODS)}, got {per!r}"
     elif not _is_number(percent) or not 0 <= percent <= 100 or (rule == "percent") != (percent > 0):
         wrong = f'percent above 0 and up to 100, only with late = "percent", got late = {rule!r}, percent = {percent!r}'
@@ -191,11 +232,3 @@ def _late(name: str, entry: dict[str, Any], path: Path) -> Late:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _check_text(value: object, name: str, path: Path) -> None:
-    if not isinstance(value, str) or not value or any(character in value for character in '"\\\n'):
-        raise ValueError(
-            f"Expected {path} to hold [course] {name} as a text without quotes, backslashes and line breaks, "
-            f"got {value!r}. Correct the line."
-        )

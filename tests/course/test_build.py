@@ -1,6 +1,4 @@
 import ast
-import importlib.util
-import site
 import subprocess
 import sys
 import textwrap
@@ -9,10 +7,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lab_utils.course.bootstrap import FIRST_LINE, STAMP, bootstrap_cell
+import lab_utils
+from lab_utils.course.bootstrap import FIRST_LINE, STAMP
 from lab_utils.course.build import build, check, leaks
 from lab_utils.course.marks import regions, student_source
-from lab_utils.course.settings import Course, read_course
+from lab_utils.course.settings import read_course
 
 EXERCISE = """\
 def double(x):
@@ -162,7 +161,8 @@ def test_the_first_cell_is_stamped_from_the_course_file_and_only_once(course):
         cells = read(folder, "00_a").cells
         assert cells[0].source.startswith(FIRST_LINE)
         assert "https://example.org/b.git" in cells[0].source
-        assert 'start("00_a")' in cells[0].source
+        assert 'start("00_a", notebook=version)' in cells[0].source
+        assert f'version = "main", "b", "{lab_utils.__version__}"' in cells[0].source
         assert [cell.source for cell in cells[1:]] == ["x = 1"]
 
 
@@ -196,36 +196,6 @@ def test_the_first_cell_runs_without_network_or_pip_where_the_package_is_install
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "profile" in done.stdout
-
-
-def test_the_first_cell_fetches_and_installs_where_the_package_is_missing(monkeypatch, tmp_path):
-    ran, added = [], []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(subprocess, "run", lambda command, check: ran.append(command))
-    monkeypatch.setattr(site, "addsitedir", added.append)
-    exec(bootstrap_cell("00_a", Course("https://example.org/a.git", "clone")), {})
-    clone, install = ran
-    root = str(tmp_path / "clone")
-    assert clone[:2] == ["git", "clone"]
-    assert clone[-2:] == ["https://example.org/a.git", root]
-    assert install[1:4] == ["-m", "pip", "install"]
-    assert {"--upgrade", "-U", "--force-reinstall", "torch", "numpy"}.isdisjoint(install)
-    assert added == [root]
-
-
-def test_the_first_cell_uses_the_checkout_that_the_notebook_lies_in(monkeypatch, tmp_path):
-    ran = []
-    (tmp_path / "lab_utils").mkdir()
-    (tmp_path / "lab_utils" / "doctor.py").touch()
-    (tmp_path / "labs").mkdir()
-    monkeypatch.chdir(tmp_path / "labs")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(subprocess, "run", lambda command, check: ran.append(command))
-    monkeypatch.setattr(site, "addsitedir", lambda folder: None)
-    exec(bootstrap_cell("00_a", Course("https://example.org/a.git", "clone")), {})
-    (install,) = ran
-    assert install[-1] == str(tmp_path)
 
 
 def test_check_passes_after_build_and_writes_nothing(course):

@@ -242,7 +242,7 @@ def test_test_images_with_labels_are_found(course, tmp_path):
 def test_the_settings_of_contributors_tools_stay_behind():
     text = pyproject((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "[tool.setuptools]" in text
-    assert 'name = "lab-utils"' in text
+    assert 'name = "transfer-learning-labs"' in text
     assert "grading" not in text
     assert "tool.ruff" not in text
 
