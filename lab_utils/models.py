@@ -20,8 +20,19 @@ from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.resnet10 import resnet10
 from lab_utils.stages import Stage, head, head_path, stages, unknown_name
 from lab_utils.weights import Weights, load_weights
+from lab_utils.wrappers import preprocessing_of, unwrapped
 
-__all__ = ["Stage", "adapt_conv1", "build_model", "head", "list_models", "preprocess", "stages"]
+__all__ = [
+    "Stage",
+    "adapt_conv1",
+    "build_model",
+    "head",
+    "list_models",
+    "preprocess",
+    "preprocessing_of",
+    "stages",
+    "unwrapped",
+]
 
 _OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_large_t": cbr.cbr_large_t,
@@ -104,7 +115,7 @@ def preprocess(model: nn.Module, images: Tensor) -> Tensor:
     """Turn images into what `model` expects, by the preprocessing that came with its weights.
 
     Args:
-        model: one with a `preprocessing`, as `build_model` makes them.
+        model: one with a `preprocessing`, as `build_model` makes them; also inside `DataParallel` or `torch.compile`.
         images: uint8, or float in [0, 1], of shape (B, C, H, W).
 
     Returns:
@@ -113,13 +124,7 @@ def preprocess(model: nn.Module, images: Tensor) -> Tensor:
     Raises:
         ValueError: if the model has no preprocessing, or the images do not fit.
     """
-    preprocessing = vars(model).get("preprocessing")
-    if preprocessing is None:
-        raise ValueError(
-            f"expected a model with a `preprocessing` attribute, got {type(model).__name__} without; build it "
-            "with build_model, or set model.preprocessing = Preprocessing(mean, std, channels) to what it "
-            "was trained with"
-        )
+    preprocessing = preprocessing_of(model)
     if images.is_floating_point() and images.numel() and not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(
             f"expected uint8 images or floats in [0, 1], got floats from {images.min():.3g} to "

@@ -14,6 +14,7 @@ from itertools import chain
 from torch import Tensor, nn
 
 from lab_utils import families
+from lab_utils.wrappers import unwrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ def stages(model: nn.Module) -> dict[str, Stage]:
         ValueError: if `model` is no torchvision classifier and has no child named `head`,
             or has parameters that belong to none of its children.
     """
+    model = unwrapped(model)
     plan = families.plan(model) or _children(model)
     below = _below_head(model)
     if any(isinstance(_get(model, path), nn.Linear) for path in below):
@@ -102,11 +104,13 @@ def head(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: if there is none that can be recognised.
     """
+    model = unwrapped(model)
     return model.get_submodule(head_path(model))
 
 
 def head_path(model: nn.Module) -> str:
-    """Dotted name of the head in `model`, for example ``"fc"`` or ``"classifier.6"``."""
+    """Dotted name of the head in `model` (in `unwrapped(model)`), for example ``"fc"`` or ``"classifier.6"``."""
+    model = unwrapped(model)
     for name in ("head", "heads", "fc", "classifier"):
         child = getattr(model, name, None)
         if not isinstance(child, nn.Module):
