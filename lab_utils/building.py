@@ -83,7 +83,7 @@ def build_model(
                 set_conv1(model, adapt_conv1(first_conv(model).weight.detach(), in_channels))
         found = preprocessing or with_channels(DEFAULT_PREPROCESSING[1], in_channels)
     else:
-        loaded = read_weights(name, weights, entry=entry, preprocessing=preprocessing)
+        loaded = read_weights(name, weights, entry=entry, preprocessing=_as_built(name, preprocessing))
         if loaded.assumed:
             warnings.warn(assumption(loaded), UserWarning, stacklevel=2)
         channels = loaded.preprocessing.channels
@@ -225,6 +225,18 @@ def _preprocessing(name: str, loaded: Weights) -> Preprocessing:
     if name in INCEPTIONS and loaded.preprocessing.mean == _IMAGENET_MEAN and not ours:
         return replace(loaded.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3)
     return loaded.preprocessing
+
+
+def _as_built(name: str, given: Preprocessing | None) -> Preprocessing | None:
+    """Refuse the one that could mean two things: ImageNet's, before or after torchvision's own input layer."""
+    if given is not None and name in INCEPTIONS and given.mean == _IMAGENET_MEAN:
+        raise ValueError(
+            f"expected preprocessing= of {name} as the kit builds it, without the input layer that torchvision's has "
+            "where transform_input=True; got ImageNet's. If the network was trained with transform_input=True "
+            "(torchvision's pretrained ones are), pass Preprocessing((0.5,) * 3, (0.5,) * 3, 3), which is the same. If "
+            "not, build it with that, and set model.preprocessing to ImageNet's afterwards"
+        )
+    return given
 
 
 def _with_size(name: str, model: nn.Module, preprocessing: Preprocessing) -> Preprocessing:

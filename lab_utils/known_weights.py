@@ -150,8 +150,8 @@ def _read(path: Path, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         content = read_file(path)
         return float32(content.sets.get("", {})), content.metadata
-    except (Refused, ValueError) as error:
-        _unavailable(path, str(error), name, ValueError)
+    except Refused as refused:
+        _unavailable(path, str(refused), name, ValueError)
 
 
 def _sha256_or_unavailable(path: Path, name: str) -> str:

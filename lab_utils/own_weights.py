@@ -25,26 +25,12 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
         )
     try:
         content = read_file(path)
+        _check_sum(content)
+        state = float32(choose(name, path, content, entry))
     except Refused as refused:
         raise ValueError(f"Expected weights of {name} in {path}, but {refused}.") from None
     except OSError as error:
         raise ValueError(f"Expected weights of {name} in {path}, but it cannot be read ({error}).") from error
-    recorded = content.metadata.get("checksum")
-    if (
-        recorded is not None
-        and "format" in content.metadata
-        and recorded != checksum(content.sets[""], content.metadata)
-    ):
-        raise ValueError(
-            f"Expected weights of {name} in {path}, but it does not have the checksum that was written with it: it is "
-            "damaged. Copy it again."
-        )
-    try:
-        state = float32(choose(name, path, content, entry))
-    except ValueError as error:
-        raise ValueError(
-            f"{str(error)[0].upper()}{str(error)[1:]}" if str(path) in str(error) else f"{path}: {error}"
-        ) from None
     found = _recorded(path, content, given)
     digest = sha256(path)
     info = {"sha256": digest, "passed_over": content.foreign, "metadata": content.metadata}
@@ -58,6 +44,16 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
             f"of {preprocessing.channels}: {preprocessing}. Pass preprocessing= with one mean and one std per channel."
         )
     return Weights(state, preprocessing, str(path), info, assumed=found is None and given is None)
+
+
+def _check_sum(content: Content) -> None:
+    recorded = content.metadata.get("checksum")
+    if (
+        recorded is not None
+        and "format" in content.metadata
+        and recorded != checksum(content.sets[""], content.metadata)
+    ):
+        raise Refused("it does not have the checksum that was written with it: it is damaged. Copy it again")
 
 
 def _recorded(path: Path, content: Content, given: Preprocessing | None) -> Preprocessing | None:

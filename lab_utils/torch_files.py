@@ -5,6 +5,8 @@ refuses to build such objects, and rightly: building one can run code. Here each
 keeps what it was given, so that the tensors beside it can be read; PyTorch's own restricted reader does the rest.
 """
 
+import _compat_pickle
+import io
 import pickle
 import pickletools
 import re
@@ -73,7 +75,8 @@ def read_torch(path: Path) -> tuple[Any, list[str]]:
     try:
         with torch.serialization.safe_globals(stands_in), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on the protocol of the pickle, and on storages of old files
-            return torch.load(path, map_location="cpu", weights_only=True), foreign
+            with path.open("rb") as file:  # opened here, because torch.load would go by the suffix
+                return torch.load(file, map_location="cpu", weights_only=True), foreign
     except Exception as error:  # torch.load raises half a dozen kinds on bytes that are not its own
         raise Refused(_reason(error, foreign)) from None
 
@@ -117,8 +120,7 @@ def _foreign_in_zip(path: Path) -> list[str]:
             if pickled is None or any("/code/" in name for name in names):
                 raise Refused(_other_archive(names))
             _check_sums(archive)
-            with archive.open(pickled) as file:
-                return _foreign(_globals(file))
+            return _foreign(_globals(io.BytesIO(archive.read(pickled))))
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, pickle.UnpicklingError, NotImplementedError) as error:
         raise Refused(_damage(path, error)) from None
 
@@ -142,27 +144,28 @@ def _foreign_in_legacy(path: Path) -> list[str]:
 
 def _globals(file: IO[bytes]) -> set[str]:
     """Every class and function that one pickle names, as ``module.name``; reads on to its end and no further."""
-    named = (argument for code, argument, _ in pickletools.genops(file) if code.name in ("GLOBAL", "INST"))
-    return {str(argument).replace(" ", ".", 1) for argument in named}
+    found = set()
+    for code, argument, _ in pickletools.genops(file):
+        if code.name in ("GLOBAL", "INST"):
+            module, _, name = str(argument).partition(" ")
+            # protocol 2 has the names of Python 2, which PyTorch translates too
+            module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+            found.add(f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}")
+    return found
 
 
 def _foreign(names: set[str]) -> list[str]:
     """Those that PyTorch's reader neither knows nor should be left to refuse by itself."""
     known = re.compile(
         r"torch\.(cuda\.|storage\.|serialization\.|_utils\._rebuild|_tensor\._rebuild)?\w+$|torch\.nn\.parameter\.Parameter$|"
-        r"collections\.(OrderedDict|Counter)$|_codecs\.encode$|(builtins|__builtin__)\.(set|bytearray|complex)$"
+        r"collections\.(OrderedDict|Counter)$|_codecs\.encode$|builtins\.(set|bytearray|complex)$"
     )
     return sorted(name for name in names if not known.match(name))
 
 
 def _stand_in(name: str) -> type:
     """A class that the reader takes for `name`, which is dotted."""
-    import _compat_pickle  # the names of Python 2, which PyTorch translates before it looks
-
     module, _, own = name.rpartition(".")
-    module, own = _compat_pickle.NAME_MAPPING.get(
-        (module, own), (_compat_pickle.IMPORT_MAPPING.get(module, module), own)
-    )
     base: type = InertDict if own.lower().endswith("dict") else Inert
     return type(own, (base,), {"__module__": module, "__qualname__": own})
 
@@ -171,6 +174,8 @@ def _check_sums(archive: zipfile.ZipFile) -> None:
     """Read everything once: each part has a checksum, which torch.load does not look at."""
     parts = archive.infolist()
     if not any(part.CRC for part in parts):  # written without, see torch.serialization.set_crc32_options
+        for part in parts:
+            del part.CRC  # zipfile then does not compare
         return
     damaged = archive.testzip()
     if damaged is not None:
@@ -186,8 +191,8 @@ _CUT_SHORT = "it is cut short: the rest of the file is missing. Copy or download
 def _damage(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 66_000))
-        ends = b"PK\x05\x06" in file.read()
-    if not ends:
+        _, mark, after = file.read().rpartition(b"PK\x05\x06")  # the list of parts, at the end of the archive
+    if not mark or len(after) < 18:
         return _CUT_SHORT
     return f"it is damaged ({type(error).__name__}: {error}). Copy or download it again"
 

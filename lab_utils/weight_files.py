@@ -38,7 +38,7 @@ _BEGINNINGS = [
     (b"\xff\xd8\xff", "it is a picture. Give the file of weights"),
     (b"\x80", ""),  # pickles are looked at in torch_files
 ]
-_ONNX = "it is an ONNX file, a network for another program. Take the weights that PyTorch saved"
+_ONNX = "it is an ONNX file, made for another program. Take the weights that PyTorch saved"
 _SUFFIXES = {".onnx": _ONNX, ".pb": "it is a TensorFlow graph. Take weights made with PyTorch"}
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 
@@ -153,7 +153,7 @@ def _not_known(start: bytes) -> str:
         return f"it is text (it begins with {start[:40].decode()!r}). Give the file with the tensors"
     return (
         f"it is no file of PyTorch or safetensors (it begins with the bytes {start[:8].hex(' ')}), or its beginning is "
-        "damaged. Copy or download it again, or give another file"
+        "damaged. Copy or download it again"
     )
 
 
@@ -195,23 +195,23 @@ def float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors with every float in float32; whole numbers stay what they are where the network counts in them.
 
     Raises:
-        ValueError: If a tensor is no plain array of finite numbers, or has whole numbers where weights belong.
+        Refused: If a tensor is no plain array of finite numbers, or has whole numbers where weights belong.
     """
     if not tensors:
-        raise ValueError("it holds no mapping from names to tensors")
+        raise Refused("it holds no mapping from names to tensors")
     done: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
             what = "quantised" if tensor.is_quantized else "without numbers" if tensor.is_meta else str(tensor.layout)
-            raise ValueError(f"{key} is no plain tensor ({tensor.dtype}, {what}). Save the network in float32")
+            raise Refused(f"{key} is no plain tensor ({tensor.dtype}, {what}). Save the network in float32")
         if not tensor.is_floating_point():
             if not key.endswith(_COUNTED):
-                raise ValueError(f"{key} holds whole numbers ({tensor.dtype}) where weights belong. Save it in float32")
+                raise Refused(f"{key} holds whole numbers ({tensor.dtype}) where weights belong. Save it in float32")
             done[key] = tensor
             continue
         done[key] = tensor.to(torch.float32)
         if not bool(done[key].isfinite().all()):
-            raise ValueError(f"{key} holds NaN or infinite values. The training has diverged: take weights from before")
+            raise Refused(f"{key} holds NaN or infinite values. The training has diverged: take weights from before")
     return done
 
 

@@ -61,7 +61,7 @@ def choose(name: str, path: Path, content: Content, entry: str | None) -> dict[s
     if not all(_same(first, other) for other in others):
         shown = " or ".join(f"entry={key!r}" for key in fitting)
         raise ValueError(
-            f"expected one set of weights of {name} in {path}, but it holds {len(fitting)} that fit and differ. Say "
+            f"Expected one set of weights of {name} in {path}, but it holds {len(fitting)} that fit and differ. Say "
             f"which one you mean: {shown}. (Often one is the running mean of the other's training, or its teacher.)"
         )
     return first
@@ -122,7 +122,7 @@ def _named(path: Path, content: Content, entry: str) -> dict[str, dict[str, Tens
             if below:
                 found[entry] = below
     if not found:
-        raise ValueError(f"expected entry= to name a part of {path} with tensors, got {entry!r}. {describe(content)}")
+        raise ValueError(f"Expected entry= to name a part of {path} with tensors, got {entry!r}. {describe(content)}")
     return found
 
 
@@ -186,13 +186,14 @@ def _no_fit(
 ) -> str:
     if not sets:
         return (
-            f"expected a mapping from names to tensors in {path}, but there is none. {describe(content)} Write one "
-            "with torch.save(model.state_dict(), path) or lab_utils.models.save_model(model, path)"
+            f"Expected weights of {name}, a mapping from names to tensors, in {path}, but there is none. "
+            f"{describe(content)} Write one with torch.save(model.state_dict(), path) or "
+            "lab_utils.models.save_model(model, path)"
         )
     best = min(matches.values(), key=lambda found: (len(found.missing), len(found.unexpected)))
     parts = _parts_that_fit(name, sets)
     text = (
-        f"expected weights of {name} in {path}, but they do not fit: missing {_some(best.missing)}; unexpected "
+        f"Expected weights of {name} in {path}, but they do not fit: missing {_some(best.missing)}; unexpected "
         f"{_some(best.unexpected)}; of another shape {_some(best.reshaped)}. {describe(content)} "
     )
     if parts:
