@@ -18,7 +18,7 @@ from lab_utils import cbr
 from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.resnet10 import resnet10
-from lab_utils.stages import Stage, head, head_path, stages, unknown_name
+from lab_utils.stages import Stage, head, head_path, stages, unknown_name, unwrap
 from lab_utils.weights import Weights, load_weights
 
 __all__ = ["Stage", "adapt_conv1", "build_model", "head", "list_models", "preprocess", "stages"]
@@ -113,7 +113,7 @@ def preprocess(model: nn.Module, images: Tensor) -> Tensor:
     Raises:
         ValueError: if the model has no preprocessing, or the images do not fit.
     """
-    preprocessing = vars(model).get("preprocessing")
+    preprocessing = vars(unwrap(model)).get("preprocessing")
     if preprocessing is None:
         raise ValueError(
             f"expected a model with a `preprocessing` attribute, got {type(model).__name__} without; build it "

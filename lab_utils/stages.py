@@ -64,6 +64,17 @@ class Stage:
         return chain.from_iterable(p.modules() for p in parts if isinstance(p, nn.Module))
 
 
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network inside of `torch.compile`, `DataParallel` and the like; any other network as it is.
+
+    A wrapper holds nothing but one network, called ``module`` or ``_orig_mod``, and calls it.
+    """
+    inside = next((name for name in ("_orig_mod", "module") if list(model._modules) == [name]), None)
+    if inside is None or model._parameters or "preprocessing" in vars(model):
+        return model
+    return unwrap(model.get_submodule(inside))
+
+
 def stages(model: nn.Module) -> dict[str, Stage]:
     """The stages of the backbone of `model`, from the image upwards.
 
@@ -75,6 +86,7 @@ def stages(model: nn.Module) -> dict[str, Stage]:
         ValueError: if `model` is no torchvision classifier and has no child named `head`,
             or has parameters that belong to none of its children.
     """
+    model = unwrap(model)
     plan = families.plan(model) or _children(model)
     below = _below_head(model)
     if any(isinstance(_get(model, path), nn.Linear) for path in below):
@@ -102,11 +114,12 @@ def head(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: if there is none that can be recognised.
     """
-    return model.get_submodule(head_path(model))
+    return unwrap(model).get_submodule(head_path(model))
 
 
 def head_path(model: nn.Module) -> str:
-    """Dotted name of the head in `model`, for example ``"fc"`` or ``"classifier.6"``."""
+    """Dotted name of the head in `model` (in what a wrapper holds), for example ``"fc"`` or ``"classifier.6"``."""
+    model = unwrap(model)
     for name in ("head", "heads", "fc", "classifier"):
         child = getattr(model, name, None)
         if not isinstance(child, nn.Module):
