@@ -51,7 +51,7 @@ class Content(NamedTuple):
         metadata: Text beside the tensors of a .safetensors file.
         keys: Top-level keys.
         foreign: Classes of other objects in it, which were not read.
-        preprocessing: What a whole network that the kit built says of its input, or None.
+        preprocessing: What a whole network that the kit built, or a checkpoint of `fit`, says of the input, or None.
         fits_own: Whether it is a checkpoint of `fit`.
     """
 
@@ -88,7 +88,7 @@ def read_file(path: Path) -> Content:
     top = content if isinstance(content, dict) else {}
     own = _fits_own(top)
     sets = {"": own} if own else _sets(content)
-    recorded = recorded_preprocessing(content) if isinstance(content, Inert) else None
+    recorded = recorded_preprocessing(content) if isinstance(content, Inert) else _of_run(top) if own else None
     return Content(sets, {}, tuple(map(str, top)), tuple(foreign), recorded, bool(own))
 
 
@@ -168,6 +168,19 @@ def _fits_own(top: dict[Any, Any]) -> dict[str, Tensor] | None:
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         return None
     return dict(weights)
+
+
+def _of_run(top: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The preprocessing among the settings by which `fit` knows a run again; None if it is not there."""
+    try:
+        parts = json.loads(top["settings"])["network parts"]
+        start = next(key for key in parts if key.endswith(".preprocessing.channels")).removesuffix("channels")
+        channels = int(parts[f"{start}channels"])
+        sizes = {key: int(parts[start + key]) for key in ("size", "min_size") if parts[start + key] != "None"}
+        values = {key: [float(parts[f"{start}{key}[{k}]"]) for k in range(channels)] for key in ("mean", "std")}
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return None
+    return {"channels": channels, **values, **sizes}
 
 
 _NO_WEIGHTS = re.compile(

@@ -456,13 +456,11 @@ def test_a_checkpoint_of_fit_gives_the_network_that_fit_left(tmp_path: Path) -> 
     train, val = tiny_split(60, size=16), tiny_split(40, size=16, seed=1)
     history = fit(model, train, val, steps=12, lr=0.03, progress=False, device="cpu", checkpoint=tmp_path / "run.pt")
     assert history.best_step < 12  # the last weights are others
-    options = {"keep_head": True, "preprocessing": model.preprocessing}
-    back = build_model("resnet10_w16", weights=tmp_path / "run.pt", num_classes=2, **options)
+    back = build_model("resnet10_w16", weights=tmp_path / "run.pt", num_classes=2, keep_head=True)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in back.state_dict().items())
     last, split = trained(tmp_path / "last.pt")
-    back = build_model(
-        "resnet10_w16", weights=tmp_path / "last.pt", num_classes=2, keep_head=True, preprocessing=last.preprocessing
-    )
+    back = build_model("resnet10_w16", weights=tmp_path / "last.pt", num_classes=2, keep_head=True)
+    assert back.preprocessing == last.preprocessing
     assert torch.equal(predict(back, split, device="cpu"), predict(last, split, device="cpu"))
 
 
