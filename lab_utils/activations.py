@@ -11,6 +11,7 @@ from lab_utils.models import Stage, head, preprocess
 from lab_utils.models import stages as stages_of
 from lab_utils.modes import eval_mode
 from lab_utils.stages import unknown_name
+from lab_utils.wrappers import unwrapped
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def outputs_of(model: nn.Module, batch: Tensor, names: Sequence[str], *, pooled:
     """Outputs of stages for one batch of normalised images, shaped as by `collect_activations`."""
     found = stages_of(model)
     with record(model, names) as kept:
-        model(batch)
+        unwrapped(model)(batch)  # a compiled network can pass hooks over
     return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
 
 
@@ -146,7 +147,7 @@ def extract_features(
         entered[:] = [(features if features.ndim == 2 else features.flatten(2).mean(dim=2)).clone()]
 
     def outputs(batch: Tensor) -> dict[str, Tensor]:
-        model(batch)
+        unwrapped(model)(batch)  # a compiled network can pass hooks over
         return {"features": entered[0]}
 
     handle = classifier.register_forward_pre_hook(keep)
@@ -198,7 +199,7 @@ def _module(model: nn.Module, name: str) -> nn.Module:
     found = stages_of(model)
     if name in found:
         return found[name].output
-    modules = dict(model.named_modules())
+    modules = dict(unwrapped(model).named_modules())
     if not name or name not in modules:
         raise unknown_name(f"stage of {type(model).__name__}", name, [*found, *(m for m in modules if m)])
     return modules[name]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lab_utils.architectures import AUXILIARY, INCEPTIONS, OURS, construct, list_models
 from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
+from lab_utils.own_weights import WRITTEN_BY
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.stages import head_path, unknown_name
 from lab_utils.weight_sets import renamed
@@ -221,7 +222,7 @@ def _preprocessing(name: str, loaded: Weights) -> Preprocessing:
     torchvision's GoogLeNet and Inception v3 turn ImageNet's normalisation into one with mean
     and standard deviation 0.5 inside the network; ours have it outside, as all others do.
     """
-    ours = "format" in loaded.info.get("metadata", {})  # save_model keeps what the network had here
+    ours = WRITTEN_BY in loaded.info.get("metadata", {})  # save_model keeps what the network had here
     if name in INCEPTIONS and loaded.preprocessing.mean == _IMAGENET_MEAN and not ours:
         return replace(loaded.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3)
     return loaded.preprocessing

@@ -17,6 +17,8 @@ from lab_utils.torch_files import Refused
 from lab_utils.weight_files import WEIGHT_SUFFIXES, Content, float32, read_file
 from lab_utils.weight_sets import choose
 
+WRITTEN_BY = "lab_utils"  # the key of the metadata by which files of `save_model` are known
+
 
 def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | None) -> Weights:
     if not path.exists():
@@ -25,7 +27,7 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
         )
     try:
         content = read_file(path)
-        _check_sum(content)
+        check_sum(content)
         state = float32(choose(name, path, content, entry))
     except Refused as refused:
         raise ValueError(f"Expected weights of {name} in {path}, but {refused}.") from None
@@ -46,13 +48,10 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
     return Weights(state, preprocessing, str(path), info, assumed=found is None and given is None)
 
 
-def _check_sum(content: Content) -> None:
-    recorded = content.metadata.get("checksum")
-    if (
-        recorded is not None
-        and "format" in content.metadata
-        and recorded != checksum(content.sets[""], content.metadata)
-    ):
+def check_sum(content: Content) -> None:
+    """Refuse a file of `save_model` that is not what was written."""
+    wanted = checksum(content.sets.get("", {}), content.metadata) if WRITTEN_BY in content.metadata else None
+    if wanted is not None and content.metadata.get("checksum") != wanted:
         raise Refused("it does not have the checksum that was written with it: it is damaged. Copy it again")
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from lab_utils.architectures import construct, list_models, path_of
 from lab_utils.building import build_model
 from lab_utils.conv1 import first_conv
-from lab_utils.own_weights import checksum
+from lab_utils.own_weights import WRITTEN_BY, check_sum, checksum
 from lab_utils.stages import head
 from lab_utils.torch_files import Refused
 from lab_utils.weight_files import read_file
@@ -53,7 +53,7 @@ def save_model(model: nn.Module, path: Path | str, *, class_names: Sequence[str]
     logits = _logits(network)
     names = class_names if class_names is not None else vars(network).get("class_names")
     metadata = {
-        "format": FORMAT,
+        WRITTEN_BY: FORMAT,
         "model": name,
         "num_classes": str(logits),
         "in_channels": str(first_conv(network).in_channels),
@@ -79,17 +79,17 @@ def load_model(path: Path | str) -> nn.Module:
     if not path.exists():
         raise FileNotFoundError(f"expected a network of save_model in {path.absolute()}, but the file is not there")
     try:
-        metadata = read_file(path).metadata
+        content = read_file(path)
+        metadata = content.metadata
+        if WRITTEN_BY in metadata and metadata[WRITTEN_BY] != FORMAT:
+            raise Refused(f"it is {metadata[WRITTEN_BY]!r} and not {FORMAT!r}. Read it with the kit that wrote it")
+        check_sum(content)
     except Refused as refused:
         raise ValueError(f"expected a network of save_model in {path}, but {refused}") from None
-    if "format" not in metadata or "model" not in metadata or "num_classes" not in metadata:
+    if WRITTEN_BY not in metadata:
         raise ValueError(
             f"expected a network of save_model in {path}, but the file does not say which network it is. Name it: "
             "build_model(name, weights=path, num_classes=..., keep_head=True, preprocessing=...)"
-        )
-    if metadata["format"] != FORMAT:
-        raise ValueError(
-            f"expected {FORMAT!r} in {path}, got {metadata['format']!r}; a newer version of the kit reads it"
         )
     model = build_model(
         metadata["model"],

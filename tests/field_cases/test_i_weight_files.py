@@ -452,16 +452,24 @@ def test_the_two_ways_in_which_a_trained_network_was_lost_are_said(tmp_path: Pat
 
 
 def test_a_checkpoint_of_fit_gives_the_network_that_fit_left(tmp_path: Path) -> None:
-    model = build_model("resnet10_w16", num_classes=2, seed=0)
-    train, val = tiny_split(60, size=16), tiny_split(40, size=16, seed=1)
-    history = fit(model, train, val, steps=12, lr=0.03, progress=False, device="cpu", checkpoint=tmp_path / "run.pt")
-    assert history.best_step < 12  # the last weights are others
-    back = build_model("resnet10_w16", weights=tmp_path / "run.pt", num_classes=2, keep_head=True)
-    assert all(torch.equal(value, model.state_dict()[key]) for key, value in back.state_dict().items())
-    last, split = trained(tmp_path / "last.pt")
-    back = build_model("resnet10_w16", weights=tmp_path / "last.pt", num_classes=2, keep_head=True)
-    assert back.preprocessing == last.preprocessing
-    assert torch.equal(predict(back, split, device="cpu"), predict(last, split, device="cpu"))
+    path = tmp_path / "run.pt"
+    model, split = trained(path)
+    back = build_model("resnet10_w16", weights=path, num_classes=2, keep_head=True)
+    assert back.preprocessing == model.preprocessing
+    assert torch.equal(predict(back, split, device="cpu"), predict(model, split, device="cpu"))
+    content = torch.load(path, weights_only=True)  # as after a run with a val set, whose best weights fit leaves
+    best = {key: value + 1 for key, value in model.state_dict().items()}
+    content["state"]["history"]["best_state"] = best
+    torch.save(content, path)
+    back = build_model("resnet10_w16", weights=path, num_classes=2, keep_head=True)
+    assert all(torch.equal(value, best[key]) for key, value in back.state_dict().items())
+
+
+def test_a_checkpoint_of_pretrain_gives_its_network(tmp_path: Path, state: State) -> None:
+    optimizer = {"state": {0: {"momentum_buffer": torch.ones(3)}}, "param_groups": []}
+    content = {"name": NAME, "recipe": {"steps": 9}, "model": state, "optimizer": optimizer, "step": 3, "lines": ["a"]}
+    torch.save(content, tmp_path / "pretrain.pt")
+    assert_backbone(read(tmp_path / "pretrain.pt"), state)
 
 
 def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_would_not_fit(
