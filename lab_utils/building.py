@@ -179,7 +179,7 @@ def _load(model: nn.Module, loaded: Weights, name: str, *, keep_head: bool) -> i
 
 
 def _check_head(source: Mapping[str, Tensor], target: Mapping[str, Tensor], top: str, loaded: Weights) -> None:
-    """The head in the file is the network's own, tensor for tensor; and nothing else is beside the backbone."""
+    """Refuse a head that is not the network's own, tensor for tensor."""
     wanted = {key: value for key, value in target.items() if key.startswith(top)}
     found = {key: value for key, value in source.items() if key.startswith(top) or key not in target}
     if {k: v.shape for k, v in wanted.items()} == {k: v.shape for k, v in found.items()}:
@@ -189,14 +189,16 @@ def _check_head(source: Mapping[str, Tensor], target: Mapping[str, Tensor], top:
             f"expected a head in the weights from {loaded.source} for keep_head=True, but they have only the backbone; "
             "leave keep_head= out for a new head"
         )
-    shown = {k: "x".join(map(str, v.shape)) for k, v in list(found.items())[:4]}
-    classes = _classes(found)
-    advice = f"pass num_classes={classes}" if set(found) == set(wanted) else "leave keep_head= out for a new head"
+    same = set(found) == set(wanted)
+    advice = f"pass num_classes={_classes(found)}" if same else "leave keep_head= out for a new head"
     raise ValueError(
-        f"expected the head {', '.join(f'{k} ' + 'x'.join(map(str, v.shape)) for k, v in wanted.items())} in the "
-        f"weights from {loaded.source} for keep_head=True, got {', '.join(f'{k} {v}' for k, v in shown.items())}; "
-        f"{advice}"
+        f"expected the head {_shapes(wanted)} in the weights from {loaded.source} for keep_head=True, got "
+        f"{_shapes(found)}; {advice}"
     )
+
+
+def _shapes(head: Mapping[str, Tensor]) -> str:
+    return ", ".join(f"{key} {'x'.join(map(str, value.shape))}" for key, value in sorted(head.items())[:4])
 
 
 def _classes(head: Mapping[str, Tensor]) -> int | None:

@@ -57,8 +57,9 @@ def procedural(name: str) -> Weights:
         _unavailable(folder / "manifest.json", why, name, ValueError)
     path = folder / Path(str(entry["file"])).name
     found = _sha256_or_unavailable(path, name)
-    if found != str(entry["sha256"]).lower():
-        why = f"its SHA-256 is {found[:16]}... where the manifest says {entry['sha256'][:16]}..., so it is damaged"
+    listed = str(entry["sha256"]).lower()
+    if found != listed:
+        why = f"its SHA-256 is {found[:16]}... where the manifest says {listed[:16]}..., so it is damaged"
         _unavailable(path, why, name, ValueError)
     state, metadata = _read(path, name)
     recorded = metadata.get("preprocessing")

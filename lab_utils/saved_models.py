@@ -39,7 +39,9 @@ def save_model(model: nn.Module, path: Path | str, *, class_names: Sequence[str]
             name, so that it could not be given back; if a weight is not finite.
         OSError: if the file cannot be written.
     """
-    path, network = Path(path), unwrapped(model)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"expected save_model(model, path), got a {type(model).__name__} in place of the network")
+    path, network = Path(path).expanduser(), unwrapped(model)
     if path.suffix != ".safetensors":
         raise ValueError(f"expected a path that ends in .safetensors, got {path}; write {path.stem}.safetensors")
     preprocessing, name = preprocessing_of(model), _name(network)
@@ -75,7 +77,7 @@ def load_model(path: Path | str) -> nn.Module:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no file of `save_model`, or is damaged.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"expected a network of save_model in {path.absolute()}, but the file is not there")
     try:

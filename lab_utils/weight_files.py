@@ -52,7 +52,6 @@ class Content(NamedTuple):
         keys: Top-level keys.
         foreign: Classes of other objects in it, which were not read.
         preprocessing: What a whole network that the kit built, or a checkpoint of `fit`, says of the input, or None.
-        fits_own: Whether it is a checkpoint of `fit`.
     """
 
     sets: dict[str, dict[str, Tensor]]
@@ -60,7 +59,6 @@ class Content(NamedTuple):
     keys: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     preprocessing: Mapping[str, Any] | None = None
-    fits_own: bool = False
 
 
 def read_file(path: Path) -> Content:
@@ -89,7 +87,8 @@ def read_file(path: Path) -> Content:
     own = _fits_own(top)
     sets = {"": own} if own else _sets(content)
     recorded = recorded_preprocessing(content) if isinstance(content, Inert) else _of_run(top) if own else None
-    return Content(sets, {}, tuple(map(str, top)), tuple(foreign), recorded, bool(own))
+    keys = tuple(map(str, top)) if isinstance(content, dict | Inert) else (f"one {type(content).__name__}",)
+    return Content(sets, {}, keys, tuple(foreign), recorded)
 
 
 def _beginning(path: Path) -> bytes:

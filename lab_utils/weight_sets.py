@@ -190,7 +190,7 @@ def _no_fit(
             f"{describe(content)} Write one with torch.save(model.state_dict(), path) or "
             "lab_utils.models.save_model(model, path)"
         )
-    best = min(matches.values(), key=lambda found: (len(found.missing), len(found.unexpected)))
+    best = min(matches.values(), key=lambda found: (len(found.missing), -len(found.state)))
     parts = _parts_that_fit(name, sets)
     text = (
         f"Expected weights of {name} in {path}, but they do not fit: missing {_some(best.missing)}; unexpected "
@@ -201,6 +201,8 @@ def _no_fit(
         return text + f"Only some of the names have a prefix under which they fit. If that part is meant, pass {shown}"
     if re.search(r"-\d{5}-of-\d{5}", path.name):
         return text + "The name says that this is one part of several: join their tensors into one file"
+    if best.missing and all("running_" in key for key in best.missing) and not best.unexpected:
+        return text + "It has the parameters only; save model.state_dict(), which has the statistics of batch norm too"
     hint = looks_like(sets)
     return f"{text}{hint} Build the network that they belong to, or pass weights=None for a random start"
 

@@ -198,6 +198,31 @@ def test_weights_of_another_network_are_named_as_what_they_are(tmp_path: Path) -
         read(tmp_path / "timm.pth")
 
 
+def test_parameters_without_statistics_and_files_without_names_are_said(tmp_path: Path, model: nn.Module) -> None:
+    torch.save({"state_dict": dict(model.named_parameters())}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"parameters only; save model.state_dict\(\)"):
+        read(tmp_path / "w.pth")
+    for content, says in (([model.state_dict()], "one list"), (torch.ones(2), "one Tensor"), ({"epoch": 3}, "epoch")):
+        torch.save(content, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=f"no tensors under names; beside it {says}"):
+            read(tmp_path / "w.pth")
+
+
+def test_a_teacher_and_its_student_are_shown_by_their_parts(tmp_path: Path, state: State) -> None:
+    student = put(state, "module.backbone.") | {"module.head.mlp.weight": torch.ones(2, 2)}
+    teacher = put(state, "backbone.") | {"head.mlp.weight": torch.ones(2, 2)}
+    content = {
+        "student": student,
+        "teacher": teacher,
+        "args": argparse.Namespace(a=1),
+        "loss": {"center": torch.ones(1)},
+    }
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"unexpected 27.*entry='student.module.backbone' or entry='teacher.backbone'"):
+        read(tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth", entry="teacher.backbone"), state)
+
+
 def test_one_part_of_a_file_in_several_parts_is_named_as_such(tmp_path: Path, state: State) -> None:
     torch.save({k: v for k, v in state.items() if k < "block3"}, tmp_path / "pytorch_model-00001-of-00002.bin")
     with pytest.raises(ValueError, match="one part of several"):
@@ -479,7 +504,9 @@ def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_woul
     for options in ({"num_classes": 5}, {"num_classes": 2, "keep_head": False}):
         made = build_model(NAME, weights=tmp_path / "m.safetensors", **options)
         assert not torch.equal(made.head.weight[:2], model.head.weight)
-    with pytest.raises(ValueError, match=r"head.weight 5x256.*got head.bias 2, head.weight 2x256; pass num_classes=2"):
+    with pytest.raises(
+        ValueError, match=r"head.bias 5, head.weight 5x256.*got head.bias 2, head.weight 2x256; pass num_classes=2"
+    ):
         build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=5, keep_head=True)
     with pytest.raises(ValueError, match=r"expected in_channels=1, .* got in_channels=3"):
         build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=2, in_channels=3, keep_head=True)
@@ -523,6 +550,8 @@ def test_a_network_that_build_model_does_not_make_is_not_kept(tmp_path: Path) ->
     for names in ("ab", ["a"], [1, 2]):
         with pytest.raises(ValueError, match="one name for each of the 2 logits"):
             save_model(model, path, class_names=names)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected save_model\(model, path\)"):
+        save_model(path, model)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"ends in .safetensors"):
         save_model(model, tmp_path / "m.pth")
     assert list(tmp_path.iterdir()) == []
@@ -591,6 +620,15 @@ def test_a_manifest_that_is_not_ours_is_named(
     (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
     with pytest.raises((ValueError, FileNotFoundError), match=says):
+        build_model(NAME, weights="procedural", num_classes=2)
+
+
+def test_a_folder_of_weights_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(OSError, match=r"manifest.json .*cannot be read \(Permission denied\).*LAB_DATA"):
         build_model(NAME, weights="procedural", num_classes=2)
 
 
