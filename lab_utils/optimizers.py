@@ -62,7 +62,8 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
 
 def _listed(params: Iterable[Any]) -> list[Any]:
     """Parameters, or groups with a list of them each, if they are such."""
-    given: list[Any] = [params] if isinstance(params, dict | torch.Tensor) else list(params)
+    alone = isinstance(params, dict | torch.Tensor) or not isinstance(params, Iterable)
+    given: list[Any] = [params] if alone else list(params)
     groups = [item for item in given if isinstance(item, dict)]
     if groups and len(groups) == len(given):
         given = [group | {"params": _tensors(group.get("params"))} for group in groups]
