@@ -11,6 +11,7 @@ from lab_utils.models import Stage, head, preprocess
 from lab_utils.models import stages as stages_of
 from lab_utils.modes import eval_mode
 from lab_utils.stages import unknown_name
+from lab_utils.wrappers import unwrapped
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def stage_outputs(
     with _recording({name: _module(model, found, name) for name in names}) as kept:
 
         def outputs(batch: Tensor) -> dict[str, Tensor]:
-            model(batch)
+            unwrapped(model)(batch)  # a compiled network can pass hooks over
             return {name: _channels_first(kept[name], found.get(name), pooled) for name in names}
 
         yield outputs
@@ -167,7 +168,7 @@ def extract_features(
         entered[:] = [(features if features.ndim == 2 else features.flatten(2).mean(dim=2)).clone()]
 
     def outputs(batch: Tensor) -> dict[str, Tensor]:
-        model(batch)
+        unwrapped(model)(batch)  # a compiled network can pass hooks over
         return {"features": entered[0]}
 
     handle = classifier.register_forward_pre_hook(keep)
@@ -218,7 +219,7 @@ def _channels_first(values: Tensor, stage: Stage | None, pooled: bool) -> Tensor
 def _module(model: nn.Module, found: dict[str, Stage], name: str) -> nn.Module:
     if name in found:
         return found[name].output
-    modules = dict(model.named_modules())
+    modules = dict(unwrapped(model).named_modules())
     if not name or name not in modules:
         raise unknown_name(f"stage of {type(model).__name__}", name, [*found, *(m for m in modules if m)])
     return modules[name]

@@ -160,9 +160,12 @@ def source(job: Job) -> str | None:
 
 
 def is_done(job: Job) -> bool:
-    """Whether the run is kept, and was made with the source weights that are shipped now."""
+    """Whether this very run is kept, and was made with the source weights that are shipped now."""
     path = folder() / f"{job.name}.json"
-    return path.exists() and json.loads(path.read_text()).get("source") == source(job)
+    if not path.exists():
+        return False
+    kept = json.loads(path.read_text())
+    return kept.get("source") == source(job) and kept.get("job", asdict(job)) == asdict(job)  # names round scale and lr
 
 
 def _smaller(split: Split, side: int) -> Split:

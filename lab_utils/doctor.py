@@ -162,16 +162,18 @@ def check_weights() -> Finding:
         advice += "; or unset LAB_DATA, if it should not be another folder"
     try:
         entries = json.loads((folder / "manifest.json").read_text("utf-8")).values()
-        wrong = [entry["file"] for entry in entries if not _is_whole(folder / entry["file"], entry["sha256"])]
+        wrong = [str(entry["file"]) for entry in entries if not _is_whole(folder / entry["file"], entry["sha256"])]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Finding("weights", "problem", f"{folder / 'manifest.json'}: {type(error).__name__}", advice)
+    if not entries:
+        return Finding("weights", "problem", f"{folder / 'manifest.json'} lists no files", advice)
     if wrong:
         return Finding("weights", "problem", f"missing or damaged in {folder}: {', '.join(wrong)}", advice)
     return Finding("weights", "ok", f"{len(entries)} files in {folder}")
 
 
 def _is_whole(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256.lower()
 
 
 def _survive(check: Callable[[], Finding]) -> Finding:

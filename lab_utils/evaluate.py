@@ -1,5 +1,6 @@
 """What a trained network says about a split, and how good that is."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lab_utils import metrics
+from lab_utils.arguments import whole
 from lab_utils.data.splits import Split
 from lab_utils.device import default_device
 from lab_utils.forward import check_logits, forward, is_fast, to_device
@@ -42,8 +44,14 @@ def predict(
         float32 of shape (N, K), on the CPU.
 
     Raises:
+        ValueError: if there is no image, or an argument is of another kind.
         torch.OutOfMemoryError: if not even one image fits.
     """
+    if (batch_size := whole("batch_size", batch_size)) < 1:
+        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+    if not isinstance(split, Split | Tensor) or not len(split):
+        came = "none" if isinstance(split, Tensor) else type(split).__name__
+        raise ValueError(f"predict needs a split, or images as a tensor (N, C, H, W); got {came}. Try data['test'].")
     device = default_device() if device is None else torch.device(device)
     fast = is_fast(precision, device)
     to_device(model, device, fast=fast)
@@ -85,8 +93,8 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
     """Loss and the metrics that fit the task, from the logits (N, K) of a split.
 
     Returns:
-        ``loss``: nats per known label; ``brier``. ``auroc``: of class 1 (binary), else the mean
-        over the classes that have one; each of those as ``auroc_<class name>`` too. A
+        ``loss``: nats per known label, NaN if no label is known; ``brier``. ``auroc``: of class 1 (binary), else the
+        mean over the classes that have one; each of those as ``auroc_<class name>`` too. A
         class without positives or negatives has none and is left out; so is ``auroc``
         if no class has one. One class per image: ``accuracy``, ``balanced_accuracy``;
         ordinal also ``kappa``, quadratic-weighted, where it is defined.
@@ -102,8 +110,9 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
             "infinite, so there is nothing to measure. The training has diverged: train again with a smaller lr."
         )
     labels = split.labels.cpu()
-    result = {"loss": float(criterion_for(split.task)(logits, labels))}
     y = labels.numpy()
+    # The criterion gives 0 for nothing known, as a batch in training needs it; here that would be a perfect score.
+    result = {"loss": float(criterion_for(split.task)(logits, labels)) if (y >= 0).any() else math.nan}
     probs = probabilities(logits.double(), split.task).numpy()
     result |= _aurocs(y, probs, split)
     if split.task != "multilabel":

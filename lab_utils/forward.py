@@ -1,18 +1,19 @@
 """From resident images to logits and to a loss, one batch at a time."""
 
 import difflib
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from lab_utils.criterion import Fitted
 from lab_utils.data.augment import Augment, augment
 from lab_utils.data.splits import Split
 from lab_utils.device import PRECISIONS, precision_for
-from lab_utils.losses import Criterion, criterion_for
+from lab_utils.losses import Criterion, criterion_for, require_known
 from lab_utils.models import preprocess
-from lab_utils.weights import Preprocessing
+from lab_utils.wrappers import preprocessing_of
 
 
 def is_fast(precision: str, device: torch.device) -> bool:
@@ -34,6 +35,53 @@ def to_device(model: nn.Module, device: torch.device, *, fast: bool) -> None:
     model.to(device)
     if fast:
         model.to(memory_format=torch.channels_last)
+
+
+def check_parts(model: nn.Module, train: Split, val: Split | None, config: Augment | None) -> None:
+    """Refuse what is no network, no split or no augmentation, and validation images of another kind.
+
+    Raises:
+        ValueError: if one of them is not what it should be, or the network belongs to several processes.
+    """
+    for name, part, kind, example in (
+        ("model", model, nn.Module, "build_model('resnet10_w16', num_classes=2)"),
+        ("train", train, Split, "load_data('phantoms')['train']"),
+        ("val", val, Split | None, "load_data('phantoms')['val']"),
+        ("augment", config, Augment | None, "Augment(degrees=5)"),
+    ):
+        if not isinstance(part, kind):
+            raise ValueError(f"{name} must be such as {example} gives; got {type(part).__name__}.")
+    _one_process(model)
+    if val is not None:
+        _same_kind(model, train, val)
+        require_known(val, "validation", "it does not count in the validation loss and AUROC")
+
+
+def _same_kind(model: nn.Module, train: Split, val: Split) -> None:
+    """Refuse validation images that the network would see otherwise than the training images."""
+    if (val.task, val.class_names) != (train.task, train.class_names):
+        raise ValueError(
+            f"val must have the task and the classes of train, {train.task} with {', '.join(train.class_names)}; got "
+            f"{val.task} with {', '.join(val.class_names)}. Take both from one load_data()."
+        )
+    sides = [tuple(preprocess(model, split.images[:1]).shape[2:]) for split in (train, val)]  # as the network sees them
+    if val.in_channels != train.in_channels or sides[0] != sides[1]:
+        shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, val)]
+        raise ValueError(
+            f"val must have images like those of train, of {shapes[0]} (channels x height x width); got {shapes[1]}. "
+            "Load both in the same way, with one size= and all grey or all in colour; what a network does on images of "
+            "another kind, evaluate() says after the training."
+        )
+
+
+def _one_process(model: nn.Module) -> None:
+    kinds = {base.__name__ for base in type(model).__mro__}
+    if kinds & {"DistributedDataParallel", "FullyShardedDataParallel"}:
+        raise ValueError(
+            f"training here happens in one process, but the network is a {type(model).__name__}, which belongs to "
+            "several. Give the network inside of it, model.module; to use several GPUs of this machine, give "
+            "nn.DataParallel(model)."
+        )
 
 
 def resident(split: Split, device: torch.device) -> Split:
@@ -85,11 +133,11 @@ def batch_loss(
 
     Raises:
         ValueError: when called, if the network has another number of logits than the
-            split has classes.
+            split has classes, or batch norm cannot use a batch of one image.
     """
     preprocess(model, split.images[:1])  # a network without preprocessing is refused here
-    normalise: Preprocessing = vars(model)["preprocessing"]
-    measure = criterion or criterion_for(split.task)
+    normalise = preprocessing_of(model)
+    measure = criterion if isinstance(criterion, Fitted) else Fitted(criterion or criterion_for(split.task))
     split = resident(split, device)
 
     def loss(indices: Tensor) -> Tensor:
@@ -99,11 +147,27 @@ def batch_loss(
         if config is not None:
             images = augment(images.float().div_(255), config, generator=generator)
         # Not preprocess(): its check of the range would wait for the GPU at every step.
-        logits = forward(model, normalise(images), fast=fast)
+        with _batch_norm_in_words(len(images)):
+            logits = forward(model, normalise(images), fast=fast)
         check_logits(logits, split)
         return measure(logits, labels)
 
     return loss
+
+
+@contextmanager
+def _batch_norm_in_words(images: int) -> Iterator[None]:
+    """Say what PyTorch means where batch norm has one value per channel, of which there is no variance."""
+    try:
+        yield
+    except ValueError as error:
+        if "when training" not in str(error) or "Expected more than 1" not in str(error):
+            raise
+        raise ValueError(
+            f"batch norm needs more than one value per channel to train on, but this batch of {images} "
+            f"image{'s' * (images != 1)} leaves one ({str(error).partition(chr(10))[0]}). Use a batch_size of at least "
+            "2 and more than one image, or larger images; or freeze the stages that have batch norm, see freeze()."
+        ) from error
 
 
 def check_logits(logits: Tensor, split: Split) -> None:

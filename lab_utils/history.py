@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lab_utils.arguments import whole
+
 
 @dataclass
 class History:
@@ -47,25 +49,29 @@ class History:
         return pd.DataFrame(self.rows)
 
     def better(self, value: float) -> bool:
-        """Whether `value` of `monitor` is better than the best so far."""
-        if self.best_value is None:
+        """Whether `value` of `monitor` is better than the best so far. NaN, which measures nothing, never is."""
+        if math.isnan(value):
+            return False
+        if self.best_value is None or math.isnan(self.best_value):
             return True
         return value < self.best_value if self.monitor.endswith("loss") else value > self.best_value
 
     def then(self, after: "History") -> "History":
         """This run followed by another on the same network: steps, epochs and seconds run on.
 
-        The best of the two is kept; the earlier one where they are equal.
+        The best of the two is kept; the earlier one where they are equal. Where they were chosen by different columns,
+        whose values cannot be compared, it is the best of the later run.
         """
         end = self.rows[-1] if self.rows else {}
         shift = {name: end.get(name, 0) for name in ("step", "epoch", "seconds")}
         rows = self.rows + [row | {name: row[name] + by for name, by in shift.items()} for row in after.rows]
-        use_after = after.best_value is not None and self.better(after.best_value)
+        other = self.monitor != after.monitor
+        use_after = after.best_value is not None and (other or self.better(after.best_value))
         best = after if use_after else self
         step = best.best_step
         if use_after and step is not None:
             step += int(shift["step"])
-        return History(rows, after.monitor or self.monitor, step, best.best_value, best.best_state)
+        return History(rows, best.monitor or self.monitor, step, best.best_value, best.best_state)
 
 
 def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: int) -> frozenset[int]:
@@ -76,10 +82,12 @@ def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: 
     """
     if every is not None and at is not None:
         raise ValueError("give either eval_every= or eval_at=, not both.")
+    total = whole("steps", total)
+    every = None if every is None else whole("eval_every", every)
     if total < 1 or (every is not None and every < 1):
         raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
     if at is not None:
-        steps = [int(step) for step in at]
+        steps = [whole("eval_at", step) for step in at]
         if wrong := [step for step in steps if not 0 <= step <= total]:
             raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
         return frozenset({*steps, total})

@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lab_utils.arguments import number, whole
 from lab_utils.data.augment import Augment
 from lab_utils.data.splits import Split, batch_indices
 from lab_utils.device import default_device, seeded
-from lab_utils.forward import batch_loss, is_fast, to_device
-from lab_utils.losses import Criterion
+from lab_utils.forward import batch_loss, check_parts, is_fast, to_device
+from lab_utils.losses import Criterion, training_loss
 from lab_utils.optimizers import Groups, make_optimizer, parameter_groups
 from lab_utils.transfer import train_mode
+from lab_utils.wrappers import unwrapped
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def lr_range_test(
     device: torch.device | str | None = None,
     params: Iterable[Any] | None = None,
     criterion: Criterion | None = None,
+    class_weights: str | None = None,
 ) -> LRRange:
     """Train while the learning rate rises by a constant factor, and see where the loss falls.
 
@@ -127,11 +130,16 @@ def lr_range_test(
         device: default `default_device()`.
         params: parameter groups of `model`.
         criterion: f(logits, labels) -> mean loss.
+        class_weights: None or ``"balanced"``, as in `fit`.
 
     Raises:
-        ValueError: if the range is empty or nothing is trainable.
+        ValueError: if the range is empty, nothing is trainable, or no label is known.
         RuntimeError: if the very first losses are not finite.
     """
+    steps, batch_size, seed = whole("steps", steps), whole("batch_size", batch_size), whole("seed", seed)
+    lr_min, lr_max = number("lr_min", lr_min), number("lr_max", lr_max)
+    smoothing, stop = number("smoothing", smoothing), number("stop", stop)
+    check_parts(model, train, None, augment)
     if not (0 < lr_min < lr_max < math.inf and steps >= 3 and 0 <= smoothing < 1 and stop > 1):
         raise ValueError(
             "a range test needs 0 < lr_min < lr_max, at least 3 steps, smoothing in [0, 1) and stop above 1; got "
@@ -140,25 +148,27 @@ def lr_range_test(
     device = default_device() if device is None else torch.device(device)
     fast = is_fast(precision, device)
     groups = parameter_groups(model, params, lr=lr_max, weight_decay=weight_decay)
+    measure, counts = training_loss(train, criterion, class_weights)
     with seeded(seed, device):
-        trial = copy.deepcopy(model)
+        trial = copy.deepcopy(unwrapped(model))
         twin = dict(zip(model.parameters(), trial.parameters(), strict=True))
         groups = [group | {"params": [twin[p] for p in group["params"]]} for group in groups]
         to_device(trial, device, fast=fast)
         trial.zero_grad()
         train_mode(trial)
         noise = torch.Generator().manual_seed(seed + 1)
-        loss = batch_loss(trial, train, criterion, device=device, fast=fast, config=augment, generator=noise)
+        loss = batch_loss(trial, train, measure, device=device, fast=fast, config=augment, generator=noise)
         order = torch.Generator().manual_seed(seed)
-        batches = _shuffled(len(train), batch_size, order)
+        known = counts.nonzero().squeeze(1)  # a batch without a known label would have a loss of 0: the lowest of all
+        batches = _shuffled(known, batch_size, order)
         lrs = np.geomspace(lr_min, lr_max, steps).tolist()
         losses, exploded = _climb(make_optimizer(optimizer, groups), loss, batches, lrs, smoothing, stop)
     return _result(lrs[: len(losses)], losses, smoothing, exploded)
 
 
-def _shuffled(n: int, batch_size: int, order: torch.Generator) -> Any:
+def _shuffled(images: Tensor, batch_size: int, order: torch.Generator) -> Any:
     while True:
-        yield from batch_indices(n, batch_size, generator=order)
+        yield from (images[chosen] for chosen in batch_indices(len(images), batch_size, generator=order))
 
 
 def _climb(

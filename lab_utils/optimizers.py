@@ -3,13 +3,13 @@
 import difflib
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from lab_utils.arguments import number
 from lab_utils.transfer import trainable_parameters
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -37,7 +37,7 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
     Raises:
         ValueError: if nothing is trainable, a learning rate is not positive, or parameters are of another network.
     """
-    given = list(trainable_parameters(model) if params is None else params)
+    given: list[Any] = list(trainable_parameters(model)) if params is None else _listed(params)
     groups: Groups = given if given and isinstance(given[0], dict) else [{"params": given}]
     defaults: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
     groups = [defaults | group | {"params": [p for p in group["params"] if p.requires_grad]} for group in groups]
@@ -54,9 +54,33 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
             "network that is trained, for example params=param_groups(model, lr)."
         )
     for group in groups:
-        if not 0 < group["lr"] < math.inf:
+        number("weight_decay", group["weight_decay"])
+        if group["lr"] != group["lr"] or not 0 < number("lr", group["lr"]) < math.inf:  # NaN is no positive number
             raise ValueError(f"a learning rate must be a positive number; got {group['lr']}. Try 1e-3.")
     return groups
+
+
+def _listed(params: Iterable[Any]) -> list[Any]:
+    """Parameters, or groups with a list of them each, if they are such."""
+    alone = isinstance(params, dict | torch.Tensor) or not isinstance(params, Iterable)
+    given: list[Any] = [params] if alone else list(params)
+    groups = [item for item in given if isinstance(item, dict)]
+    if groups and len(groups) == len(given):
+        given = [group | {"params": _tensors(group.get("params"))} for group in groups]
+        tensors: list[Any] = [tensor for group in given for tensor in group["params"]]
+    else:
+        tensors = given
+    if isinstance(params, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors):
+        raise ValueError(
+            "params= must be a list of parameters, or a list of groups, which are dicts with a list 'params' and, if "
+            f"wanted, 'lr' and 'weight_decay'; got a {type(params).__name__} that holds "
+            f"{', '.join(sorted({type(item).__name__ for item in tensors}))}. For example param_groups(model, lr)."
+        )
+    return given
+
+
+def _tensors(params: Any) -> list[Any]:
+    return list(params) if isinstance(params, Iterable) and not isinstance(params, torch.Tensor | str) else [params]
 
 
 def make_optimizer(optimizer: str | Callable[[Groups], Optimizer], groups: Groups) -> Optimizer:
@@ -66,10 +90,17 @@ def make_optimizer(optimizer: str | Callable[[Groups], Optimizer], groups: Group
     or ``functools.partial(torch.optim.AdamW, betas=(0.9, 0.95))``.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown, or the callable makes no optimizer.
     """
     if not isinstance(optimizer, str):
-        return optimizer(groups)
+        made = optimizer(groups) if callable(optimizer) else optimizer
+        if not callable(optimizer) or not isinstance(made, Optimizer):
+            raise ValueError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a function that makes an optimizer from "
+                f"parameter groups, such as torch.optim.RMSprop; got {type(made).__name__}. Give the class, not an "
+                "optimizer made of it, which holds parameters and a learning rate of its own."
+            )
+        return made
     one_of("optimizer", optimizer, OPTIMIZERS)
     if optimizer == "sgd":
         return torch.optim.SGD(groups, lr=groups[0]["lr"], momentum=0.9, nesterov=True)
@@ -144,10 +175,3 @@ class Schedule:
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         self.drop, self.best, self.waited = state["drop"], state["best"], int(state["waited"])
-
-
-def name_of(function: str | Callable[..., object] | None) -> str:
-    """A name for a checkpoint to compare: of a function, without where in memory it is."""
-    if isinstance(function, partial):
-        return f"{name_of(function.func)}{function.args}{function.keywords}"
-    return function if isinstance(function, str) else getattr(function, "__qualname__", type(function).__name__)

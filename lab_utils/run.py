@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lab_utils.checkpoint import copy_state, load_checkpoint, save_checkpoint
+from lab_utils.criterion import Fitted
 from lab_utils.data.splits import batch_indices
 from lab_utils.device import rng_state, set_rng_state
 from lab_utils.history import History
+from lab_utils.losses import masked_bce
 from lab_utils.optimizers import Schedule
 from lab_utils.transfer import train_mode
 
@@ -37,8 +39,10 @@ class Run:
     """Everything that one training run consists of.
 
     Attributes:
+        model: the network itself, outside of `torch.compile` and the like.
         loss: from positions in the training split (B,) to the mean loss of that batch.
         counts: known labels of each image, float64 (N,): weights for the mean loss.
+        criterion: what `loss` measures with, which may have a state of its own.
         order: source of the data order, on the CPU.
         noise: source of the augmentation, on the CPU.
         total: steps in all.
@@ -61,6 +65,7 @@ class Run:
     total: int
     points: frozenset[int]
     device: torch.device
+    criterion: Fitted = field(default_factory=lambda: Fitted(masked_bce))
     validate: Callable[[], dict[str, float]] | None = None
     keep_best: bool = True
     path: Path | None = None
@@ -164,7 +169,7 @@ class Run:
             row |= {f"val_{name}": value for name, value in self.validate().items()}
             history = self.history
             history.monitor = history.monitor or ("val_auroc" if "val_auroc" in row else "val_loss")
-            if history.better(value := row[history.monitor]):
+            if history.better(value := row.get(history.monitor, math.nan)):
                 history.best_step, history.best_value = self.step, value
                 history.best_state = copy_state(self.model.state_dict()) if self.keep_best else None
         self.history.rows.append(row)
@@ -195,18 +200,31 @@ class Run:
         self.saved = time.perf_counter()
 
     def _load(self, state: dict[str, Any]) -> None:
+        if missing := [name for name in (*_NUMBERS, *_PARTS, *_OTHERS) if name not in state]:
+            raise ValueError(
+                f"{self.path} should hold the state of a training, but lacks {', '.join(missing)}: it was not written "
+                "by fit(). Delete it to start afresh, or name another file as checkpoint=."
+            )
+        try:
+            for name in _PARTS:
+                getattr(self, name).load_state_dict(state[name])
+            self.history = History(**state["history"])
+            self.noise.set_state(state["noise"])
+            set_rng_state(state["rng"], self.device)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.path} should hold the state of this training, but it does not fit ({type(error).__name__}: "
+                f"{str(error).partition(chr(10))[0]}). Delete it to start afresh, with a network built anew, or name "
+                "another file as checkpoint=."
+            ) from error
         for name in _NUMBERS:
             setattr(self, name, state[name])
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.history = History(**state["history"])
         self.epoch_start = state["order"]
-        self.noise.set_state(state["noise"])
-        set_rng_state(state["rng"], self.device)
 
 
 _NUMBERS = ("step", "epoch", "position", "seconds", "lr", "recent", "of_epoch")
-_PARTS = ("model", "optimizer", "schedule")
+_PARTS = ("model", "optimizer", "schedule", "criterion")
+_OTHERS = ("history", "order", "noise", "rng")
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
@@ -215,11 +233,9 @@ def steps_per_epoch(n: int, batch_size: int) -> int:
 
 
 def mean_loss(steps: Sequence[tuple[float, float]]) -> float:
-    """Mean of (loss, weight) pairs, NaN without any; the exact sum makes it independent of when they were read."""
-    if not steps:
-        return math.nan
+    """Mean of (loss, weight) pairs, NaN without weights; the exact sum makes it independent of when they were read."""
     weight = math.fsum(weight for _, weight in steps)
-    return math.fsum(loss * weight for loss, weight in steps) / weight if weight else 0.0
+    return math.fsum(loss * weight for loss, weight in steps) / weight if weight else math.nan
 
 
 def diverged(taken: Taken, loss: float) -> RuntimeError:

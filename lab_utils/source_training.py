@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lab_utils.atomic import write_whole
+from lab_utils.checkpoint import describe_model, load_checkpoint, save_checkpoint
 from lab_utils.device import precision_for
+from lab_utils.fingerprint import digest_of, tensor_text, tensors
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING
 
 CHECKPOINT_SECONDS = 120.0
@@ -139,12 +140,13 @@ def train(
     """Train from the checkpoint if there is one, else from the start.
 
     Args:
-        name: Of the network, so that a checkpoint of another is not taken for its own.
+        name: Of the network.
         build: Makes the network from the number of categories.
         recipe: How.
         data: Images uint8 (N, H, H) and labels int64 (N,).
         held_out: The same of another seed.
-        checkpoint: File written every two minutes and on `stop_after`.
+        checkpoint: File written every two minutes and on `stop_after`. One of another network, recipe or data, or of
+            other weights at the start, is refused.
         device: Where to compute.
         stop_after: Stop at this step, as if killed there; for tests.
 
@@ -161,13 +163,14 @@ def train(
         nesterov=True,
         weight_decay=recipe.weight_decay,
     )
-    start, lines, used = _resume(checkpoint, name, recipe, model, optimizer)
+    settings = _settings(name, recipe, model, data, held_out)
+    start, lines, used = _resume(checkpoint, settings, model, optimizer)
     model.train()
     began = saved = time.monotonic()
     losses: list[Tensor] = []
     for step in range(start, recipe.steps):
         if step == stop_after:
-            _save(checkpoint, name, recipe, model, optimizer, step, lines, used)
+            _save(checkpoint, settings, model, optimizer, step, lines, used)
             break
         x, y = draw_batch(*data, step, recipe)
         for group in optimizer.param_groups:
@@ -191,46 +194,45 @@ def train(
             print(name, lines[-1], flush=True)
             losses = []
         if now - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, name, recipe, model, optimizer, step + 1, lines, used + now - began)
+            _save(checkpoint, settings, model, optimizer, step + 1, lines, used + now - began)
             saved = now
     return model, lines
 
 
+def _settings(
+    name: str, recipe: Recipe, model: nn.Module, data: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]
+) -> dict[str, object]:
+    """What makes this training: a checkpoint of any other is refused."""
+    images = {part: digest_of(list(map(tensor_text, pair))) for part, pair in (("data", data), ("held_out", held_out))}
+    return {
+        "name": name,
+        "recipe": {f".{key}": repr(value) for key, value in asdict(recipe).items()},
+        "network": describe_model(model),
+        "weights": tensors(model),
+        **images,
+    }
+
+
 def _save(
     path: Path,
-    name: str,
-    recipe: Recipe,
+    settings: dict[str, object],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     step: int,
     lines: list[str],
     seconds: float,
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "name": name,
-        "recipe": asdict(recipe),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "lines": lines,
-        "seconds": seconds,
-    }
-    write_whole(path, lambda temporary: torch.save(state, temporary))
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    save_checkpoint(path, state | {"step": step, "lines": lines, "seconds": seconds}, settings)
 
 
 def _resume(
-    path: Path, name: str, recipe: Recipe, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, settings: dict[str, object], model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, list[str], float]:
     if not path.exists():
         return 0, [], 0.0
-    state = torch.load(path, weights_only=True)
-    if (state["name"], state["recipe"]) != (name, asdict(recipe)):
-        raise ValueError(
-            f"Expected {path} to hold an unfinished training of {name} by the present recipe, but "
-            f"it holds {state['name']} by {state['recipe']}. Delete the file to start anew."
-        )
+    state = load_checkpoint(path, settings)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    print(f"{name} goes on from step {state['step']} of {path}", flush=True)
+    print(f"{settings['name']} goes on from step {state['step']} of {path}", flush=True)
     return state["step"], state["lines"], state["seconds"]

@@ -7,6 +7,7 @@ network of your own whose children are its stages and whose classifier is called
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,6 +15,7 @@ from itertools import chain
 from torch import Tensor, nn
 
 from lab_utils import families
+from lab_utils.wrappers import unwrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,7 @@ def stages(model: nn.Module) -> dict[str, Stage]:
         ValueError: if `model` is no torchvision classifier and has no child named `head`,
             or has parameters that belong to none of its children.
     """
+    model = unwrapped(model)
     plan = families.plan(model) or _children(model)
     below = _below_head(model)
     if any(isinstance(_get(model, path), nn.Linear) for path in below):
@@ -102,11 +105,13 @@ def head(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: if there is none that can be recognised.
     """
+    model = unwrapped(model)
     return model.get_submodule(head_path(model))
 
 
 def head_path(model: nn.Module) -> str:
-    """Dotted name of the head in `model`, for example ``"fc"`` or ``"classifier.6"``."""
+    """Dotted name of the head in `model` (in `unwrapped(model)`), for example ``"fc"`` or ``"classifier.6"``."""
+    model = unwrapped(model)
     for name in ("head", "heads", "fc", "classifier"):
         child = getattr(model, name, None)
         if not isinstance(child, nn.Module):
@@ -124,13 +129,17 @@ def head_path(model: nn.Module) -> str:
     )
 
 
-def unknown_name(kind: str, name: str, options: Iterable[str]) -> ValueError:
+def unknown_name(kind: str, name: object, options: Iterable[str]) -> ValueError:
     """An error that names the nearest of `options`; to be raised by the caller."""
     options = list(options)
-    near = difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
+    plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
+    near = [option for option in options if option.replace("_", "") == plain.replace("_", "")]
+    near = near or difflib.get_close_matches(plain, options, n=3, cutoff=0.5)
+    near = near or difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
     shown = options if len(options) <= 12 else [*options[:11], f"... ({len(options)} in all)"]
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return ValueError(f"unknown {kind} {name!r}: {hint}Choose one of: {', '.join(shown)}")
+    said = repr(name) if isinstance(name, str) else f"{type(name).__name__}, which is no name"
+    return ValueError(f"unknown {kind} {said}: {hint}Choose one of: {', '.join(shown)}")
 
 
 def _children(model: nn.Module) -> families.Plan:

@@ -24,6 +24,8 @@ from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import whole
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -118,7 +120,7 @@ def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
         workers = int(text)
     if workers is None:
         workers = min(joblib.cpu_count(), MOST_WORKERS) if on_cpu else 1
-    if workers < 1:
+    if (workers := whole("workers", workers)) < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     return min(workers, runs)
 

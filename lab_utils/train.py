@@ -14,20 +14,23 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from lab_utils.checkpoint import describe_model, describe_split
+from lab_utils.arguments import number, whole
+from lab_utils.criterion import Fitted
 from lab_utils.data.augment import Augment
 from lab_utils.data.splits import Split
 from lab_utils.device import default_device, seeded
 from lab_utils.evaluate import evaluate, predict, score
-from lab_utils.forward import batch_loss, is_fast, resident, to_device
+from lab_utils.forward import batch_loss, check_parts, is_fast, resident, to_device
 from lab_utils.history import History, row_steps
-from lab_utils.losses import Criterion, label_counts, masked_bce, probabilities
+from lab_utils.losses import Criterion, masked_bce, probabilities, training_loss
 from lab_utils.lr_range import LRRange, lr_range_test, lr_suggestion
 from lab_utils.memory import batch_that_fits, is_out_of_memory, out_of_memory
-from lab_utils.optimizers import Groups, Schedule, make_optimizer, name_of, parameter_groups
+from lab_utils.optimizers import Groups, Schedule, make_optimizer, parameter_groups
 from lab_utils.progress import open_log, progress_bar
 from lab_utils.run import Run, steps_per_epoch
+from lab_utils.run_settings import run_settings
 from lab_utils.transfer import freeze, param_groups, unfreeze
+from lab_utils.wrappers import unwrapped
 
 __all__ = [
     "History",
@@ -63,11 +66,14 @@ def fit(
     device: torch.device | str | None = None,
     params: Iterable[Any] | None = None,
     criterion: Criterion | None = None,
+    class_weights: str | None = None,
     eval_every: int | None = None,
     eval_at: Sequence[int] | None = None,
     keep_best: bool = True,
     checkpoint: Path | str | None = None,
     checkpoint_seconds: float = 30.0,
+    run_name: str | None = None,
+    after: str = "",
     progress: bool = True,
     log_dir: Path | str | None = None,
 ) -> History:
@@ -78,9 +84,9 @@ def fit(
     on the same CPU gives the same weights, bit for bit; the global random numbers are left as they were.
 
     Args:
-        model: a network from `build_model`, or one with `preprocessing`.
+        model: a network from `build_model`, or one with `preprocessing`; it may be compiled, or in `DataParallel`.
         train: what to train on.
-        val: what to measure on; never trained on.
+        val: what to measure on; never trained on. Images of the same kind as in `train`.
         epochs: passes over the data; or else
         steps: batches in all.
         lr: learning rate, the peak of the schedule; groups in `params` have their own.
@@ -94,39 +100,81 @@ def fit(
         precision: ``"bf16"``, ``"fp32"`` or ``"auto"``: whichever is faster on the device.
         device: default `default_device()`.
         params: parameter groups, as `param_groups` makes them; default: everything trainable.
-        criterion: f(logits, labels) -> mean loss; default: the one that fits the task.
+        criterion: f(logits, labels) -> mean loss; default: the one that fits the task. Class weights in it are brought
+            to the device and into the type of the logits where that is needed.
+        class_weights: ``"balanced"``: every class counts the same in the training loss, however many images it has
+            (see `losses.training_loss`). The validation loss stays the plain one.
         eval_every: add a row to the history every so many steps. By default after each epoch if `epochs` is given,
             ten times if `steps` is; always after the last step.
         eval_at: or at these steps; 0 is before training.
-        keep_best: keep the weights that did best on `val`: macro AUROC where it is defined, else loss.
-        checkpoint: file to write the state to, and to continue from if it is there.
+        keep_best: keep the weights that did best on `val`: macro AUROC where it is defined, else loss. A value that is
+            NaN is never the best.
+        checkpoint: file to write the state to, and to continue from if it is there. Only the same run is continued:
+            same weights at the start (so build the network anew, with a seed), data, criterion and settings. Reading
+            all of these takes about a second per gigabyte. What a criterion remembers between batches is continued if
+            it is in buffers of a module.
         checkpoint_seconds: time between two writes.
+        run_name: a name for the run, kept in the checkpoint. Needed where something that takes part, such as an object
+            of an extension module, cannot be looked into: the name then stands for it.
+        after: what was done to the network before, in words, if the run is the next step of a longer training; kept
+            in the checkpoint, and compared.
         progress: show a bar.
         log_dir: folder for TensorBoard.
 
     Raises:
-        ValueError: if the arguments do not fit together or nothing is trainable; if the checkpoint is of another run.
+        ValueError: if the arguments do not fit together, nothing is trainable, or no label of `train` or `val` is
+            known; if the checkpoint is of another run, damaged, or not one.
         RuntimeError: if the loss is no longer finite; it names step, learning rate and batch.
         torch.OutOfMemoryError: if a batch does not fit; it names a size that does.
     """
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
-    _check_val(train, val)
+    check_parts(model, train, val, augment)
+    if checkpoint is not None and not isinstance(checkpoint, str | Path):
+        raise ValueError(f"checkpoint= must be the path of a file, such as 'run.pt'; got {checkpoint!r}.")
+    measure, counts = training_loss(train, criterion, class_weights)
+    batch_size, warmup, seed = whole("batch_size", batch_size), whole("warmup", warmup), whole("seed", seed)
+    lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds)
     device = default_device() if device is None else torch.device(device)
     fast = is_fast(precision, device)
     per_epoch = steps_per_epoch(len(train), batch_size)
-    total = steps if steps is not None else (epochs or 0) * per_epoch
+    total = whole("steps", steps) if epochs is None else whole("epochs", epochs) * per_epoch
     points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
     groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
+    settings = None
+    if checkpoint is not None:
+        settings = run_settings(
+            model,
+            train,
+            val,
+            groups=groups,
+            optimizer=optimizer,
+            criterion=criterion,
+            run_name=run_name,
+            after=after,
+            class_weights=class_weights,
+            steps=total,
+            rows=sorted(points),
+            schedule=schedule,
+            warmup=warmup,
+            batch_size=batch_size,
+            augment=repr(augment),
+            seed=seed,
+            bf16=fast,
+            device=device.type,
+            keep_best=keep_best,
+        )
     to_device(model, device, fast=fast)
     updates = make_optimizer(optimizer, groups)
     noise = torch.Generator().manual_seed(seed ^ 0x5DEECE66)  # other numbers than those of the data order
+    fitted = Fitted(measure)
     run = Run(
-        model=model,
+        model=unwrapped(model),
         optimizer=updates,
         schedule=Schedule(updates, schedule, total=total, warmup=warmup),
-        loss=batch_loss(model, train, criterion, device=device, fast=fast, config=augment, generator=noise),
-        counts=label_counts(train.labels) if criterion is None else torch.ones(len(train), dtype=torch.float64),
+        loss=batch_loss(model, train, fitted, device=device, fast=fast, config=augment, generator=noise),
+        counts=counts,
+        criterion=fitted,
         order=torch.Generator().manual_seed(seed),
         noise=noise,
         batch_size=batch_size,
@@ -139,27 +187,8 @@ def fit(
         keep_best=keep_best,
     )
     with seeded(seed, device):
-        if checkpoint is not None:
-            settings = {
-                "network": describe_model(model),
-                "train": describe_split(train),
-                "val": describe_split(val),
-                "steps": total,
-                "rows": sorted(points),
-                "lr": run.schedule.base,
-                "weight_decay": [group["weight_decay"] for group in groups],
-                "optimizer": name_of(optimizer),
-                "schedule": schedule,
-                "warmup": warmup,
-                "batch_size": batch_size,
-                "augment": repr(augment),
-                "seed": seed,
-                "bf16": fast,
-                "device": device.type,
-                "criterion": name_of(criterion),
-                "keep_best": keep_best,
-            }
-            run.keep_in(Path(checkpoint), settings, every=checkpoint_seconds)
+        if checkpoint is not None and settings is not None:
+            run.keep_in(Path(checkpoint), settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
 
@@ -219,7 +248,9 @@ def fine_tune(
         lr: learning rate of the whole network's head.
         head_lr: learning rate of the head alone; default `lr`.
         decay: factor on the learning rate from each stage to the one below it.
-        checkpoint: file for the second step; that of the first is beside it, with ``_head`` in its name.
+        checkpoint: file for the second step; that of the first is beside it, with ``_head`` in its name. To continue,
+            give the network as it was before the first step; each file is only continued with the same settings of
+            both steps.
         log_dir: folder for TensorBoard; the first step has the folder ``head`` in it, so that each is a curve.
         settings: everything else that `fit` takes, for both steps.
 
@@ -229,28 +260,22 @@ def fine_tune(
     References:
         Kumar et al. (2022), Fine-Tuning can Distort Pretrained Features, arXiv:2202.10054.
     """
-    for name in ("epochs", "params"):
+    for name in ("epochs", "params", "after"):
         if name in settings:
             raise ValueError(f"fine_tune sets {name} itself; give head_steps=, steps=, lr= and decay= instead.")
+    head_steps, steps = whole("head_steps", head_steps), whole("steps", steps)
+    lr, decay = number("lr", lr), number("decay", decay)
+    head_lr = lr if head_lr is None else number("head_lr", head_lr)
     path = None if checkpoint is None else Path(checkpoint)
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
     head_log = None if log_dir is None else Path(log_dir) / "head"
     freeze(model)
-    first = fit(
-        model, train, val, steps=head_steps, lr=head_lr or lr, checkpoint=head_path, log_dir=head_log, **settings
-    )
+    first = fit(model, train, val, steps=head_steps, lr=head_lr, checkpoint=head_path, log_dir=head_log, **settings)
     unfreeze(model)
     groups = param_groups(model, lr, decay=decay)
+    settings |= {"after": f"{head_steps} steps of the head alone with lr {head_lr}"}
     second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, log_dir=log_dir, **settings)
     both = first.then(second)
     if both.best_state is not None and both.best_state is first.best_state:
         model.load_state_dict(both.best_state)
     return both
-
-
-def _check_val(train: Split, val: Split | None) -> None:
-    if val is not None and (val.task, val.class_names) != (train.task, train.class_names):
-        raise ValueError(
-            f"val must have the task and the classes of train, {train.task} with {', '.join(train.class_names)}; got "
-            f"{val.task} with {', '.join(val.class_names)}. Take both from one load_data()."
-        )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lab_utils import cbr, resnet10
 from lab_utils.device import seeded
-from lab_utils.models import Stage, head, stages
+from lab_utils.models import Stage, head, preprocessing_of, stages, unwrapped
 from lab_utils.stages import unknown_name
 
 
@@ -86,8 +86,8 @@ def transfuse(model: nn.Module, source: nn.Module, *, upto: str | None = None) -
         for stage, _, mine, theirs in pairs:
             mine.copy_(theirs)
             copied[stage] += mine.numel()
-    if "preprocessing" in vars(source):
-        vars(model)["preprocessing"] = vars(source)["preprocessing"]
+    if "preprocessing" in vars(unwrapped(source)):
+        vars(unwrapped(model))["preprocessing"] = preprocessing_of(source)
     skipped = {name: f"above {upto}" for name in names[len(prefix) :]}
     return Transfusion(copied, {**skipped, "head": "never copied: it belongs to the source task"})
 
@@ -141,6 +141,7 @@ def slim(model: nn.Module, *, keep: str, width: float, seed: int) -> nn.Module:
     References:
         Raghu et al. (2019), section 5: pretrained through block 2, then a lighter top.
     """
+    model = unwrapped(model)
     if not isinstance(model, cbr.CBR | resnet10.ResNet10):
         raise ValueError(
             f"expected a network of the CBR family or a resnet10 of this kit, got {type(model).__name__}; slim "

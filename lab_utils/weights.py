@@ -3,72 +3,107 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
+import os
 import re
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import torch
-from safetensors import safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
+from lab_utils.architectures import OURS, list_models
 from lab_utils.atomic import write_whole
+from lab_utils.known_weights import Weights, imagenet, procedural
+from lab_utils.own_weights import from_path
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
-from lab_utils.profile import data_root
+from lab_utils.stages import unknown_name
 
-__all__ = ["DEFAULT_PREPROCESSING", "Preprocessing", "Weights", "load_weights", "save_weights"]
+__all__ = ["DEFAULT_PREPROCESSING", "Preprocessing", "Weights", "load_weights", "read_weights", "save_weights"]
 
-_OURS = ("cbr_", "resnet10_")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Loaded weights.
-
-    Attributes:
-        state_dict: Names as in the model they belong to; float tensors are float32. Our own networks come
-            without their head, which belongs to the source task.
-        preprocessing: What images must go through.
-        source: "procedural", torchvision's name such as "IMAGENET1K_V1", or the path.
-        info: What is known of their training.
-    """
-
-    state_dict: dict[str, Tensor]
-    preprocessing: Preprocessing
-    source: str
-    info: dict[str, Any]
+# What people write for the kinds of weights, and what it is here.
+_KINDS = {
+    "procedural": "'procedural'",
+    "imagenet": "'imagenet'",
+    "imagenet1k": "'imagenet'",
+    "pretrained": "'imagenet'",
+    "default": "'imagenet'",
+    "none": "None (without quotes)",
+    "random": "None (without quotes)",
+    "scratch": "None (without quotes)",
+}
 
 
-def load_weights(model_name: str, weights: str | Path) -> Weights:
+def load_weights(
+    model_name: str,
+    weights: str | Path,
+    *,
+    entry: str | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Weights:
     """Load weights, or say why not and how to get them. Nothing is ever random.
+
+    A file may be .safetensors, or what `torch.save` writes: a mapping from names to tensors, alone or somewhere in a
+    checkpoint (of PyTorch Lightning, timm, torchvision's scripts, `fit`, ...), or a whole network. Objects of other
+    classes in it are passed over unread. Names may have one prefix that all of them share (``module.``, ``model.``,
+    ``_orig_mod.``, ...).
 
     Args:
         model_name: A name `build_model` knows.
         weights: "procedural": trained on fractals and photo patches, shipped with the kit. "imagenet":
-            torchvision's own, kept in torch.hub's folder (TORCH_HOME). Else the path of a .safetensors or .pt/.pth
-            file. One that does not record its preprocessing gets torchvision's if the network is torchvision's and
-            takes RGB, else `DEFAULT_PREPROCESSING`.
+            torchvision's own, kept in torch.hub's folder (TORCH_HOME). Else the path of a file.
+        entry: Which part of the file, where more than one could be meant, for example ``"teacher"``,
+            ``"state_dict.model"`` (the names in ``state_dict`` that begin with ``model.``).
+        preprocessing: What the images of the training went through, for a file that does not record it.
+            Without it such a file gets torchvision's if the network is torchvision's and takes RGB, else
+            `DEFAULT_PREPROCESSING`, and a warning says so.
 
     Raises:
         FileNotFoundError: If the file is nowhere and cannot be downloaded.
         ValueError: If there are no such weights, or the file is damaged or not what it should be.
     """
+    loaded = read_weights(model_name, weights, entry=entry, preprocessing=preprocessing)
+    if loaded.assumed:
+        warnings.warn(assumption(loaded), UserWarning, stacklevel=2)
+    if model_name not in OURS:  # torchvision's have other names for their head, and keep it
+        return loaded
+    kept = {key: value for key, value in loaded.state_dict.items() if not key.startswith("head.")}
+    return replace(loaded, state_dict=kept)
+
+
+def read_weights(
+    model_name: str, weights: str | Path, *, entry: str | None = None, preprocessing: Preprocessing | None = None
+) -> Weights:
+    """`load_weights`, with the head that the file has, and without the warning."""
+    if not isinstance(model_name, str) or (model_name not in OURS and model_name not in list_models()):
+        raise unknown_name("model", model_name, list_models())
     if weights == "procedural":
-        return _procedural(model_name)
-    if weights == "imagenet":
-        return _imagenet(model_name)
-    path = Path(weights).expanduser()
-    if not path.exists() and not path.suffix:
-        near = difflib.get_close_matches(str(weights), ["procedural", "imagenet"], n=1, cutoff=0.0)[0]
+        loaded = procedural(model_name)
+    elif weights == "imagenet":
+        loaded = imagenet(model_name)
+    else:
+        loaded = from_path(model_name, _path(weights), entry, preprocessing)
+    if preprocessing is not None and preprocessing != loaded.preprocessing:
         raise ValueError(
-            f"Expected weights to be 'procedural', 'imagenet', the path of a .safetensors or .pt file, or None; got "
-            f"{str(weights)!r}, and no such file exists. Did you mean {near!r}?"
+            f"Expected preprocessing= only for weights that do not record theirs; those from {loaded.source} were "
+            f"trained with {loaded.preprocessing}, got {preprocessing}. Leave it out; to try another one, set "
+            "model.preprocessing after build_model."
         )
-    return _from_path(model_name, path)
+    return loaded
+
+
+def assumption(loaded: Weights) -> str:
+    """The warning that the preprocessing is assumed."""
+    mean, std = loaded.preprocessing.mean, loaded.preprocessing.std
+    return (
+        f"{loaded.source} does not record how its training images were prepared; assumed: mean={mean}, std={std} of "
+        "images in [0, 1]. If that is wrong, the network sees other images than it was trained on. Pass "
+        "preprocessing=Preprocessing(mean, std, channels) of the training, or keep networks with save_model, which "
+        "records it."
+    )
 
 
 def save_weights(
@@ -76,161 +111,58 @@ def save_weights(
 ) -> None:
     """Write a .safetensors file that `load_weights` reads, preprocessing included; whole or not at all.
 
+    For a network that is trained, `save_model` also keeps its head, and `load_model` gives it back.
+
     Raises:
         OSError: If the file cannot be written, for example because the disk is full.
     """
     metadata = {"model": model_name, "preprocessing": json.dumps(asdict(preprocessing))}
+    write_tensors(path, state_dict, metadata)
+
+
+def write_tensors(path: Path, state_dict: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a .safetensors file, whole or not at all."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
     write_whole(path, lambda unfinished: unfinished.write_bytes(save(tensors, metadata=metadata)))
 
 
-def _procedural(name: str) -> Weights:
-    folder = data_root() / "weights"
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        _unavailable(manifest, "the file is not there", name, FileNotFoundError)
+# ------------------------------------------------------------------------------------ files
+
+
+def _path(weights: Any) -> Path:
+    """The path in `weights`, or an error that says what is meant by what was written."""
+    expected = "Expected weights to be 'procedural', 'imagenet', the path of a .safetensors or .pt file, or None"
+    if not isinstance(weights, str | os.PathLike) or isinstance(os.fspath(weights), bytes):
+        raise ValueError(f"{expected}; got {_said(weights)}")
+    text = os.fspath(weights)
+    if "://" in text:
+        raise ValueError(f"{expected}; got the address {text!r}. Download the file and give its path.")
+    kind = re.sub(r"[\W_]*(v\d)?$", "", text.strip().lower())
+    meant = _KINDS.get(kind)
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{expected}; got {text!r}. For random weights, pass None or leave weights= out.")
     try:
-        entries: dict[str, Any] = json.loads(manifest.read_text())
-    except ValueError as error:
-        _unavailable(manifest, f"it is not valid JSON ({error})", name, ValueError)
-    if name not in entries:
-        raise ValueError(
-            f"Expected one of the networks with procedural weights ({', '.join(entries)}), got {name!r}. Choose one of "
-            "these, weights='imagenet' for a network of torchvision, the path of a file, or weights=None for random."
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # ~name of a user who is not there
+        raise ValueError(f"{expected}; got {text!r}, whose folder cannot be found ({error}). Write it out.") from error
+    if not path.exists() and not path.suffix:
+        near = difflib.get_close_matches(text.lower(), ["procedural", "imagenet"], n=1, cutoff=0.0)[0]
+        raise ValueError(f"{expected}; got {text!r}, and no such file exists. Did you mean {meant or repr(near)}?")
+    return path
+
+
+def _said(weights: Any) -> str:
+    kind = type(weights).__name__
+    if isinstance(weights, bool):
+        return f"{weights}. " + (
+            "Say which: 'procedural' or 'imagenet'." if weights else "For random weights pass None."
         )
-    entry = entries[name]
-    path = folder / entry["file"]
-    if not path.exists():
-        _unavailable(path, "the file is not there", name, FileNotFoundError)
-    found = _sha256(path)
-    if found != entry["sha256"]:
-        why = f"its SHA-256 is {found[:16]}... where the manifest says {entry['sha256'][:16]}..., so it is damaged"
-        _unavailable(path, why, name, ValueError)
-    state, preprocessing = _read(path, name)
-    if preprocessing is None:
-        preprocessing = _preprocessing(entry["preprocessing"])
-    return Weights(_backbone(state, name), preprocessing, "procedural", entry)
-
-
-def _imagenet(name: str) -> Weights:
-    from torchvision import models  # takes longer to import than PyTorch itself, and our weights do without it
-
-    known = models.list_models(module=models)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise ValueError(
-            f"Expected a network of torchvision for weights='imagenet', got {name!r}, which has no ImageNet weights. "
-            f"Use weights='procedural' or a path for it, or a network of torchvision such as {near!r}."
+    if isinstance(weights, nn.Module):
+        return (
+            f"a network ({kind}). Save it with save_model(model, path) and pass the path, or copy parts with transfuse."
         )
-    enum = models.get_model_weights(name).DEFAULT
-    path = Path(torch.hub.get_dir()) / "checkpoints" / enum.url.rsplit("/", 1)[1]
-    prefix = _hash_prefix(path)
-    if not path.exists():
-        _download(enum.url, path, name)
-    if not _sha256(path).startswith(prefix):
-        why = f"its SHA-256 does not begin with {prefix}, so it is damaged: delete it"
-        _unavailable(path, why, name, ValueError)
-    state, _ = _read(path, name)
-    transforms = enum.transforms()
-    preprocessing = Preprocessing(tuple(transforms.mean), tuple(transforms.std), len(transforms.mean))
-    info = {"url": enum.url, "accuracy": enum.meta.get("_metrics"), "parameters": enum.meta.get("num_params")}
-    return Weights(state, preprocessing, enum.name, info)
-
-
-def _download(url: str, path: Path, name: str) -> None:
-    """Download through torch.hub, which checks the hash and leaves no partial file behind."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=_hash_prefix(path) or None, progress=True)
-    except (OSError, RuntimeError) as error:  # URLError and timeouts are OSErrors, a wrong hash is a RuntimeError
-        path.unlink(missing_ok=True)
-        _unavailable(path, f"it is not there and {url} did not give it ({error})", name, FileNotFoundError)
-
-
-def _hash_prefix(path: Path) -> str:
-    """Torchvision's file names end in the first hex digits of their SHA-256: resnet18-f37072fd.pth."""
-    match = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
-    return match[1] if match else ""
-
-
-def _from_path(name: str, path: Path) -> Weights:
-    if not path.is_file():
-        _unavailable(path, "the file is not there", name, FileNotFoundError)
-    state, preprocessing = _read(path, name)
-    if preprocessing is None:
-        preprocessing = _assumed_preprocessing(name, state)
-    return Weights(_backbone(state, name), preprocessing, str(path), {"sha256": _sha256(path)})
-
-
-def _read(path: Path, name: str) -> tuple[dict[str, Tensor], Preprocessing | None]:
-    """Read a file into float32 tensors, and its preprocessing if it records one."""
-    metadata: dict[str, str] = {}
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises half a dozen kinds on bytes that are not its own
-        reason = str(error).split("\n")[0]
-        why = f"it cannot be read as a weight file ({reason}): it is cut short or of another kind"
-        _unavailable(path, why, name, ValueError)
-    for key in ("state_dict", "model"):  # checkpoints keep the weights beside other things
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        _unavailable(path, "it holds no mapping from names to tensors", name, ValueError)
-    for key, tensor in state.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            _unavailable(path, f"{key} holds NaN or infinite values", name, ValueError)
-    recorded = metadata.get("preprocessing")
-    tensors = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
-    return tensors, _preprocessing(json.loads(recorded)) if recorded else None
-
-
-def _preprocessing(recorded: dict[str, Any]) -> Preprocessing:
-    return Preprocessing(**{**recorded, "mean": tuple(recorded["mean"]), "std": tuple(recorded["std"])})
-
-
-def _assumed_preprocessing(name: str, state: dict[str, Tensor]) -> Preprocessing:
-    first = next((v for v in state.values() if v.ndim == 4), None)
-    channels = 1 if first is None else first.shape[1]
-    if channels == 3 and not name.startswith(_OURS):
-        from torchvision import models
-
-        transforms = models.get_model_weights(name).DEFAULT.transforms()
-        return Preprocessing(tuple(transforms.mean), tuple(transforms.std), 3)
-    return Preprocessing((0.5,) * channels, (0.25,) * channels, channels)
-
-
-def _backbone(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Leave out the head of our own networks; torchvision's have other names for theirs, and keep it."""
-    if not name.startswith(_OURS):
-        return state
-    return {key: value for key, value in state.items() if not key.startswith("head.")}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _unavailable(path: Path, why: str, name: str, kind: type[Exception]) -> NoReturn:
-    """Raise `kind` with the file, its folder and the three ways to get it."""
-    if name.startswith(_OURS):
-        first = f"train them again with 'python -m lab_utils.pretrain {name}'"
-        variable = "LAB_DATA to the folder that holds weights/"
-        other = "weights='imagenet' with a network of torchvision"
-    else:
-        first = f"call build_model({name!r}, weights='imagenet', ...) once where there is a network: it downloads them"
-        variable = "TORCH_HOME to the folder that holds hub/checkpoints/"
-        other = "weights='procedural' with resnet10_w32"
-    raise kind(
-        f"Expected the weights of {name} in the file {path.name} in the folder {path.parent}, but {why}. Three ways to "
-        f"get weights: (1) {first}; (2) copy {path.name} into that folder, or set {variable}; (3) others: {other}, "
-        "the path of a file, or weights=None for a random start."
-    )
+    if isinstance(weights, Mapping):
+        return f"a mapping ({kind}). Write it with save_weights and pass the path, or call model.load_state_dict."
+    if kind.endswith("_Weights"):
+        return f"torchvision's {weights}. Pass 'imagenet', which is torchvision's default weights of the network."
+    return f"{weights!r} ({kind})."

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from lab_utils import checkpoint as checkpoint_module
+from lab_utils import evaluate as evaluate_module
+from lab_utils import forward as forward_module
 from lab_utils.checkpoint import copy_state, describe_model, load_checkpoint, save_checkpoint
 from lab_utils.data.augment import MILD
+from lab_utils.forward import forward
 from lab_utils.train import fine_tune, fit
 from lab_utils.transfer import freeze
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
@@ -46,18 +49,32 @@ def assert_same_run(model, history, other_model, other_history):
     assert_same(history.best_state, other_history.best_state)
 
 
-class Interrupted(TinyNet):
-    """Stops its process's training at the k-th forward pass, as Ctrl-C does."""
+class Interrupted:
+    """In this block, training stops at the k-th forward pass, as with Ctrl-C; nothing of the run is another."""
 
-    def __init__(self, at):
-        super().__init__()
-        self.at, self.calls = at, 0
+    def __init__(self, monkeypatch, at):
+        self.patch, self.at, self.calls = monkeypatch, at, 0
 
-    def forward(self, x):
+    def __enter__(self):
+        self.context = self.patch.context()
+        patch = self.context.__enter__()
+        for module in (forward_module, evaluate_module):
+            patch.setattr(module, "forward", self.forward)
+        return self
+
+    def __exit__(self, *error):
+        self.context.__exit__(None, None, None)
+
+    def forward(self, model, x, *, fast):
         self.calls += 1
         if self.calls == self.at:
             raise KeyboardInterrupt
-        return super().forward(x)
+        return forward(model, x, fast=fast)
+
+
+def stop(monkeypatch, at, do):
+    with Interrupted(monkeypatch, at), pytest.raises(KeyboardInterrupt):
+        do()
 
 
 def test_checkpoints_do_not_change_the_training(tmp_path):
@@ -65,23 +82,21 @@ def test_checkpoints_do_not_change_the_training(tmp_path):
     assert_same_run(plain, train(plain), kept, train(kept, tmp_path / "run.pt"))
 
 
-def test_resumes_bit_identically_from_every_step(tmp_path):
+def test_resumes_bit_identically_from_every_step(tmp_path, monkeypatch):
     whole = TinyNet()
     history = train(whole)
     passes = 12 + 3  # steps and validations
     for at in range(1, passes + 1):
         path = tmp_path / f"{at}.pt"
-        with pytest.raises(KeyboardInterrupt):
-            train(Interrupted(at), path)
-        resumed = TinyNet(seed=9)  # whatever it was: the checkpoint decides
+        stop(monkeypatch, at, lambda path=path: train(TinyNet(), path))
+        resumed = TinyNet()
         assert_same_run(whole, history, resumed, train(resumed, path))
 
 
-def test_resumes_bit_identically_after_seldom_saving(tmp_path):
-    whole, resumed = TinyNet(), TinyNet(seed=9)
+def test_resumes_bit_identically_after_seldom_saving(tmp_path, monkeypatch):
+    whole, resumed = TinyNet(), TinyNet()
     history = train(whole)
-    with pytest.raises(KeyboardInterrupt):
-        train(Interrupted(9), tmp_path / "run.pt", checkpoint_seconds=1e9)
+    stop(monkeypatch, 9, lambda: train(TinyNet(), tmp_path / "run.pt", checkpoint_seconds=1e9))
     assert_same_run(whole, history, resumed, train(resumed, tmp_path / "run.pt", checkpoint_seconds=1e9))
 
 
@@ -133,13 +148,14 @@ def written_at(path):
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def test_finished_run_is_not_trained_again(tmp_path):
-    first, again = TinyNet(), Interrupted(at=1)
+def test_finished_run_is_not_trained_again(tmp_path, monkeypatch):
+    first, again = TinyNet(), TinyNet()
     history = train(first, tmp_path / "run.pt")
-    assert_same_run(first, history, again, train(again, tmp_path / "run.pt"))
+    with Interrupted(monkeypatch, at=1):
+        assert_same_run(first, history, again, train(again, tmp_path / "run.pt"))
 
 
-def test_fine_tune_resumes_in_either_step(tmp_path):
+def test_fine_tune_resumes_in_either_step(tmp_path, monkeypatch):
     def tune(model, path=None):
         shared = SETTINGS | {"warmup": 0, "eval_every": 2}
         data = tiny_split(40), tiny_split(30, seed=1)
@@ -149,15 +165,13 @@ def test_fine_tune_resumes_in_either_step(tmp_path):
     history = tune(whole)
     for at in (4, 14):
         path = tmp_path / f"{at}.pt"
-        with pytest.raises(KeyboardInterrupt):
-            tune(Interrupted(at), path)
+        stop(monkeypatch, at, lambda path=path: tune(TinyNet(), path))
         resumed = TinyNet()
         assert_same_run(whole, history, resumed, tune(resumed, path))
 
 
-def test_seconds_run_on_after_a_stop(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        train(Interrupted(12), tmp_path / "run.pt")
+def test_seconds_run_on_after_a_stop(tmp_path, monkeypatch):
+    stop(monkeypatch, 12, lambda: train(TinyNet(), tmp_path / "run.pt"))
     state = torch.load(tmp_path / "run.pt", weights_only=True)["state"]
     assert state["seconds"] > 0
     assert train(TinyNet(), tmp_path / "run.pt").rows[-1]["seconds"] > state["seconds"]
@@ -200,12 +214,11 @@ def test_full_disk_is_an_error_that_says_so_and_leaves_nothing_behind(tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_can_not_be_made_is_an_error_before_the_training(tmp_path):
+def test_folder_that_can_not_be_made_is_an_error_before_the_training(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
-    model = Interrupted(at=1)
-    with pytest.raises(RuntimeError, match="can not be written"):
-        train(model, tmp_path / "file" / "run.pt")
-    assert model.calls == 0
+    with Interrupted(monkeypatch, at=1) as passes, pytest.raises(RuntimeError, match="can not be written"):
+        train(TinyNet(), tmp_path / "file" / "run.pt")
+    assert passes.calls == 0
 
 
 @pytest.mark.parametrize(

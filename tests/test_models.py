@@ -253,7 +253,8 @@ def test_the_channels_own_means_and_stds_move_into_the_network_exactly() -> None
 )
 def test_grey_images_have_the_features_they_had_as_rgb(name: str, border: int, tmp_path: Path) -> None:
     path = saved(lively(tv.get_model(name, weights=None)), tmp_path / "weights.pth")
-    grey, rgb = (build_model(name, weights=path, num_classes=2, in_channels=c, seed=0).eval() for c in (1, 3))
+    options = {"weights": path, "num_classes": 2, "seed": 0, "preprocessing": IMAGENET}
+    grey, rgb = (build_model(name, in_channels=c, **options).eval() for c in (1, 3))
     assert rgb.preprocessing.mean == IMAGENET.mean
     images = grey_images(side=64)
     features = []
@@ -287,7 +288,9 @@ def test_other_numbers_of_channels_run() -> None:
 
 def test_the_backbone_is_loaded_and_the_head_is_new_even_where_it_would_fit(tmp_path: Path) -> None:
     source = lively(tv.resnet18(weights=None, num_classes=2))
-    model = build_model("resnet18", weights=saved(source, tmp_path / "w.pth"), num_classes=2, in_channels=3, seed=0)
+    path = saved(source, tmp_path / "w.pth")
+    options = {"num_classes": 2, "in_channels": 3, "seed": 0, "preprocessing": IMAGENET}
+    model = build_model("resnet18", weights=path, keep_head=False, **options)
     for key, value in source.state_dict().items():
         assert torch.equal(model.state_dict()[key], value) != key.startswith("fc."), key
     assert model.training
@@ -313,7 +316,9 @@ def test_torchvision_files_with_old_names_or_without_counters_load(tmp_path: Pat
         if not key.endswith("num_batches_tracked")
     }
     torch.save(old, tmp_path / "old.pth")
-    model = build_model("densenet121", weights=tmp_path / "old.pth", num_classes=2, in_channels=3)
+    model = build_model(
+        "densenet121", weights=tmp_path / "old.pth", num_classes=2, in_channels=3, preprocessing=IMAGENET
+    )
     key = "features.denseblock2.denselayer3.norm1.running_mean"
     assert torch.equal(model.state_dict()[key], source.state_dict()[key])
 
@@ -330,7 +335,10 @@ def test_googlenet_normalises_outside_as_torchvision_does_inside(tmp_path: Path)
     with torch.random.fork_rng():
         source = lively(tv.googlenet(weights=None, transform_input=True, init_weights=False, aux_logits=True)).eval()
     path = saved(source, tmp_path / "g.pth")
-    model = build_model("googlenet", weights=path, num_classes=2, in_channels=3).eval()
+    with pytest.warns(UserWarning, match="does not record how"):
+        model = build_model("googlenet", weights=path, num_classes=2, in_channels=3).eval()
+    with pytest.raises(ValueError, match="transform_input=True"):
+        build_model("googlenet", weights=path, num_classes=2, in_channels=3, preprocessing=IMAGENET)
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(preprocess(model, images), source._transform_input(IMAGENET(images)))
     model.fc = source.fc  # and nothing is transformed a second time

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from lab_utils.optimizers import SCHEDULES, Schedule, lr_factor, make_optimizer, name_of, parameter_groups
+from lab_utils.optimizers import SCHEDULES, Schedule, lr_factor, make_optimizer, parameter_groups
 from lab_utils.transfer import freeze, param_groups
 from tests.tiny import TinyNet
 
@@ -163,9 +163,3 @@ def test_own_optimizer_gets_groups_with_lr_and_weight_decay():
     assert isinstance(optimizer, torch.optim.RMSprop)
     assert optimizer.param_groups[0]["lr"] == 0.1
     assert optimizer.param_groups[0]["alpha"] == 0.5
-
-
-def test_name_of_tells_functions_apart_but_not_where_they_are():
-    assert name_of("adam") == "adam"
-    assert name_of(partial(torch.optim.SGD, momentum=0.5)) == name_of(partial(torch.optim.SGD, momentum=0.5))
-    assert name_of(partial(torch.optim.SGD, momentum=0.5)) != name_of(partial(torch.optim.SGD, momentum=0.6))

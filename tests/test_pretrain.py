@@ -156,7 +156,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path: Path, data: 
 def test_checkpoints_are_written_along_the_way(tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_training, "CHECKPOINT_SECONDS", 0.0)
     train("net", small_net, SHORT, data, data, tmp_path / "run.pt")
-    assert torch.load(tmp_path / "run.pt", weights_only=True)["step"] == SHORT.steps
+    assert torch.load(tmp_path / "run.pt", weights_only=True)["state"]["step"] == SHORT.steps
     assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
 
 
@@ -164,10 +164,30 @@ def test_checkpoints_are_written_along_the_way(tmp_path: Path, data: Data, monke
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, data: Data, change: dict[str, float]) -> None:
     path = tmp_path / "run.pt"
     train("net", small_net, SHORT, data, data, path, stop_after=1)
-    with pytest.raises(ValueError, match="Delete the file to start anew"):
+    (name,) = change
+    with pytest.raises(ValueError, match=rf"recipe\.{name} was .*Delete it to start afresh"):
         train("net", small_net, Recipe(**{**vars(SHORT), **change}), data, data, path)
-    with pytest.raises(ValueError, match="Delete the file to start anew"):
+    with pytest.raises(ValueError, match="name was net, is now other"):
         train("other", small_net, SHORT, data, data, path)
+    other = data[0].flip(0), data[1]
+    with pytest.raises(ValueError, match="data was"):
+        train("net", small_net, SHORT, other, data, path)
+    with pytest.raises(ValueError, match="held_out was"):
+        train("net", small_net, SHORT, data, other, path)
+
+
+def zeros(classes: int) -> nn.Module:
+    """The same network from other weights."""
+    model = small_net(classes)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    return model
+
+
+def test_a_checkpoint_of_another_start_is_refused(tmp_path: Path, data: Data) -> None:
+    train("net", small_net, SHORT, data, data, tmp_path / "run.pt", stop_after=1)
+    with pytest.raises(ValueError, match="the starting weights differ"):
+        train("net", zeros, SHORT, data, data, tmp_path / "run.pt")
 
 
 def test_training_learns_what_can_be_learnt(tmp_path: Path, data: Data) -> None:

@@ -148,7 +148,8 @@ def test_a_pt_file_may_hold_the_weights_or_a_checkpoint_with_them(
     tmp_path: Path, state: State, wrap: Callable[[State], object]
 ) -> None:
     torch.save(wrap(state), tmp_path / "mine.pt")
-    loaded = load_weights("resnet10_w16", str(tmp_path / "mine.pt"))
+    with pytest.warns(UserWarning, match=r"mine.pt does not record how .* mean=\(0.5,\), std=\(0.25,\)"):
+        loaded = load_weights("resnet10_w16", str(tmp_path / "mine.pt"))
     assert torch.equal(loaded.state_dict["stem.0.weight"], state["stem.0.weight"])
     assert loaded.preprocessing == DEFAULT_PREPROCESSING[1]
 
@@ -162,10 +163,13 @@ def test_half_precision_is_widened_and_counters_are_left_alone(tmp_path: Path, s
 
 
 def test_an_rgb_file_of_a_torchvision_network_gets_imagenets_normalisation(tmp_path: Path) -> None:
-    torch.save({"conv1.weight": torch.zeros(4, 3, 7, 7)}, tmp_path / "r18.pth")
-    assert load_weights("resnet18", tmp_path / "r18.pth").preprocessing.mean == (0.485, 0.456, 0.406)
-    torch.save({"conv1.weight": torch.zeros(4, 1, 7, 7)}, tmp_path / "grey.pth")
-    assert load_weights("resnet18", tmp_path / "grey.pth").preprocessing == DEFAULT_PREPROCESSING[1]
+    state = tv.shufflenet_v2_x0_5(weights=None).state_dict()
+    torch.save(state, tmp_path / "rgb.pth")
+    torch.save(state | {"conv1.0.weight": torch.zeros(24, 1, 3, 3)}, tmp_path / "grey.pth")
+    with pytest.warns(UserWarning, match="does not record how"):
+        assert load_weights("shufflenet_v2_x0_5", tmp_path / "rgb.pth").preprocessing.mean == (0.485, 0.456, 0.406)
+    with pytest.warns(UserWarning, match="does not record how"):
+        assert load_weights("shufflenet_v2_x0_5", tmp_path / "grey.pth").preprocessing == DEFAULT_PREPROCESSING[1]
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,19 +210,23 @@ def save_and_cut(path: Path, state: State) -> None:
     [
         ("gone.safetensors", lambda p, s: None, "the file is not there"),
         ("gone.pt", lambda p, s: None, "the file is not there"),
-        ("cut.safetensors", save_and_cut, "cannot be read"),
-        ("cut.pt", save_and_cut, "cannot be read"),
-        ("empty.safetensors", lambda p, s: p.touch(), "cannot be read"),
-        ("empty.pt", lambda p, s: p.touch(), "cannot be read"),
-        ("text.pt", lambda p, s: p.write_text("<html>Not found</html>"), "cannot be read"),
-        ("note.pt", lambda p, s: p.write_text("hi"), "cannot be read"),
-        ("code.pt", lambda p, s: save_as_pt(p, {"a": Bomb()}), "cannot be read"),
-        ("list.pt", lambda p, s: save_as_pt(p, [1, 2]), "no mapping from names to tensors"),
-        ("nothing.pt", lambda p, s: save_as_pt(p, {}), "no mapping from names to tensors"),
-        ("nan.pt", lambda p, s: save_as_pt(p, {**s, "stem.0.weight": torch.tensor(float("nan"))}), "NaN"),
+        ("cut.safetensors", save_and_cut, "it is cut short"),
+        ("cut.pt", save_and_cut, "it is cut short"),
+        ("empty.safetensors", lambda p, s: p.touch(), "it is empty"),
+        ("empty.pt", lambda p, s: p.touch(), "it is empty"),
+        ("text.pt", lambda p, s: p.write_text("<html>Not found</html>"), "it is a web page"),
+        ("note.pt", lambda p, s: p.write_text("hi"), "it is text (it begins with 'hi')"),
+        ("code.pt", lambda p, s: save_as_pt(p, {"a": Bomb()}), "could run code"),
+        ("list.pt", lambda p, s: save_as_pt(p, [1, 2]), "no tensors under names"),
+        ("nothing.pt", lambda p, s: save_as_pt(p, {}), "no tensors under names"),
+        (
+            "nan.pt",
+            lambda p, s: save_as_pt(p, {**s, "stem.0.weight": s["stem.0.weight"] / 0}),
+            "stem.0.weight holds NaN",
+        ),
     ],
 )
-def test_a_file_that_cannot_be_had_is_named_with_three_ways_out(
+def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_with_it(
     tmp_path: Path, state: State, file: str, make: Callable[[Path, State], object], says: str
 ) -> None:
     make(tmp_path / file, state)
@@ -227,9 +235,10 @@ def test_a_file_that_cannot_be_had_is_named_with_three_ways_out(
         load_weights("resnet10_w16", tmp_path / file)
     message = str(error.value)
     assert says in message
-    for part in (file, str(tmp_path), "(1)", "(2)", "(3)", "lab_utils.pretrain resnet10_w16", "LAB_DATA"):
-        assert part in message
-    assert "\n" not in message
+    assert str(tmp_path / file) in message
+    assert "resnet10_w16" in message
+    for wrong in ("\n", "lab_utils.pretrain", "LAB_DATA", "weights_only"):  # of the shipped files; unsafe
+        assert wrong not in message
 
 
 @pytest.mark.parametrize(("typed", "near"), [("procedual", "procedural"), ("imagnet", "imagenet")])

@@ -1,0 +1,650 @@
+"""Kind I: weight files as people have them are understood, or the error says what they are."""
+
+import argparse
+import gzip
+import io
+import json
+import os
+import pathlib
+import pickle
+import random
+import warnings
+import zipfile
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torchvision import models as tv
+
+from lab_utils.models import build_model, load_model, preprocess, save_model
+from lab_utils.preprocessing import Preprocessing
+from lab_utils.train import fit, predict
+from lab_utils.weights import load_weights
+from tests.field_cases.weight_objects import Callback, Own
+from tests.tiny import tiny_split
+
+NAME = "cbr_tiny"
+GREY = Preprocessing((0.4,), (0.2,), 1)
+State = dict[str, Tensor]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """A network with numbers of its own everywhere, also in its batch norm."""
+    made = build_model(NAME, num_classes=2, seed=5)
+    with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.num_batches_tracked.fill_(7)
+    return made.eval()
+
+
+@pytest.fixture
+def state(model: nn.Module) -> State:
+    return model.state_dict()
+
+
+def read(path: Path, **options: Any) -> State:
+    """The backbone that build_model makes of a file."""
+    made = build_model(NAME, weights=path, num_classes=3, seed=0, **{"preprocessing": GREY, **options})
+    return {key: value for key, value in made.state_dict().items() if not key.startswith("head.")}
+
+
+def assert_backbone(found: State, state: State) -> None:
+    assert len(found) > 20
+    assert all(torch.equal(value, state[key]) for key, value in found.items())
+
+
+def put(state: State, prefix: str) -> State:
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+# ------------------------------------------------------------------------- prefixes and containers
+
+PREFIXES = ["module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "student.", "a.b."]
+NESTED = ["module.model.", "_orig_mod.module.", "module.encoder_q.", "model.net.backbone."]
+
+
+@pytest.mark.parametrize("prefix", [*PREFIXES, *NESTED])
+def test_one_prefix_that_all_names_share_is_taken_off(tmp_path: Path, state: State, prefix: str) -> None:
+    torch.save(put(state, prefix), tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth"), state)
+
+
+KEYS = ["state_dict", "model", "model_state_dict", "net", "weights", "params", "model_ema", "anything"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_one_set_of_weights_is_found_in_every_container(tmp_path: Path, state: State, key: str) -> None:
+    optimizer = {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 0.1}]}
+    torch.save({key: put(state, "module."), "optimizer": optimizer, "epoch": 3}, tmp_path / "w.tar")
+    assert_backbone(read(tmp_path / "w.tar"), state)
+
+
+def test_a_set_two_levels_down_and_old_files_are_read(tmp_path: Path, state: State) -> None:
+    content = OrderedDict(model=OrderedDict(state_dict=OrderedDict(state)), loss={"center": torch.zeros(3)})
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    assert_backbone(read(tmp_path / "w.pth"), state)
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".pth", ".weights", ""])
+def test_the_content_decides_and_not_the_name(tmp_path: Path, model: nn.Module, state: State, suffix: str) -> None:
+    save_model(model, tmp_path / "a.safetensors")
+    path = (tmp_path / "a.safetensors").rename(tmp_path / f"b{suffix}")
+    assert_backbone(read(path, preprocessing=None), state)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_lightning_file_with_other_objects_is_read_without_building_them(
+    tmp_path: Path, state: State, old: bool
+) -> None:
+    counts: dict[str, int] = defaultdict(int)
+    counts["epochs"] += 1
+    content = {
+        "state_dict": put(state, "net."),
+        "hyper_parameters": argparse.Namespace(lr=0.1, path=pathlib.Path("data"), when=np.float64(3)),
+        "callbacks": {"best": Callback("best.ckpt"), "counts": counts, "array": np.arange(3)},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}}],
+    }
+    torch.save(content, tmp_path / "last.ckpt", _use_new_zipfile_serialization=not old)
+    before = Callback.built
+    assert_backbone(read(tmp_path / "last.ckpt"), state)
+    assert Callback.built == before
+    found = load_weights(NAME, tmp_path / "last.ckpt", preprocessing=GREY).info["passed_over"]
+    assert "argparse.Namespace" in found
+
+
+WRAPPED: list[Callable[[nn.Module], Any]] = [lambda m: m, nn.DataParallel, lambda m: {"model": m, "epoch": 1}]
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_a_whole_pickled_network_is_read_without_building_it(tmp_path: Path, model: nn.Module, k: int) -> None:
+    torch.save(WRAPPED[k](model), tmp_path / "whole.pth")
+    given = model.preprocessing if k == 2 else None  # in the first two the file says it
+    made = build_model(NAME, weights=tmp_path / "whole.pth", num_classes=2, keep_head=True, preprocessing=given)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in made.state_dict().items())
+    assert made.preprocessing == model.preprocessing
+
+
+def test_a_whole_network_in_an_old_file_is_refused_with_a_recipe(tmp_path: Path, model: nn.Module) -> None:
+    torch.save(model, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    with pytest.raises(ValueError, match=r"lab_utils.cbr.CBR.*torch.save\(model.state_dict\(\), 'weights.pth'\)"):
+        read(tmp_path / "whole.pth")
+
+
+def test_a_whole_network_of_a_class_that_is_not_here_is_named(tmp_path: Path) -> None:
+    torch.save(Own(), tmp_path / "own.pth")
+    with pytest.raises(ValueError, match=r"do not fit.*first.weight 2x3.*weight_objects.Own"):
+        read(tmp_path / "own.pth")
+
+
+def test_a_running_mean_of_weights_and_compiled_and_parallel_networks_come_back(
+    tmp_path: Path, model: nn.Module, state: State
+) -> None:
+    for k, wrapped in enumerate((AveragedModel(model), nn.DataParallel(model), torch.compile(model))):
+        torch.save(wrapped.state_dict(), tmp_path / f"{k}.pth")
+        assert_backbone(read(tmp_path / f"{k}.pth"), state)
+
+
+# ----------------------------------------------------------------------------------- no guesses
+
+
+def test_two_sets_that_fit_are_refused_until_one_is_named(tmp_path: Path, state: State) -> None:
+    other = {key: value + 1 for key, value in state.items()}
+    torch.save({"model": state, "model_ema": put(other, "module.")}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"holds 2 that fit and differ.*entry='model' or entry='model_ema'"):
+        read(tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth", entry="model"), state)
+    assert_backbone(read(tmp_path / "w.pth", entry="model_ema"), other)
+    torch.save({"model": state, "ema": state}, tmp_path / "same.pth")  # twice the same is no question
+    assert_backbone(read(tmp_path / "same.pth"), state)
+
+
+def test_a_prefix_on_some_of_the_names_is_not_guessed_but_can_be_named(tmp_path: Path, state: State) -> None:
+    momentum = {key: value + 1 for key, value in state.items()}
+    both = put(state, "module.encoder_q.") | put(momentum, "module.encoder_k.") | {"module.queue": torch.zeros(4, 4)}
+    torch.save({"state_dict": both}, tmp_path / "moco.pth")
+    asked = r"entry='state_dict.module.encoder_k' or entry='state_dict.module.encoder_q'"
+    with pytest.raises(ValueError, match=asked):
+        read(tmp_path / "moco.pth")
+    assert_backbone(read(tmp_path / "moco.pth", entry="state_dict.module.encoder_q"), state)
+    torch.save(put(state, "model.") | {"criterion.pos_weight": torch.ones(2)}, tmp_path / "lightning.pth")
+    with pytest.raises(ValueError, match="pass entry='model'"):
+        read(tmp_path / "lightning.pth")
+    assert_backbone(read(tmp_path / "lightning.pth", entry="model"), state)
+    half = put({k: v for k, v in state.items() if k < "block3"}, "model.") | {
+        k: v for k, v in state.items() if k >= "block3"
+    }
+    torch.save(half, tmp_path / "half.pth")
+    with pytest.raises(ValueError, match="do not fit"):
+        read(tmp_path / "half.pth")
+    with pytest.raises(ValueError, match=r"entry= to name a part .*'nothing'.*model.block1.conv.weight 32x1x5x5"):
+        read(tmp_path / "lightning.pth", entry="nothing")
+
+
+def test_weights_of_another_network_are_named_as_what_they_are(tmp_path: Path) -> None:
+    torch.save({"net": put(build_model("resnet10_w16", num_classes=2).state_dict(), "m.")}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"net \(74 tensors: m.stem.0.weight 16x1x7x7.*weights of resnet10_w16"):
+        read(tmp_path / "w.pth")
+    torch.save({"blocks.0.attn.qkv.weight": torch.zeros(3, 3)}, tmp_path / "timm.pth")
+    with pytest.raises(ValueError, match=r"fit no network of the kit; the names are timm's"):
+        read(tmp_path / "timm.pth")
+
+
+def test_parameters_without_statistics_and_files_without_names_are_said(tmp_path: Path, model: nn.Module) -> None:
+    torch.save({"state_dict": dict(model.named_parameters())}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"parameters only; save model.state_dict\(\)"):
+        read(tmp_path / "w.pth")
+    for content, says in (([model.state_dict()], "one list"), (torch.ones(2), "one Tensor"), ({"epoch": 3}, "epoch")):
+        torch.save(content, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=f"no tensors under names; beside it {says}"):
+            read(tmp_path / "w.pth")
+
+
+def test_a_teacher_and_its_student_are_shown_by_their_parts(tmp_path: Path, state: State) -> None:
+    student = put(state, "module.backbone.") | {"module.head.mlp.weight": torch.ones(2, 2)}
+    teacher = put(state, "backbone.") | {"head.mlp.weight": torch.ones(2, 2)}
+    content = {
+        "student": student,
+        "teacher": teacher,
+        "args": argparse.Namespace(a=1),
+        "loss": {"center": torch.ones(1)},
+    }
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"unexpected 27.*entry='student.module.backbone' or entry='teacher.backbone'"):
+        read(tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth", entry="teacher.backbone"), state)
+
+
+def test_one_part_of_a_file_in_several_parts_is_named_as_such(tmp_path: Path, state: State) -> None:
+    torch.save({k: v for k, v in state.items() if k < "block3"}, tmp_path / "pytorch_model-00001-of-00002.bin")
+    with pytest.raises(ValueError, match="one part of several"):
+        read(tmp_path / "pytorch_model-00001-of-00002.bin")
+
+
+# ------------------------------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_floats_of_every_width_become_float32(tmp_path: Path, state: State, dtype: torch.dtype) -> None:
+    other = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
+    torch.save(other, tmp_path / "w.pth")
+    found = read(tmp_path / "w.pth")
+    assert all(torch.equal(v, other[k].float()) for k, v in found.items() if v.is_floating_point())
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (torch.full((32, 1, 5, 5), 3, dtype=torch.int8), r"whole numbers \(torch.int8\)"),
+        (torch.full((32, 1, 5, 5), 1e300, dtype=torch.float64), "NaN or infinite"),  # no float32
+        (torch.full((32, 1, 5, 5), torch.nan, dtype=torch.float16), "NaN or infinite"),
+        (torch.zeros(32, 1, 5, 5, dtype=torch.complex64), "no plain tensor"),
+        (torch.zeros(32, 1, 5, 5).to_sparse(), "no plain tensor"),
+        (torch.zeros(32, 1, 5, 5, device="meta"), "no plain tensor"),
+    ],
+)
+def test_numbers_that_are_no_weights_are_refused(tmp_path: Path, state: State, value: Tensor, says: str) -> None:
+    torch.save({**state, "block1.conv.weight": value}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=f"block1.conv.weight.*{says}|{says}"):
+        read(tmp_path / "w.pth")
+
+
+def test_missing_counters_other_heads_and_heads_under_another_name_do_not_matter(tmp_path: Path, state: State) -> None:
+    bare = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked") and not k.startswith("head.")}
+    heads: list[State] = [
+        {},
+        {"head.weight": torch.ones(1000, 256), "head.bias": torch.ones(1000)},
+        {"fc.weight": torch.ones(2, 256), "fc.bias": torch.ones(2)},
+        {"head.0.weight": torch.ones(64, 256), "head.2.weight": torch.ones(2, 64)},
+    ]
+    for head in heads:
+        torch.save(bare | head, tmp_path / "w.pth")
+        found = read(tmp_path / "w.pth")
+        assert all(torch.equal(found[k], v) for k, v in bare.items())
+    torch.save(
+        bare | {"block2.attention.weight": torch.ones(2)}, tmp_path / "w.pth"
+    )  # but no other part may be left over
+    with pytest.raises(ValueError, match=r"unexpected 1 \(block2.attention.weight\)"):
+        read(tmp_path / "w.pth")
+
+
+# --------------------------------------------------------------------------- what is no such file
+
+
+class Runs:
+    """Would run a command if it were unpickled without care."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+@pytest.mark.parametrize(("function", "argument"), [(os.system, "exit 1"), (eval, "1/0"), (exec, "1/0")])
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_that_could_run_code_is_refused_without_advice_to_load_it(
+    tmp_path: Path, state: State, function: Callable[..., Any], argument: str, old: bool
+) -> None:
+    content = {"state_dict": state, "config": Runs(function, argument)}
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=not old)
+    with pytest.raises(ValueError, match=r"it is refused: it names .* could run code") as error:
+        read(tmp_path / "w.pth")
+    assert "weights_only" not in str(error.value)
+
+
+def test_what_cannot_be_passed_over_is_refused_with_a_recipe(tmp_path: Path, state: State) -> None:
+    class Attributes(dict[str, int]):
+        """A dictionary under a name that does not say so."""
+
+    Attributes.__qualname__ = "Attributes"
+    Attributes.__module__ = "tests.field_cases.weight_objects"
+    import tests.field_cases.weight_objects as module
+
+    module.Attributes = Attributes  # type: ignore[attr-defined]
+    torch.save({"state_dict": state, "config": Attributes(a=1)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"Attributes.*torch.save\(model.state_dict\(\)") as error:
+        read(tmp_path / "w.pth")
+    assert "weights_only" not in str(error.value)
+    torch.save(state, tmp_path / "w.pth", pickle_protocol=4)
+    with pytest.raises(ValueError, match=r"protocol.*torch.save\(model.state_dict\(\)") as error:
+        read(tmp_path / "w.pth")
+
+
+def zipped(names: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in names.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><title>404", "it is a web page"),
+        (b"\n\n<html>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer.*git lfs pull"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5 file"),
+        (b"\x08\x07\x12\x07pytorch\x1a\x05" + bytes(300), "ONNX"),
+        (gzip.compress(b"x" * 100), "gzip"),
+        (b'{"metadata": {}, "weight_map": {}}', "JSON.*index of several files"),
+        (b"epoch,loss\n1,0.5\n", "it is text .*epoch,loss"),
+        (pickle.dumps({"a": 1}), "a pickle, but not one that torch.save wrote"),
+        (zipped({"a.npy": b"", "b.npy": b""}), r"NumPy arrays \(a.npy, b.npy\)"),
+        (zipped({"model.weights.h5": b"", "config.json": b"{}"}), "it holds the weights of a Keras network"),
+        (zipped({"readme.txt": b"", "w.pth": b""}), "zip archive with readme.txt, w.pth"),
+        (zipped({"m/data.pkl": b"", "m/code/a.py": b"", "m/constants.pkl": b""}), "TorchScript.*torch.jit.load"),
+        (b"\x00\x01\x02\x03\x04\x05\x06\x07\x99" * 20, "begins with the bytes 00 01 02"),
+        (b"\xff\xd8\xff\xe0" + bytes(99), "picture"),
+    ],
+)
+def test_what_is_no_weight_file_is_named_with_what_to_do(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=f"w.pth, but {says}|w.pth, but it is .*{says}") as error:
+        read(tmp_path / "w.pth")
+    for wrong in ("cut short", "another network", "weights_only", "\n", "lab_utils.pretrain"):
+        assert wrong not in str(error.value)
+
+
+def test_arrays_in_an_npz_and_one_npy_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", a=np.ones(2))
+    np.save(tmp_path / "w.npy", np.ones(2))
+    for name in ("w.npz", "w.npy"):
+        with pytest.raises(ValueError, match="NumPy array"):
+            read(tmp_path / name)
+
+
+def test_folders_and_pipes_and_names_that_are_nearly_right(tmp_path: Path, state: State) -> None:
+    torch.save(state, tmp_path / "best.pth")
+    with pytest.raises(ValueError, match=r"it is a folder. Give one of the files in it: best.pth"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"Did you mean best.pth\?"):
+        read(tmp_path / "bset.pth")
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        read(tmp_path / "nowhere" / "best.pth")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.pth")
+        with pytest.raises(ValueError, match="pipe"):
+            read(tmp_path / "pipe.pth")
+
+
+@pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
+def test_cut_short_is_said_where_it_is_true(tmp_path: Path, model: nn.Module, kind: str) -> None:
+    path = tmp_path / "w.safetensors"
+    if kind == "safetensors":
+        save_model(model, path)
+    else:
+        torch.save(model.state_dict(), path, _use_new_zipfile_serialization=kind == "zip")
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, len(whole) // 2, 2000):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="it is cut short"):
+            read(path, preprocessing=None if kind == "safetensors" else GREY)
+
+
+@pytest.mark.parametrize("kind", ["zip", "safetensors"])
+def test_a_flipped_bit_never_gives_other_weights(tmp_path: Path, model: nn.Module, kind: str) -> None:
+    path = tmp_path / "w.safetensors"
+    if kind == "safetensors":
+        save_model(model, path)
+    else:
+        torch.save(model.state_dict(), path)
+    whole, draw = path.read_bytes(), random.Random(0)
+    places = [draw.randrange(len(whole)) for _ in range(15)] + [draw.randrange(1500) for _ in range(15)]
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << draw.randrange(8)]) + whole[place + 1 :])
+        try:
+            made = build_model(
+                NAME,
+                weights=path,
+                num_classes=2,
+                keep_head=True,
+                preprocessing=None if kind == "safetensors" else model.preprocessing,
+            )
+        except ValueError:
+            continue
+        assert made.preprocessing == model.preprocessing  # the bit was one that nothing depends on
+        assert all(torch.equal(value, model.state_dict()[key]) for key, value in made.state_dict().items())
+
+
+def test_files_without_checksums_are_still_read(tmp_path: Path, state: State) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(state, tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert_backbone(read(tmp_path / "w.pth"), state)
+
+
+# --------------------------------------------------------------------- trained networks come back
+
+
+def trained(path: Path | None = None) -> tuple[nn.Module, Any]:
+    """A network that learned a little, with a preprocessing that nobody would assume."""
+    model = build_model("resnet10_w16", num_classes=2, seed=0, preprocessing=Preprocessing((0.8,), (0.1,), 1))
+    split = tiny_split(60, size=16)
+    fit(model, split, steps=40, lr=3e-3, progress=False, device="cpu", checkpoint=path)
+    return model, split
+
+
+def accuracy(model: nn.Module, split: Any) -> float:
+    return float((predict(model, split, device="cpu").argmax(1) == split.labels).float().mean())
+
+
+def test_a_trained_network_comes_back_with_its_logits_bit_for_bit(tmp_path: Path) -> None:
+    model, split = trained()
+    path = tmp_path / "deep" / "mine.safetensors"
+    save_model(model, path, class_names=split.class_names)
+    before = torch.random.get_rng_state()
+    back = load_model(path)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(predict(back, split, device="cpu"), predict(model, split, device="cpu"))
+    assert (back.name, back.preprocessing, back.class_names) == (model.name, model.preprocessing, split.class_names)
+    assert not any(module.training for module in back.modules())
+    assert all(parameter.requires_grad for parameter in back.parameters())
+    kept = build_model("resnet10_w16", weights=path, num_classes=2, keep_head=True)
+    assert kept.training
+    assert torch.equal(predict(kept, split, device="cpu"), predict(model, split, device="cpu"))
+    assert [entry.name for entry in path.parent.iterdir()] == ["mine.safetensors"]
+
+
+def test_the_two_ways_in_which_a_trained_network_was_lost_are_said(tmp_path: Path) -> None:
+    model, split = trained()
+    assert accuracy(model, split) > 0.9
+    torch.save(model.state_dict(), tmp_path / "mine.pth")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        other = build_model("resnet10_w16", weights=tmp_path / "mine.pth", num_classes=2, seed=0)
+    texts = [str(warning.message) for warning in said]
+    assert len(texts) == 2
+    assert "does not record how its training images were prepared; assumed: mean=(0.5,), std=(0.25,)" in texts[0]
+    assert "head of 2 classes, as many as you ask for, but it is not used" in texts[1]
+    assert all(Path(warning.filename).name == Path(__file__).name for warning in said)
+    assert accuracy(other, split) < 0.8
+    options = {"keep_head": True, "preprocessing": model.preprocessing}
+    right = build_model("resnet10_w16", weights=tmp_path / "mine.pth", num_classes=2, **options)
+    assert torch.equal(predict(right, split, device="cpu"), predict(model, split, device="cpu"))
+
+
+def test_a_checkpoint_of_fit_gives_the_network_that_fit_left(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    model, split = trained(path)
+    back = build_model("resnet10_w16", weights=path, num_classes=2, keep_head=True)
+    assert back.preprocessing == model.preprocessing
+    assert torch.equal(predict(back, split, device="cpu"), predict(model, split, device="cpu"))
+    content = torch.load(path, weights_only=True)  # as after a run with a val set, whose best weights fit leaves
+    best = {key: value + 1 for key, value in model.state_dict().items()}
+    content["state"]["history"]["best_state"] = best
+    torch.save(content, path)
+    back = build_model("resnet10_w16", weights=path, num_classes=2, keep_head=True)
+    assert all(torch.equal(value, best[key]) for key, value in back.state_dict().items())
+
+
+def test_a_checkpoint_of_pretrain_gives_its_network(tmp_path: Path, state: State) -> None:
+    optimizer = {"state": {0: {"momentum_buffer": torch.ones(3)}}, "param_groups": []}
+    content = {"name": NAME, "recipe": {"steps": 9}, "model": state, "optimizer": optimizer, "step": 3, "lines": ["a"]}
+    torch.save(content, tmp_path / "pretrain.pt")
+    assert_backbone(read(tmp_path / "pretrain.pt"), state)
+
+
+def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_would_not_fit(
+    tmp_path: Path, model: nn.Module
+) -> None:
+    save_model(model, tmp_path / "m.safetensors")
+    for options in ({"num_classes": 5}, {"num_classes": 2, "keep_head": False}):
+        made = build_model(NAME, weights=tmp_path / "m.safetensors", **options)
+        assert not torch.equal(made.head.weight[:2], model.head.weight)
+    with pytest.raises(
+        ValueError, match=r"head.bias 5, head.weight 5x256.*got head.bias 2, head.weight 2x256; pass num_classes=2"
+    ):
+        build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=5, keep_head=True)
+    with pytest.raises(ValueError, match=r"expected in_channels=1, .* got in_channels=3"):
+        build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=2, in_channels=3, keep_head=True)
+    with pytest.raises(ValueError, match="expected weights= with keep_head=True"):
+        build_model(NAME, num_classes=2, keep_head=True)
+    with pytest.raises(ValueError, match="only the backbone"):
+        build_model(NAME, weights="procedural", num_classes=2, keep_head=True)
+
+
+def test_one_channel_a_size_and_wrappers_survive(tmp_path: Path) -> None:
+    source = tv.shufflenet_v2_x0_5(weights=None)
+    torch.save(source.state_dict(), tmp_path / "rgb.pth")
+    rgb = Preprocessing((0.2, 0.4, 0.6), (0.1, 0.2, 0.3), 3)
+    grey = build_model("shufflenet_v2_x0_5", weights=tmp_path / "rgb.pth", num_classes=2, preprocessing=rgb).eval()
+    grey.preprocessing = Preprocessing((0.4,), (0.2,), 1, min_size=48)
+    save_model(nn.DataParallel(grey), tmp_path / "grey.safetensors")
+    back = load_model(tmp_path / "grey.safetensors")
+    assert back.conv1[0].in_channels == 1
+    assert back.preprocessing == grey.preprocessing
+    images = torch.randint(0, 256, (2, 1, 40, 40), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(back(preprocess(back, images)), grey(preprocess(grey, images)))
+
+
+def test_a_network_that_build_model_does_not_make_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    changes: dict[str, Callable[[nn.Module], object]] = {
+        "block1.conv.weight": lambda m: setattr(m.block1, "conv", nn.Conv2d(1, 32, 3)),
+        "a head of one layer": lambda m: setattr(m, "head", nn.Sequential(nn.Linear(256, 8), nn.Linear(8, 2))),
+        r"look at print\(model\)": lambda m: setattr(m.block1, "relu", nn.GELU()),
+        "network that build_model made": lambda m: setattr(m, "name", "mine"),
+        "float64": lambda m: m.double(),
+        "NaN": lambda m: m.head.weight.data.fill_(torch.nan),
+    }
+    for says, change in changes.items():
+        model = build_model(NAME, num_classes=2)
+        change(model)
+        with pytest.raises(ValueError, match=says):
+            save_model(model, path)
+    model = build_model(NAME, num_classes=2)
+    for names in ("ab", ["a"], [1, 2]):
+        with pytest.raises(ValueError, match="one name for each of the 2 logits"):
+            save_model(model, path, class_names=names)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected save_model\(model, path\)"):
+        save_model(path, model)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"ends in .safetensors"):
+        save_model(model, tmp_path / "m.pth")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_load_model_says_what_else_a_file_is(tmp_path: Path, state: State) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"does not say which network.*keep_head=True"):
+        load_model(tmp_path / "w.pth")
+    with pytest.raises(FileNotFoundError, match="not there"):
+        load_model(tmp_path / "gone.safetensors")
+
+
+# ------------------------------------------------------------------------------- preprocessing
+
+
+def test_preprocessing_is_said_where_it_is_assumed_and_only_there(tmp_path: Path, state: State) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.warns(UserWarning, match=r"assumed: mean=\(0.5,\)"):
+        build_model(NAME, weights=tmp_path / "w.pth", num_classes=3)
+    assert build_model(NAME, weights=tmp_path / "w.pth", num_classes=3, preprocessing=GREY).preprocessing == GREY
+    with pytest.raises(ValueError, match=r"preprocessing of 1 channels.*got one of 3"):
+        read(tmp_path / "w.pth", preprocessing=Preprocessing((0.5,) * 3, (0.25,) * 3, 3))
+    with pytest.raises(ValueError, match="only for weights that do not record theirs"):
+        build_model(NAME, weights="procedural", num_classes=2, preprocessing=GREY)
+    with pytest.raises(ValueError, match=r"to be a Preprocessing\(mean, std, channels\), got dict"):
+        read(tmp_path / "w.pth", preprocessing={"mean": 0.5})
+
+
+def test_the_input_channels_come_from_the_first_convolution_in_any_order_of_names(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = build_model("resnet10_w16", num_classes=2).state_dict()
+    save_file(state, tmp_path / "w.safetensors")  # sorted by name: layer1.conv1.weight comes first
+    with pytest.warns(UserWarning, match="does not record"):
+        made = build_model("resnet10_w16", weights=tmp_path / "w.safetensors", num_classes=3)
+    assert torch.equal(made.stem[0].weight, state["stem.0.weight"])
+
+
+@pytest.mark.parametrize("text", ["", "x", "[1]", '{"mean": 1}', '{"mean": ["a"], "std": [1], "channels": 1}'])
+def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, state: State, text: str) -> None:
+    from safetensors.torch import save_file
+
+    save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "w.safetensors", {"preprocessing": text})
+    with pytest.raises(ValueError, match="records of its preprocessing"):
+        build_model(NAME, weights=tmp_path / "w.safetensors", num_classes=3)
+
+
+# ----------------------------------------------------------------------------------- manifest
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ([], "holds a list where a mapping"),
+        ({NAME: {"file": "a"}}, "has no sha256 and no preprocessing"),
+        ({NAME: 3}, "has no file"),
+        ({NAME: {"file": "a", "sha256": "0", "preprocessing": {}}}, "the file is not there"),
+        ({"resnet10_w16": {}}, "networks with procedural weights"),
+    ],
+)
+def test_a_manifest_that_is_not_ours_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: object, says: str
+) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        build_model(NAME, weights="procedural", num_classes=2)
+
+
+def test_a_folder_of_weights_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(OSError, match=r"manifest.json .*cannot be read \(Permission denied\).*LAB_DATA"):
+        build_model(NAME, weights="procedural", num_classes=2)
+
+
+def test_a_checksum_in_capitals_is_the_same_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: nn.Module
+) -> None:
+    from lab_utils.doctor import check_weights
+    from lab_utils.known_weights import sha256
+
+    save_model(model, tmp_path / "weights" / "a.safetensors")
+    digest = sha256(tmp_path / "weights" / "a.safetensors").upper()
+    entry = {"file": "a.safetensors", "sha256": digest, "preprocessing": {"mean": [0.5], "std": [0.25], "channels": 1}}
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps({NAME: entry}))
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    made = build_model(NAME, weights="procedural", num_classes=3)
+    assert torch.equal(made.block1.conv.weight, model.block1.conv.weight)
+    assert check_weights().state == "ok"
+    (tmp_path / "weights" / "manifest.json").write_text("{}")
+    assert check_weights().state == "problem"
