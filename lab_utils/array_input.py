@@ -79,7 +79,9 @@ def check_order(name: str, values: Any, other_name: str, other: Any) -> None:
 def check_whole(name: str, value: object, least: int, example: int) -> int:
     """Refuse what is no whole number of at least `least`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"expected {name} >= {least}, a whole number, got {value!r}. For example {name}={example}.")
+        raise ValueError(
+            f"expected {name} >= {least}, a whole number, got {name}={value!r}. For example {name}={example}."
+        )
     return int(value)
 
 

@@ -88,7 +88,8 @@ def batch_loss(
             split has classes.
     """
     preprocess(model, split.images[:1])  # a network without preprocessing is refused here
-    normalise: Preprocessing = vars(model)["preprocessing"]
+    preprocessing: Preprocessing = vars(model)["preprocessing"]
+    preprocessing.check(split.images)
     measure = criterion or criterion_for(split.task)
     split = resident(split, device)
 
@@ -99,7 +100,7 @@ def batch_loss(
         if config is not None:
             images = augment(images.float().div_(255), config, generator=generator)
         # Not preprocess(): its check of the range would wait for the GPU at every step.
-        logits = forward(model, normalise(images), fast=fast)
+        logits = forward(model, preprocessing.normalise(images), fast=fast)
         check_logits(logits, split)
         return measure(logits, labels)
 
