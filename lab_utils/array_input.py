@@ -41,6 +41,8 @@ def as_numbers(name: str, values: ArrayLike) -> Array:
 def as_array(name: str, values: ArrayLike) -> NDArray[Any]:
     """What people hand in as an array of its own type; a masked array stays masked."""
     given: Any = values
+    if given is None:
+        raise ValueError(f"{name} must be an array with one entry or one row for each image, got None.")
     if isinstance(given, np.ma.MaskedArray):
         return given
     if is_table(given):
@@ -68,7 +70,7 @@ def check_order(name: str, values: Any, other_name: str, other: Any) -> None:
     if not (is_table(values) and is_table(other)):
         return
     left, right = values.index, other.index
-    if len(left) == len(right) and not left.equals(right) and not len(left.symmetric_difference(right)):
+    if len(left) == len(right) and not left.equals(right) and not len(left.symmetric_difference(right, sort=False)):
         raise ValueError(
             f"{name} and {other_name} have the same pandas index, but in another order, so it is not clear which "
             f"belong together. Bring them into one order with {other_name}.loc[{name}.index], or give "

@@ -146,6 +146,11 @@ def class_inputs(labels: ArrayLike, predictions: ArrayLike) -> tuple[Ints, Ints,
                 "the scores from which these were made."
             )
         return y.astype(np.int64), p.argmax(axis=1), p.shape[1]
+    if 255 in y and 255 not in p and y[y != 255].max(initial=0) < 100:
+        raise ValueError(
+            "labels must be class numbers 0, 1, 2, ..., got 255, far above the others: is it an unknown label, -1 as "
+            "uint8? Leave these images out: keep = labels < 255."
+        )
     return y.astype(np.int64), p.astype(np.int64), int(max(y.max(), p.max())) + 1
 
 
@@ -165,6 +170,8 @@ def _check_class_numbers(labels: Array, scores: Array) -> None:
         return
     if np.isnan(wrong).any() or (wrong < 0).any():
         hint = " Leave images without a known class out: keep = labels >= 0."
+    elif 255 in wrong:
+        hint = " Is 255 an unknown label, -1 as uint8? Leave these images out: keep = labels < 255."
     elif labels.min() == 1 and labels.max() == scores.shape[1]:
         hint = " Do your classes begin at 1? Subtract 1."
     else:
@@ -192,7 +199,7 @@ def _check_binary(y: Array, s: Array) -> None:
     elif swapped := _swapped(y, s):
         hint = swapped
     else:
-        hint = " Leave unknown labels out first, or use auroc_per_class, which masks them."
+        hint = " Leave unknown labels out first; auroc_per_class masks them where labels and scores are (N, 1)."
         if (y > 1).any():
             hint = " With more than two classes, give scores (N, K), one column for each." + hint
     raise ValueError(f"labels must be 0 or 1, got {wrong[0]:g}.{hint}")
