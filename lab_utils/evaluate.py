@@ -127,7 +127,8 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
     if split.task == "ordinal" and len(np.union1d(y, probs.argmax(axis=1))) > 1:
         result["kappa"] = metrics.quadratic_kappa(y, probs)
     if (y >= 0).any():
-        result["brier"] = metrics.brier(y, probs[:, 1] if split.task == "binary" else probs)
+        brier = metrics.findings_brier if split.task == "multilabel" else metrics.brier
+        result["brier"] = brier(y, probs[:, 1] if split.task == "binary" else probs)
     return result
 
 

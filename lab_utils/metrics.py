@@ -31,7 +31,7 @@ from lab_utils.intervals import (
     paired_difference,
 )
 from lab_utils.ranking import absent_classes, auroc, auroc_per_class, macro_auroc, roc_curve
-from lab_utils.score_inputs import SLACK, Misread, adds_up, binary_inputs, class_inputs, is_one_hot, pair
+from lab_utils.score_inputs import SLACK, SUM, Misread, adds_up, binary_inputs, class_inputs, is_one_hot, pair
 
 __all__ = [
     "Calibration",
@@ -45,6 +45,7 @@ __all__ = [
     "brier",
     "calibration_curve",
     "expected_calibration_error",
+    "findings_brier",
     "interval_text",
     "macro_auroc",
     "macro_recall",
@@ -157,6 +158,21 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
         if p.shape[1] == 2:
             return float(((p[:, 1] - y) ** 2).mean())
         return float(((p - np.eye(p.shape[1])[y.astype(np.int64)]) ** 2).sum(axis=1).mean())
+    if y.ndim == 2 and y.shape[1] > 2 and is_one_hot(y) and adds_up(p, SUM):
+        raise Misread(
+            f"each of the {len(y)} rows of labels has exactly one 1, and each row of probabilities adds up to 1: these "
+            f"are {y.shape[1]} classes, no findings. Give the class numbers, labels.argmax(axis=1)."
+        )
+    return findings_brier(y, p)
+
+
+def findings_brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """`brier` of labels that are findings for sure, also where each image has exactly one: mean over known labels.
+
+    Raises:
+        ValueError: as `brier`.
+    """
+    y, p = _probabilities(labels, probabilities)
     squares = np.where(y >= 0, (p - y) ** 2, np.nan)
     if np.isnan(squares).all():
         raise ValueError("the Brier score needs a known label, but all are masked")
@@ -219,10 +235,5 @@ def _probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, 
         raise ValueError(
             f"the probabilities of the {p.shape[1]} classes of an image must add up to 1, but the rows add up to "
             f"{total.min():.3g} to {total.max():.3g}. Apply a softmax to the logits of each row."
-        )
-    if y.ndim == 2 and is_one_hot(y) and adds_up(p):
-        raise Misread(
-            f"each of the {len(y)} rows of labels has exactly one 1, and each row of probabilities adds up to 1: these "
-            f"are {y.shape[1]} classes, no findings. Give the class numbers, labels.argmax(axis=1)."
         )
     return y, np.clip(p, 0, 1)

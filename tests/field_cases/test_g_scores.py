@@ -1,5 +1,7 @@
 """Kind G: what people have as labels and scores goes into every metric rightly, or is refused."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -209,6 +211,15 @@ def test_one_hot_labels_are_refused_where_their_two_readings_differ():
     with pytest.raises(ValueError, match=r"labels\.argmax"):
         metrics.accuracy(one_hot, PROBS3)
     assert metrics.macro_auroc(one_hot, PROBS3) == pytest.approx(np.mean(by_hand(GRADES, PROBS3)))  # the same
+    two = np.column_stack([1 - BINARY, BINARY])
+    assert metrics.brier(two, softmax(LOGITS, axis=1)) == pytest.approx(metrics.brier(BINARY, PROBS))  # the same
+
+
+def test_findings_of_which_each_image_has_one_are_still_measured():
+    split = replace(tiny_split(30), labels=torch.eye(3).repeat(10, 1), task="multilabel", class_names=("a", "b", "c"))
+    logits = torch.full((30, 3), float(np.log(1 / 2)))  # the sigmoid is a third: each row adds up to 1
+    assert score(logits, split)["brier"] == pytest.approx((4 / 9 + 2 / 9) / 3)
+    assert score(20 * logits, split)["auroc"] == 0.5
 
 
 def test_a_bootstrap_does_not_count_a_misread_draw_as_undefined():
