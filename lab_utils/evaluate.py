@@ -99,7 +99,7 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
         ValueError: if the logits do not fit the split, or are probabilities already.
         RuntimeError: if a logit is not finite.
     """
-    logits = logits.detach().cpu().float()
+    logits = torch.as_tensor(logits).detach().cpu().float()
     check_logits(logits, split)
     if len(logits) != len(split):
         raise ValueError(

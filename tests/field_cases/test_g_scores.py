@@ -257,6 +257,7 @@ def test_what_predict_returns_goes_in_rightly_or_not_at_all():
     with pytest.raises(ValueError, match="each of the"):
         score(logits[:-1], split)
     assert score(logits.requires_grad_(), split) == score(logits.detach(), split)
+    assert score(logits.detach().numpy(), split) == score(logits.detach().double(), split) == score(logits, split)
 
 
 def test_probabilities_knows_its_task_and_its_shape():
