@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lab_utils.array_input import as_numbers
 from lab_utils.intervals import paired_difference
 
 Floats = NDArray[np.float64]
@@ -70,7 +71,7 @@ def steps_to_reach(steps: ArrayLike, values: ArrayLike, threshold: float) -> Rea
 
     Raises:
         ValueError: if the shapes differ, nothing was measured, the steps do not increase,
-            or a number is not finite.
+            a number is not finite, or one of `values` and `threshold` is in percent and the other is not.
 
     Example:
         >>> steps_to_reach([0, 10, 20], [0.5, 0.625, 0.875], 0.75)
@@ -78,7 +79,7 @@ def steps_to_reach(steps: ArrayLike, values: ArrayLike, threshold: float) -> Rea
         >>> steps_to_reach([0, 10, 20], [0.5, 0.625, 0.875], 0.9)
         Reached(steps=20.0, reached=False)
     """
-    x, y = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    x, y = as_numbers("steps", steps), as_numbers("values", values)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
         raise ValueError(
             f"expected one value for each step, both of shape (P,), got shapes {x.shape} and {y.shape}; "
@@ -91,6 +92,11 @@ def steps_to_reach(steps: ArrayLike, values: ArrayLike, threshold: float) -> Rea
         )
     if (np.diff(x) <= 0).any():
         raise ValueError(f"expected steps that increase, got {x}; sort steps and values together")
+    if (0 < threshold <= 1 and y.min() > 10) or (10 < threshold <= 100 and y.min() >= 0 and y.max() <= 1):
+        raise ValueError(
+            f"expected a threshold in the unit of the values, got {threshold:g} for values from {y.min():g} to "
+            f"{y.max():g}: is one of them percent? Give both as fractions, such as 0.9"
+        )
     above = y >= threshold
     if not above.any():
         return Reached(float(x[-1]), False)
@@ -222,7 +228,7 @@ def _sign_test(faster: int, slower: int) -> float:
 
 
 def _runs(steps: ArrayLike, reached: ArrayLike) -> tuple[Floats, Flags]:
-    times, arrived = np.asarray(steps, dtype=np.float64), np.asarray(reached)
+    times, arrived = as_numbers("steps", steps), as_numbers("reached", reached)
     if times.ndim != 1 or not len(times) or arrived.shape != times.shape or not np.isin(arrived, [0, 1]).all():
         raise ValueError(
             f"expected steps of shape (R,) and for each run whether it reached the goal (True or False), got "

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lab_utils.array_input import check_whole
 from lab_utils.modes import eval_mode
 
 _SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
@@ -24,7 +25,18 @@ def count_flops(model: nn.Module, side: int, *, in_channels: int = 1) -> int:
         model: any network; its mode and its statistics stay as they are.
         side: height and width of the image in px.
         in_channels: channels that the network takes.
+
+    Raises:
+        ValueError: if `side` or `in_channels` is no whole number above 0, or the network takes other channels.
     """
+    check_whole("side", side, 1, 64)
+    check_whole("in_channels", in_channels, 1, 3)
+    first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
+    if first is not None and first.in_channels != in_channels:
+        raise ValueError(
+            f"expected in_channels={first.in_channels}, the channels that the network takes, got {in_channels}. Pass "
+            f"count_flops(model, side, in_channels={first.in_channels})."
+        )
     parameter = next(model.parameters())
     image = torch.zeros(1, in_channels, side, side, dtype=parameter.dtype, device=parameter.device)
     with eval_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -159,7 +159,7 @@ def checked(acts_x: Acts, acts_y: Acts) -> tuple[Tensor, Tensor]:
 
 
 def _matrix(name: str, acts: Acts) -> Tensor:
-    given = torch.as_tensor(acts)
+    given = _tensor(name, acts)
     if given.ndim != 2 or given.shape[1] == 0 or given.is_complex():
         raise ValueError(
             f"expected {name} of shape (samples, neurons), got {tuple(given.shape)}; fold a conv layer (B, C, H, W) "
@@ -167,6 +167,20 @@ def _matrix(name: str, acts: Acts) -> Tensor:
         )
     device = given.device if given.device.type == "cuda" else _device()
     return given.detach().to(device, torch.float64)
+
+
+def _tensor(name: str, acts: Any) -> Tensor:
+    if isinstance(acts, np.ma.MaskedArray):  # as a tensor it would show what is masked
+        raise ValueError(f"expected {name} without masked values; leave these datapoints out of both layers")
+    try:
+        if isinstance(acts, Tensor):
+            return acts
+        return torch.as_tensor(np.ascontiguousarray(acts) if isinstance(acts, np.ndarray) else acts)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"expected {name} as a tensor or an array of numbers, got {type(acts).__name__} "
+            f"{getattr(acts, 'dtype', '')}; a table of pandas is table.to_numpy(), batches are joined with torch.cat"
+        ) from error
 
 
 def _device() -> torch.device:

@@ -92,6 +92,10 @@ def evaluate(
 def score(logits: Tensor, split: Split) -> dict[str, float]:
     """Loss and the metrics that fit the task, from the logits (N, K) of a split.
 
+    Args:
+        logits: as `predict` returns them, on any device.
+        split: the images that were shown, in this order.
+
     Returns:
         ``loss``: nats per known label, NaN if no label is known; ``brier``. ``auroc``: of class 1 (binary), else the
         mean over the classes that have one; each of those as ``auroc_<class name>`` too. A
@@ -100,10 +104,21 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
         ordinal also ``kappa``, quadratic-weighted, where it is defined.
 
     Raises:
-        ValueError: if the logits do not fit the split.
+        ValueError: if the logits do not fit the split, or are probabilities already.
         RuntimeError: if a logit is not finite.
     """
+    logits = torch.as_tensor(logits).detach().cpu().float()
     check_logits(logits, split)
+    if len(logits) != len(split):
+        raise ValueError(
+            f"expected logits for each of the {len(split)} images, got {len(logits)} rows; score a split with what "
+            "predict returned for this split"
+        )
+    if split.task != "multilabel" and _are_probabilities(logits):
+        raise ValueError(
+            "expected logits, got probabilities: all lie in [0, 1], and each row adds up to 1; give what predict "
+            "returns, before the softmax, or torch.log of the probabilities"
+        )
     if not torch.isfinite(logits).all():
         raise RuntimeError(
             f"{int((~torch.isfinite(logits)).any(dim=1).sum())} of {len(logits)} images have logits that are NaN or "
@@ -121,8 +136,14 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
     if split.task == "ordinal" and len(np.union1d(y, probs.argmax(axis=1))) > 1:
         result["kappa"] = metrics.quadratic_kappa(y, probs)
     if (y >= 0).any():
-        result["brier"] = metrics.brier(y, probs[:, 1] if split.task == "binary" else probs)
+        brier = metrics.findings_brier if split.task == "multilabel" else metrics.brier
+        result["brier"] = brier(y, probs[:, 1] if split.task == "binary" else probs)
     return result
+
+
+def _are_probabilities(logits: Tensor) -> bool:
+    inside = bool(((logits >= 0) & (logits <= 1)).all())
+    return inside and bool(((logits.sum(dim=1) - 1).abs() < 0.01).all())
 
 
 def _aurocs(y: NDArray[Any], probs: NDArray[Any], split: Split) -> dict[str, float]:

@@ -136,7 +136,8 @@ def batch_loss(
             split has classes, or batch norm cannot use a batch of one image.
     """
     preprocess(model, split.images[:1])  # a network without preprocessing is refused here
-    normalise = preprocessing_of(model)
+    preprocessing = preprocessing_of(model)
+    preprocessing.check(split.images)
     measure = criterion if isinstance(criterion, Fitted) else Fitted(criterion or criterion_for(split.task))
     split = resident(split, device)
 
@@ -148,7 +149,7 @@ def batch_loss(
             images = augment(images.float().div_(255), config, generator=generator)
         # Not preprocess(): its check of the range would wait for the GPU at every step.
         with _batch_norm_in_words(len(images)):
-            logits = forward(model, normalise(images), fast=fast)
+            logits = forward(model, preprocessing.normalise(images), fast=fast)
         check_logits(logits, split)
         return measure(logits, labels)
 

@@ -6,11 +6,15 @@ asks how much it would change with another *seed*, the test set held fixed.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.ranking import Array, auroc, column_inputs, macro_auroc
+from lab_utils.array_input import Array, as_array, as_numbers, check_order, check_whole
+from lab_utils.patient_codes import patient_codes
+from lab_utils.ranking import auroc, macro_auroc
+from lab_utils.score_inputs import Misread, check_joined, column_inputs
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 Counts = NDArray[np.int64]
@@ -36,11 +40,11 @@ def bootstrap_draws(
 
     Args:
         metric: f(labels, scores) -> float; it may raise ValueError where undefined.
-        labels: first axis N.
+        labels: first axis N; what the metrics of this kit take, or what yours takes.
         scores: first axis N.
-        groups: patient of each image, shape (N,); None if each image is a patient.
+        groups: patient of each image, shape (N,), numbers or names; None if each image is a patient.
         draws: number of test sets.
-        seed: the same seed draws the same patients, for any metric and any scores.
+        seed: a whole number; the same one draws the same patients, for any metric and any scores.
 
     Returns:
         Shape (draws,). NaN where the draw leaves the metric undefined, for instance
@@ -49,16 +53,19 @@ def bootstrap_draws(
         over fewer classes is another quantity.
 
     Raises:
-        ValueError: if the lengths differ, `draws` < 1, or the metric is undefined on
-            the whole set.
+        ValueError: if the lengths differ, `draws` < 1, the metric is undefined on the whole set, there is one
+            patient only, or the patient of an image is unknown.
     """
-    y, s = np.asarray(labels), np.asarray(scores)
-    codes = _codes(groups, len(y))
-    if len(s) != len(y) or draws < 1:
-        raise ValueError(
-            f"expected as many scores as labels and draws >= 1, got {len(y)} labels, {len(s)} scores and {draws} draws."
-        )
-    metric(y, s)  # what is undefined on the whole set raises here, with its reason
+    check_order("labels", labels, "scores", scores)
+    check_order("labels", labels, "groups", groups)
+    check_joined(labels, scores)
+    y, s = as_array("labels", labels), as_array("scores", scores)
+    check_whole("draws", draws, 1, 1000)
+    if not y.ndim or not s.ndim or len(s) != len(y):
+        raise ValueError(f"expected as many scores as labels, one row for each image, got {y.shape} and {s.shape}.")
+    _check_metric(metric, y, s)  # what is undefined on the whole set raises here, with its reason
+    codes = patient_codes(groups, len(y))
+    check_whole("seed", seed, 0, 0)
     if metric in (auroc, macro_auroc):
         return _fast_draws(y, s, codes, draws, seed)
     images = np.arange(len(y))
@@ -67,6 +74,8 @@ def bootstrap_draws(
         rows = np.repeat(images, count[codes])
         try:
             values[i] = metric(y[rows], s[rows])
+        except Misread:
+            raise
         except ValueError:
             continue
     return values
@@ -123,9 +132,12 @@ def paired_bootstrap(
     Raises:
         ValueError: as `bootstrap_interval`.
     """
-    sides = (np.asarray(scores_a), np.asarray(scores_b))
-    drawn = [bootstrap_draws(metric, labels, side, groups, draws=draws, seed=seed) for side in sides]
-    whole = metric(labels, sides[0]) - metric(labels, sides[1])
+    for side in (scores_a, scores_b):  # here their indexes are still there
+        check_order("labels", labels, "scores", side)
+    y = as_array("labels", labels)
+    sides = (as_array("scores_a", scores_a), as_array("scores_b", scores_b))
+    drawn = [bootstrap_draws(metric, y, side, groups, draws=draws, seed=seed) for side in sides]
+    whole = metric(y, sides[0]) - metric(y, sides[1])
     return (float(whole), *_quantiles(drawn[0] - drawn[1], confidence))
 
 
@@ -140,7 +152,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """
     from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second to import
 
-    x = np.asarray(values, dtype=np.float64)
+    x = as_numbers("values", values)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise ValueError(f"expected one finite value per seed, shape (n,), got {x}")
     _check_confidence(confidence)
@@ -155,17 +167,25 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -
     """Mean of a - b over seeds and its t interval: (mean, low, high).
 
     Entry i of both must come from the same seed (same subset, same data order), so that
-    what the seed does to both cancels. With one seed low and high are NaN.
+    what the seed does to both cancels. With one seed low and high are NaN. Both in the same unit; the difference is
+    in it.
 
     Raises:
-        ValueError: if the shapes differ, or as `mean_interval`.
+        ValueError: if the shapes differ, one side is in percent and the other in fractions, or as `mean_interval`.
     """
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    check_order("a", a, "b", b)
+    x, y = as_numbers("a", a), as_numbers("b", b)
     if x.shape != y.shape:
         raise ValueError(
             f"expected one value per seed on both sides, got shapes {x.shape} and "
             f"{y.shape}. Run both with the same seeds."
         )
+    for percent, share in ((x, y), (y, x)):
+        if len(x) and _looks_like_percent(percent, share):
+            raise ValueError(
+                f"expected both sides in the same unit, got values like {x.ravel()[0]:g} and {y.ravel()[0]:g}: is one "
+                f"of them percent? Divide it by 100."
+            )
     return mean_interval(x - y, confidence=confidence)
 
 
@@ -183,8 +203,24 @@ def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> s
 
 
 def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    if not isinstance(confidence, float | np.floating) or not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}. Give 0.95 for 95 %.")
+
+
+def _check_metric(metric: Metric, y: NDArray[Any], s: NDArray[Any]) -> None:
+    if not callable(metric):
+        raise ValueError(f"metric must be a function of (labels, scores), got {metric!r}. For example metrics.auroc.")
+    value = np.asarray(metric(y, s))
+    if value.size != 1 or np.isnan(value).any():
+        raise ValueError(
+            f"expected a metric that gives one number, got {value} on the whole set. Where it gives one for each "
+            f"class, take one of them or their mean."
+        )
+
+
+def _looks_like_percent(a: Array, b: Array) -> bool:
+    """Whether a is b in percent, nearly: values of 20 to 100 that are about 100 times those of the other side."""
+    return bool(((a >= 20) & (a <= 100) & (b > 0.2) & (b <= 1) & (np.abs(a / 100 - b) < 0.3)).all())
 
 
 def _quantiles(values: Array, confidence: float) -> tuple[float, float]:
@@ -197,16 +233,6 @@ def _quantiles(values: Array, confidence: float) -> tuple[float, float]:
         )
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def _codes(groups: ArrayLike | None, n: int) -> Counts:
-    """Patients numbered from 0."""
-    if groups is None:
-        return np.arange(n)
-    patients = np.asarray(groups)
-    if patients.shape != (n,):
-        raise ValueError(f"groups must name the patient of each of the {n} images, got shape {patients.shape}.")
-    return np.unique(patients, return_inverse=True)[1]
 
 
 def _patient_counts(codes: Counts, draws: int, seed: int) -> Iterator[Counts]:

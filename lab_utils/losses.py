@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lab_utils.data.splits import Split
+from lab_utils.data.validation import TASKS
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -71,7 +72,17 @@ def probabilities(logits: Tensor, task: str) -> Tensor:
 
     A softmax where exactly one class is right (each row adds up to 1); a sigmoid for
     multilabel, where every finding is a yes-or-no question of its own.
+
+    Raises:
+        ValueError: if the task is unknown, or a single column should go through a softmax, which makes it 1.
     """
+    if task not in TASKS:
+        raise ValueError(f"expected a task out of {', '.join(TASKS)}, got {task!r}")
+    if logits.ndim != 2 or (task != "multilabel" and logits.shape[1] < 2):
+        raise ValueError(
+            f"expected logits (N, K), one column for each class of a {task} task, got {tuple(logits.shape)}; the "
+            "probability that belongs to one logit is torch.sigmoid(logits)"
+        )
     return torch.sigmoid(logits) if task == "multilabel" else torch.softmax(logits, dim=1)
 
 

@@ -6,16 +6,22 @@ Three kinds of input, the same everywhere:
 * *multiclass* and *ordinal*: labels 0 ... K-1 of shape (N,), scores (N, K);
 * *multilabel*: labels (N, K) in {1, 0}, and -1 or NaN where unknown, scores (N, K).
 
+One column (N, 1) is (N,). Lists, arrays, tensors (of any type and device) and pandas columns will do; an unknown label
+of a binary or multiclass task, another coding (-1 and 1; 1 and 2), words and transposed scores are refused.
+What `predict` returns are logits: they go into the metrics of classes and of multilabel and two-class ranking; the
+others want `losses.probabilities(logits, task)`, and say so.
+
 A class without both positive and negative images has no AUROC. It is reported as NaN
 by `auroc_per_class`, left out of `macro_auroc`, and never counted as 0, 0.5 or 1.
 AUROC lives in `ranking.py` and the intervals in `intervals.py`; import all from here.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lab_utils.array_input import Array, check_whole
 from lab_utils.intervals import (
     bootstrap_draws,
     bootstrap_interval,
@@ -24,17 +30,8 @@ from lab_utils.intervals import (
     paired_bootstrap,
     paired_difference,
 )
-from lab_utils.ranking import (
-    Array,
-    absent_classes,
-    auroc,
-    auroc_per_class,
-    binary_inputs,
-    column_inputs,
-    finite,
-    macro_auroc,
-    roc_curve,
-)
+from lab_utils.ranking import absent_classes, auroc, auroc_per_class, macro_auroc, roc_curve
+from lab_utils.score_inputs import SLACK, SUM, Misread, adds_up, binary_inputs, class_inputs, is_one_hot, pair
 
 __all__ = [
     "Calibration",
@@ -48,6 +45,7 @@ __all__ = [
     "brier",
     "calibration_curve",
     "expected_calibration_error",
+    "findings_brier",
     "interval_text",
     "macro_auroc",
     "macro_recall",
@@ -72,22 +70,40 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Fraction of images whose class is right.
 
     Args:
-        labels: class numbers, shape (N,).
-        predictions: class numbers (N,), or scores (N, K), whose largest counts.
+        labels: class numbers, shape (N,) or (N, 1).
+        predictions: class numbers (N,) or (N, 1), or scores (N, K) with K > 1, whose largest counts.
+
+    Raises:
+        ValueError: if the shapes do not fit, a label is no class number below K, or predictions of one column are
+            fractions: turn these into classes by a threshold.
     """
-    y, p = _classes(labels, predictions)
+    y, p, _ = class_inputs(labels, predictions)
     return float(np.mean(y == p))
 
 
-def recall_per_class(labels: ArrayLike, predictions: ArrayLike) -> Array:
+def recall_per_class(labels: ArrayLike, predictions: ArrayLike, *, num_classes: int | None = None) -> Array:
     """Fraction found of each class, NaN for a class without images.
 
-    Takes what `accuracy` takes; shape (K,), K the largest class number seen plus one.
+    Args:
+        labels: as for `accuracy`.
+        predictions: as for `accuracy`.
+        num_classes: K. None takes the columns of scores (N, K), or the largest class number seen plus one.
+
+    Returns:
+        Shape (K,).
+
+    Raises:
+        ValueError: as `accuracy`, or if a class number is not below `num_classes`.
     """
     from sklearn.metrics import recall_score  # a second to import: not for those who only train
 
-    y, p = _classes(labels, predictions)
-    values = np.full(max(y.max(), p.max()) + 1, np.nan)
+    y, p, classes = class_inputs(labels, predictions)
+    if num_classes is not None and check_whole("num_classes", num_classes, 1, classes) < classes:
+        raise ValueError(
+            f"expected class numbers below num_classes={num_classes}, but labels and predictions hold {classes} "
+            f"classes, the largest number is {max(y.max(), p.max())}."
+        )
+    values = np.full(num_classes or classes, np.nan)
     present = np.unique(y)
     values[present] = recall_score(y, p, labels=present, average=None, zero_division=0)
     return values
@@ -107,13 +123,14 @@ def quadratic_kappa(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Cohen's kappa with quadratic weights, for grades: a miss by 2 costs 4 times more.
 
     Takes what `accuracy` takes; 1 is perfect, 0 is chance, below 0 is worse.
+    Grades may begin at 1, as long as both do: only their distance counts.
 
     Raises:
-        ValueError: if labels and predictions are one and the same class everywhere.
+        ValueError: as `accuracy`, or if labels and predictions are one and the same class everywhere.
     """
     from sklearn.metrics import cohen_kappa_score
 
-    y, p = _classes(labels, predictions)
+    y, p, _ = class_inputs(labels, predictions)
     if len(np.unique(np.concatenate([y, p]))) < 2:
         raise ValueError(
             f"kappa needs at least two classes among labels and predictions, but all "
@@ -126,24 +143,39 @@ def quadratic_kappa(labels: ArrayLike, predictions: ArrayLike) -> float:
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Mean squared error of predicted probabilities; lower is better.
 
-    Binary (N,) and multilabel (N, K): in [0, 1], over all known labels. Multiclass:
+    Binary (N,), also as two columns, and multilabel (N, K): in [0, 1], over all known labels. Multiclass:
     the squares are summed over the K classes, as Brier did, so it lies in [0, 2].
 
     Raises:
-        ValueError: if a probability is outside [0, 1].
+        ValueError: if a probability is outside [0, 1], or those of the classes of an image do not add up to 1; if
+            one-hot labels come with probabilities that do: give class numbers.
 
     References:
         Brier (1950), Monthly Weather Review 78(1).
     """
-    p = _probabilities(probabilities)
-    if np.ndim(labels) == 1 and p.shape[1:] == (2,):
-        p = p[:, 1]  # binary, given as two columns
-    y, p = column_inputs(labels, p)
+    y, p = _probabilities(labels, probabilities)
+    if y.ndim == 1 and p.ndim == 2:
+        if p.shape[1] == 2:
+            return float(((p[:, 1] - y) ** 2).mean())
+        return float(((p - np.eye(p.shape[1])[y.astype(np.int64)]) ** 2).sum(axis=1).mean())
+    if y.ndim == 2 and y.shape[1] > 2 and is_one_hot(y) and adds_up(p, SUM):
+        raise Misread(
+            f"each of the {len(y)} rows of labels has exactly one 1, and each row of probabilities adds up to 1: these "
+            f"are {y.shape[1]} classes, no findings. Give the class numbers, labels.argmax(axis=1)."
+        )
+    return findings_brier(y, p)
+
+
+def findings_brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """`brier` of labels that are findings for sure, also where each image has exactly one: mean over known labels.
+
+    Raises:
+        ValueError: as `brier`.
+    """
+    y, p = _probabilities(labels, probabilities)
     squares = np.where(y >= 0, (p - y) ** 2, np.nan)
     if np.isnan(squares).all():
         raise ValueError("the Brier score needs a known label, but all are masked")
-    if np.ndim(labels) == 1:
-        return float(squares.sum(axis=1).mean())
     return float(np.nanmean(squares))
 
 
@@ -151,22 +183,22 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int 
     """How often the network is right when it says 0.8, in bins of equal width.
 
     Args:
-        labels: (N,), 0 or 1, or class numbers.
-        probabilities: (N,) of class 1, or (N, K): then the top class's probability is
+        labels: (N,) or (N, 1), 0 or 1, or class numbers.
+        probabilities: (N,) or (N, 1) of class 1, or (N, K): then the top class's probability is
             compared with how often the top class is right.
         bins: number of bins between 0 and 1; empty ones are left out.
 
     Raises:
-        ValueError: if a probability is outside [0, 1], or shapes do not fit.
+        ValueError: if a probability is outside [0, 1], those of the classes of an image do not add up to 1, or
+            shapes do not fit.
     """
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
-    p = _probabilities(probabilities)
+    check_whole("bins", bins, 1, 10)
+    y, p = _probabilities(labels, probabilities)
+    if y.ndim == 2:
+        y, p = binary_inputs(y, p)  # one finding; more have no top class
+    hits = y
     if p.ndim == 2:
-        y, top = _classes(labels, p)
-        hits, p = (y == top).astype(np.float64), p.max(axis=1)
-    else:
-        hits, p = binary_inputs(labels, p)
+        hits, p = (y == p.argmax(axis=1)).astype(np.float64), p.max(axis=1)
     place = np.minimum((p * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     used = count > 0
@@ -190,29 +222,18 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, b
     return float(np.average(gaps, weights=curve.images))
 
 
-def _probabilities(probabilities: ArrayLike) -> Array:
-    p = finite(probabilities)
-    if p.size and (p.min() < 0 or p.max() > 1):
+def _probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
+    """What `pair` gives, with the scores in [0, 1], and one row of classes adding up to 1."""
+    y, p = pair(labels, probabilities)
+    if p.min() < -SLACK or p.max() > 1 + SLACK:
         raise ValueError(
             f"probabilities must lie in [0, 1], got {p.min():.3g} to {p.max():.3g}. "
-            f"Are these logits? Apply a sigmoid or a softmax first."
+            f"Are these logits? Apply a sigmoid or a softmax first. Are they percent? Divide by 100."
         )
-    return p
-
-
-def _classes(labels: ArrayLike, predictions: ArrayLike) -> tuple[Any, Any]:
-    y, p = np.asarray(labels), finite(predictions)
-    p = p.argmax(axis=1) if p.ndim == 2 else p
-    if y.ndim != 1 or p.ndim != 1 or len(y) != len(p) or len(y) == 0:
+    if y.ndim == 1 and p.ndim == 2 and not adds_up(p):
+        total = p.sum(axis=1)
         raise ValueError(
-            f"expected labels (N,) with N > 0 and predicted classes (N,) or scores "
-            f"(N, K), got {y.shape} and {np.shape(predictions)}."
+            f"the probabilities of the {p.shape[1]} classes of an image must add up to 1, but the rows add up to "
+            f"{total.min():.3g} to {total.max():.3g}. Apply a softmax to the logits of each row."
         )
-    for name, values in (("labels", y), ("predictions", p)):
-        if not np.array_equal(values, np.abs(np.rint(values))):
-            raise ValueError(
-                f"{name} must be class numbers 0, 1, 2, ..., got values between "
-                f"{values.min()} and {values.max()}. Turn binary scores into classes "
-                f"by a threshold."
-            )
-    return y.astype(np.int64), p.astype(np.int64)
+    return y, np.clip(p, 0, 1)

@@ -4,13 +4,17 @@ Features come from a frozen backbone, one row per image; tensors and arrays both
 A probe answers one question: can the classes be read off these features?
 """
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from lab_utils.array_input import Array, as_numbers, check_order, check_whole, column
+
+MOST = 100_000  # classes; what is larger is a number of something else
 TASKS = ("binary", "multiclass", "multilabel", "ordinal")
 ROWS = 1024  # test images compared with the training set at a time
 
@@ -30,7 +34,7 @@ def linear_probe(
 
     Args:
         train_features: (N, D).
-        train_labels: (N,) class numbers, or multilabel (N, K) in {1, 0}, and -1 or NaN
+        train_labels: (N,) or (N, 1) class numbers, or multilabel (N, K) in {1, 0}, and -1 or NaN
             where unknown, which leaves the image out for that finding.
         test_features: (M, D).
         task: binary, multiclass, ordinal (treated as multiclass) or multilabel.
@@ -52,8 +56,8 @@ def linear_probe(
     from sklearn.linear_model import LogisticRegression  # a second to import: not for those who only train
     from sklearn.preprocessing import StandardScaler
 
-    if not l2 > 0:
-        raise ValueError(f"l2 must be above 0, got {l2}. Try 1.0.")
+    if not isinstance(l2, Real) or not 0 < l2 < math.inf:
+        raise ValueError(f"l2 must be a number above 0, got {l2!r}. Try 1.0.")
     x, y, z = _inputs(train_features, train_labels, test_features, task)
 
     def fit(rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Array:
@@ -97,11 +101,9 @@ def knn_probe(
     References:
         Matsoukas et al. (2022), arXiv:2203.01825 (k = 200, temperature 0.1).
     """
-    if k < 1 or not temperature > 0:
-        raise ValueError(
-            f"k must be at least 1 and temperature above 0, got k={k} and "
-            f"temperature={temperature}. The paper takes 200 and 0.1."
-        )
+    check_whole("k", k, 1, 200)
+    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
+        raise ValueError(f"expected a temperature above 0, got temperature={temperature!r}. The paper takes 0.1.")
     x, y, z = _inputs(train_features, train_labels, test_features, task)
     x, z = _unit_rows(x), _unit_rows(z)
 
@@ -158,27 +160,43 @@ def _inputs(
 ) -> tuple[Array, Array, Array]:
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
-    x = np.asarray(train_features, dtype=np.float64)
-    z = np.asarray(test_features, dtype=np.float64)
-    y = np.nan_to_num(np.asarray(train_labels, dtype=np.float64), nan=-1)
-    if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1] or len(x) != len(y):
+    check_order("train_features", train_features, "train_labels", train_labels)
+    x = as_numbers("train_features", train_features)
+    z = as_numbers("test_features", test_features)
+    y = as_numbers("train_labels", train_labels)
+    if task != "multilabel":
+        y = column(y)
+    if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1] or x.shape[:1] != y.shape[:1] or not x.size or not z.size:
         raise ValueError(
             f"expected train features (N, D), N labels and test features (M, D), got "
             f"{x.shape}, {y.shape} and {z.shape}. Pool feature maps over space first."
         )
     if not (np.isfinite(x).all() and np.isfinite(z).all()):
         raise ValueError("features must be finite, but some are NaN or infinite")
+    return x, _labels(y, task), z
+
+
+def _labels(y: Array, task: str) -> Array:
+    """Labels of one of the tasks, -1 where a finding is unknown."""
     if task == "multilabel":
+        y = np.where(np.isnan(y), -1, y)
         if y.ndim != 2 or len(np.setdiff1d(y, (-1, 0, 1))):
             raise ValueError(
                 f"multilabel labels must be (N, K) of 1, 0, or -1 for unknown, got "
                 f"shape {y.shape} and values from {y.min()} to {y.max()}."
             )
-    elif y.ndim != 1 or (y != np.abs(np.rint(y))).any() or len(np.unique(y)) < 2:
+        return y
+    classes = y.ndim == 1 and bool(((y == np.abs(np.rint(y))) & (y < MOST)).all())
+    if not classes or len(np.unique(y)) < 2:
+        hint = " Are the labels one-hot? Give labels.argmax(axis=1)." if y.ndim == 2 else ""
+        if not classes and y.ndim == 1:
+            hint = " Leave images without a known class out: keep = labels >= 0."
         raise ValueError(
             f"{task} labels must be class numbers (N,) of at least two classes, got "
-            f"shape {y.shape} and values {np.unique(y)[:5]}."
+            f"shape {y.shape} and values {np.unique(y)[:5]}.{hint}"
         )
-    elif task == "binary" and y.max() > 1:
-        raise ValueError(f"binary labels must be 0 or 1, got {y.max():g}")
-    return x, y, z
+    if task == "binary" and y.max() > 1:
+        raise ValueError(
+            f"binary labels must be 0 or 1, got {y.max():g}. Name the positive class: labels == {y.max():g}."
+        )
+    return y

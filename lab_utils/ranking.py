@@ -4,27 +4,31 @@ Part of `lab_utils.metrics`, which explains the kinds of input.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from lab_utils.array_input import Array
+from lab_utils.score_inputs import binary_inputs, column_inputs
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve of a binary classifier.
 
     The probability that a random positive image scores above a random negative one;
-    ties count one half. Any monotone score works: logits or probabilities.
+    ties count one half. Any monotone map of a score gives the same: the one logit of a sigmoid and its probability
+    do. The column of class 1 out of two logits does not: the softmax looks at its distance to the other one.
 
     Args:
-        labels: 0 or 1, shape (N,).
-        scores: higher means more likely positive, shape (N,).
+        labels: 0 or 1, shape (N,) or (N, 1).
+        scores: higher means more likely positive, shape (N,) or (N, 1). Classes instead of scores, 0 and 1 only,
+            rank little: their AUROC is the balanced accuracy. Of two columns, as `predict` returns logits and the
+            softmax probabilities, the score is column 1 minus column 0.
 
     Returns:
         A fraction in [0, 1]; 0.5 is chance.
 
     Raises:
         ValueError: if a class is absent, a score is not finite, a label is neither
-            0 nor 1, or the shapes do not fit.
+            0 nor 1 (-1 and 1, 1 and 2, fractions), or the shapes do not fit.
     """
     y, s = binary_inputs(labels, scores)
     positives = int(y.sum())
@@ -39,18 +43,21 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
 def auroc_per_class(labels: ArrayLike, scores: ArrayLike) -> Array:
     """AUROC of each finding (multilabel) or of each class against the rest.
 
-    Labels of -1 or NaN are masked, finding by finding. For more than two classes give
-    probabilities, not logits: logits of two images can not be compared.
+    Labels of -1 or NaN are masked, finding by finding.
 
     Args:
-        labels: (N, K) multilabel, or (N,) class numbers.
-        scores: (N, K); (N,) for binary labels, which gives one value.
+        labels: (N, K) multilabel, or (N,) or (N, 1) class numbers.
+        scores: (N, K); (N,) or (N, 1) for binary labels, which gives one value. Multilabel: logits or
+            probabilities, each finding is a question of its own. Two classes: likewise, one column is compared with
+            the other. More classes: scores that can be compared between images, so probabilities, their logarithms,
+            shares such as percent or votes, or for each class a score in [0, 1]. Logits of a softmax can not.
 
     Returns:
         Shape (K,), each in [0, 1], or NaN where a class has no AUROC.
 
     Raises:
-        ValueError: if shapes do not fit, a score is not finite or a label is no label.
+        ValueError: if shapes do not fit, a score is not finite, a label is no label, or the scores of more than two
+            classes are logits, also with one-hot labels.
     """
     y, s = column_inputs(labels, scores)
     values = np.full(y.shape[1], np.nan)
@@ -98,50 +105,3 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     auroc(labels, scores)  # the same conditions
     fpr, tpr, _ = metrics.roc_curve(*binary_inputs(labels, scores), drop_intermediate=False)
     return fpr, tpr
-
-
-def finite(scores: ArrayLike) -> Array:
-    s = np.asarray(scores, dtype=np.float64)
-    if bad := int((~np.isfinite(s)).sum()):
-        raise ValueError(
-            f"scores must be finite, but {bad} of {s.size} are NaN or infinite. "
-            f"Did the training diverge? Look at its loss."
-        )
-    return s
-
-
-def binary_inputs(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
-    y, s = np.asarray(labels, dtype=np.float64), finite(scores)
-    if y.ndim != 1 or s.ndim != 1 or len(y) != len(s) or len(y) == 0:
-        raise ValueError(
-            f"expected labels (N,) and scores (N,) with N > 0, got {y.shape} and "
-            f"{s.shape}. Take one column of scores, such as probabilities[:, 1]."
-        )
-    if len(wrong := np.setdiff1d(y, (0, 1))):
-        raise ValueError(
-            f"labels must be 0 or 1, got {wrong[0]:g}. Leave unknown labels out first, "
-            f"or use auroc_per_class, which masks them."
-        )
-    return y, s
-
-
-def column_inputs(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
-    """Labels in {1, 0, -1} and scores, both (N, K), of any of the three kinds."""
-    y, s = np.asarray(labels, dtype=np.float64), finite(scores)
-    if y.ndim == 1 and s.ndim == 1:
-        y, s = binary_inputs(y, s)
-        return y[:, None], s[:, None]
-    if s.ndim != 2 or y.shape not in (s.shape, s.shape[:1]) or len(y) == 0:
-        raise ValueError(
-            f"expected scores (N, K) with labels (N, K) or (N,) and N > 0, got scores {s.shape} and labels {y.shape}."
-        )
-    if y.ndim == 1:
-        if len(wrong := np.setdiff1d(y, np.arange(s.shape[1]))):
-            raise ValueError(
-                f"labels must be class numbers below {s.shape[1]}, the columns of scores, got {wrong[0]:g}."
-            )
-        return (y[:, None] == np.arange(s.shape[1])).astype(np.float64), s
-    y = np.where(np.isnan(y), -1, y)
-    if len(wrong := np.setdiff1d(y, (-1, 0, 1))):
-        raise ValueError(f"labels must be 1, 0, or -1 for unknown, got {wrong[0]:g}.")
-    return y, s

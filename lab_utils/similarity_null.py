@@ -11,7 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lab_utils.array_input import as_array, column
 from lab_utils.covariance import Acts, Covariances, as_covariances, checked, merged
+from lab_utils.patient_codes import patient_codes
 
 Array = NDArray[np.float64]
 Measure = Callable[[Covariances], float]
@@ -118,7 +120,8 @@ def bootstrap_parts(
 
 
 def _interval(value: float, draw: Callable[[], float], draws: int, confidence: float) -> tuple[float, float, float]:
-    if draws < 2 or not 0 < confidence < 1:
+    whole = isinstance(draws, int | np.integer)
+    if not whole or draws < 2 or not isinstance(confidence, float | np.floating) or not 0 < confidence < 1:
         raise ValueError(
             f"expected at least 2 draws and confidence between 0 and 1, got {draws} and {confidence}; try 100 and 0.95"
         )
@@ -131,14 +134,14 @@ def _rows_by_image(images: ArrayLike | None, n: int) -> list[NDArray[np.int64]]:
     """Rows of each image."""
     if images is None:
         return list(np.arange(n)[:, None])
-    of_row = np.asarray(images)
+    of_row = column(as_array("images", images))
     if of_row.shape != (n,):
         raise ValueError(f"images must name the image of each of the {n} rows, got shape {of_row.shape}")
-    codes = np.unique(of_row, return_inverse=True)[1]
+    codes = patient_codes(of_row, n)
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def _check_draws(draws: int) -> None:
-    if draws < 1:
+    if not isinstance(draws, int | np.integer) or draws < 1:
         raise ValueError(f"expected draws of at least 1, got {draws}; try 10")

@@ -86,3 +86,13 @@ def test_the_receptive_field_is_where_gradients_reach(name, stages):
 def test_a_network_without_convolution_is_refused():
     with pytest.raises(ValueError, match="without a convolution"):
         receptive_field(nn.Linear(3, 2))
+
+
+def test_flops_are_counted_for_the_channels_that_the_network_takes():
+    rgb = build_model("cbr_tiny", num_classes=2, in_channels=3, seed=0)
+    assert count_flops(rgb, 32, in_channels=3) > count_flops(build_model("cbr_tiny", num_classes=2, seed=0), 32)
+    with pytest.raises(ValueError, match="in_channels=3"):
+        count_flops(rgb, 32)
+    for side in (0, 32.5, "32", True):
+        with pytest.raises(ValueError, match="side="):
+            count_flops(rgb, side, in_channels=3)

@@ -108,3 +108,14 @@ def test_what_is_given_is_not_changed():
     covariances([(x, y), (torch.from_numpy(x), torch.from_numpy(y))])
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(y, before[1])
+
+
+def test_activations_in_any_memory_order_count_alike_and_what_is_no_matrix_is_refused():
+    x, y = layers(30)
+    expected = linear_cka(x[::-1].copy(), y[::-1].copy(), debiased=True)
+    assert linear_cka(x[::-1], y[::-1], debiased=True) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="masked"):
+        linear_cka(np.ma.masked_array(x, x > 1), y)
+    for wrong in (x.astype(str), x.astype(object), {"layer1": x}, None, "layer1"):
+        with pytest.raises(ValueError, match="acts_x as a tensor or an array of numbers"):
+            linear_cka(wrong, y)

@@ -55,7 +55,7 @@ def test_auroc_takes_booleans_and_tensors():
         ([0, 0], [0.1, 0.2], "0 positive and 2 negative"),
         ([0, 1], [0.1, np.nan], "1 of 2 are NaN"),
         ([0, 1], [0.1, np.inf], "infinite"),
-        ([0, 1], [[0.1, 0.9], [0.2, 0.8]], r"probabilities\[:, 1\]"),
+        ([0, 1], [[0.1, 0.8, 0.1], [0.2, 0.7, 0.1]], r"probabilities\[:, 1\]"),
         ([0, 1, 1], [0.1, 0.2], r"\(3,\) and \(2,\)"),
         ([], [], "N > 0"),
         ([0, 1, -1], [0.1, 0.2, 0.3], "auroc_per_class"),

@@ -107,3 +107,13 @@ def test_any_function_of_covariances_is_a_measure():
     x, y = layers()
     best = lambda cov: float(cca(cov)[0])  # noqa: E731
     assert null(best, x, y, draws=2).max() < best(covariances([(x, y)]))
+
+
+def test_rows_of_one_image_or_of_unknown_images_have_no_interval():
+    x, y = np.random.default_rng(0).normal(size=(2, 60, 3))
+    for images, message in ((np.zeros(60), "at least two"), (np.where(np.arange(60) < 9, np.nan, 1), "9 of 60")):
+        with pytest.raises(ValueError, match=message):
+            bootstrap(mean_cca, x, y, images=images, draws=5)
+    for change in ({"draws": 2.5}, {"confidence": 95}):
+        with pytest.raises(ValueError, match="at least 2 draws"):
+            bootstrap(mean_cca, x, y, **change)
