@@ -162,7 +162,7 @@ def source(job: Job) -> str | None:
 def is_done(job: Job) -> bool:
     """Whether the run is kept, and was made with the source weights that are shipped now."""
     path = folder() / f"{job.name}.json"
-    return path.exists() and json.loads(path.read_text()).get("source") == source(job)
+    return path.exists() and json.loads(path.read_text("utf-8")).get("source") == source(job)
 
 
 def _smaller(split: Split, side: int) -> Split:
@@ -193,4 +193,4 @@ def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
     """The results of all runs that are done."""
     for job in jobs:
         if is_done(job):
-            yield json.loads((folder() / f"{job.name}.json").read_text())
+            yield json.loads((folder() / f"{job.name}.json").read_text("utf-8"))

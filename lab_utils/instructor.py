@@ -146,7 +146,7 @@ def _collect(arguments: argparse.Namespace) -> int:
         seconds=arguments.timeout,
         most_mib=arguments.max_mib,
     )
-    print(json.dumps(records, indent=1, ensure_ascii=False) if arguments.json else summary(records))
+    print(json.dumps(records, indent=1) if arguments.json else summary(records))
     return int(any(record["status"] != COLLECTED for record in records))
 
 

@@ -90,7 +90,7 @@ def _procedural(name: str) -> Weights:
     if not manifest.exists():
         _unavailable(manifest, "the file is not there", name, FileNotFoundError)
     try:
-        entries: dict[str, Any] = json.loads(manifest.read_text())
+        entries: dict[str, Any] = json.loads(manifest.read_text("utf-8"))
     except ValueError as error:
         _unavailable(manifest, f"it is not valid JSON ({error})", name, ValueError)
     if name not in entries:
