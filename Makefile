@@ -30,6 +30,9 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	  { echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.11 lab"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@[ "$$(uname -sm)" != "Darwin x86_64" ] || { echo "PyTorch has no builds for Macs with Intel processors after" \
+	  "version 2.2, and the labs need 2.6. Run them on Colab, or with PyTorch from conda-forge. On a Mac with an Apple" \
+	  "processor this is a Python for Intel: take another one, make PYTHON=... lab"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(INDEX) --constraint constraints.txt --requirement requirements.txt --editable .
 	@touch $@ $(if $(INDEX),.venv/.cpu)

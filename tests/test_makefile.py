@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_a_lab_is_set_up_without_the_tools_of_the_tests_and_a_test_with_them(tmp
             ["make", "--dry-run", "test", "lab"], cwd=tmp_path, check=True, capture_output=True, encoding="utf-8"
         ).stdout
     )
+
+
+def test_a_mac_with_an_intel_processor_is_told_before_anything_is_fetched(tmp_path):
+    said(tmp_path, "lab")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "uname").write_text("#!/bin/sh\necho Darwin x86_64\n", "utf-8")
+    (tmp_path / "bin" / "uname").chmod(0o755)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    line = ["make", "lab", f"PYTHON={sys.executable}"]
+    done = subprocess.run(
+        line, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode != 0
+    assert "Run them on Colab" in done.stdout
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_oldest_versions_have_an_environment_of_their_own_and_are_those_of_the_requirements(tmp_path):

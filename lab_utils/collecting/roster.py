@@ -62,6 +62,9 @@ class Push:
 def read_roster(path: Path) -> list[Student]:
     """Read the class, in the order of the file.
 
+    The file may be as spreadsheets save it: commas, semicolons or tabs, UTF-8 or UTF-16, any line ends, empty lines and
+    empty cells at the end, columns of one's own. A column that looks like a misspelt one of ours is refused.
+
     A link that cannot be used is no error here: `link_error` tells, for this student alone.
 
     Raises:
