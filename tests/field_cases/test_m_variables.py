@@ -9,6 +9,7 @@ import torch
 
 from lab_utils import bands, study
 from lab_utils.checks.homework4_file import file_path
+from lab_utils.data.cache import cached_tensors
 from lab_utils.device import default_device
 from lab_utils.profile import (
     VARIABLES,
@@ -178,6 +179,17 @@ def test_shipped_files_that_are_missing_are_to_be_restored_where_no_variable_is_
     monkeypatch.delenv("LAB_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="Restore the kit's own"):
         load_results("lab04_family", tmp_path)
+
+
+def test_a_cache_that_is_a_file_is_told_once_and_the_lab_goes_on(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine", "utf-8")
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "file"))
+    for name in ("a.bin", "b.bin", "a.bin"):
+        made = cached_tensors(cache_root() / "phantoms" / name, lambda: {"x": torch.ones(2)})
+        assert torch.equal(made["x"], torch.ones(2))
+    assert capsys.readouterr().out.count("LAB_CACHE") == 1
+    with pytest.raises(OSError, match=r"could not be.*LAB_CACHE"):  # a file that the user named is no cache
+        cached_tensors(cache_root() / "phantoms" / "c.bin", lambda: {"x": torch.ones(2)}, required=True)
 
 
 # ---- misspelt names
