@@ -3,18 +3,25 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TOOLS := .venv/.installed-tools
+OLDEST := .venv-oldest
+OLDEST_INSTALLED := $(OLDEST)/.installed
+# CPU=1: PyTorch's builds without CUDA, which only Linux on Intel and AMD has to be told about. Later calls remember it.
+INDEX := $(if $(filter 1,$(CPU))$(wildcard .venv/.cpu),--extra-index-url https://download.pytorch.org/whl/cpu)
 
-.PHONY: help lab test run bench lint build clean
+.PHONY: help lab test oldest run bench lint build clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make lab     install what is needed, open JupyterLab on labs/"
 	@echo "make test    every test, all notebooks included"
+	@echo "make oldest  the same on the lowest versions that requirements.txt admits: PYTHON=python3.10 make oldest"
 	@echo "make run     run the solved labs, write HTML with pictures to build/  (LABS=\"01 03\" for some)"
 	@echo "make bench   time the kit against other ways to do the same"
 	@echo "make lint    style, types, import directions, labs built from solutions"
 	@echo "make build   build labs/ from solutions/"
-	@echo "make clean   remove build/, the phantom cache and tool caches; .venv and downloads stay"
+	@echo "make clean   remove build/, the phantom cache and tool caches; .venv, .venv-oldest and downloads stay"
+	@echo "CPU=1        before the first lab or test: PyTorch without CUDA, 0.3 instead of 2.7 GB to download (Linux)"
 	@echo "PYTHON=...   the Python (3.10 or newer) to build .venv with; LAB_PROFILE=smoke|quick|full: how much work"
 
 # The stamp is written last, so an installation cut short is done again; a changed requirement installs again.
@@ -23,8 +30,26 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	  { echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.11 lab"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@[ "$$(uname -sm)" != "Darwin x86_64" ] || { echo "PyTorch has no builds for Macs with Intel processors after" \
+	  "version 2.2, and the labs need 2.6. Run them on Colab, or with PyTorch from conda-forge. On a Mac with an Apple" \
+	  "processor this is a Python for Intel: take another one, make PYTHON=... lab"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --requirement requirements.txt --editable '.[dev]'
+	$(BIN)/python -m pip install $(INDEX) --constraint constraints.txt --requirement requirements.txt --editable .
+	@touch $@ $(if $(INDEX),.venv/.cpu)
+
+# What tests, style and types need besides; a lab needs none of it.
+$(TOOLS): $(INSTALLED)
+	$(BIN)/python -m pip install $(INDEX) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Every "from version" of requirements.txt becomes that very version. Pins of others do not go with these.
+$(OLDEST_INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' || \
+	  { echo "The oldest versions are for Python 3.10; name one: make PYTHON=python3.10 oldest"; exit 1; }
+	$(PYTHON) -m venv $(OLDEST)
+	sed 's/>=/==/' requirements.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install $(INDEX) --constraint $(OLDEST)/constraints.txt \
+	  --requirement requirements.txt --editable '.[dev]'
 	@touch $@
 
 # In a container people are often root, and JupyterLab refuses root without this word.
@@ -34,19 +59,25 @@ lab: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
 	$(BIN)/python -m jupyterlab --notebook-dir=labs $(AS_ROOT)
 
-test: $(INSTALLED)
+PYTEST := -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=1500
+
+test: $(TOOLS)
 	$(BIN)/python -m lab_utils phantoms
-	$(BIN)/python -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=1500 \
-	  --numprocesses=$(JOBS) tests labs solutions
+	$(BIN)/python $(PYTEST) --numprocesses=$(JOBS) tests labs solutions
+
+# Without solutions: their numbers are published for the versions of constraints.txt.
+oldest: $(OLDEST_INSTALLED)
+	$(OLDEST)/bin/python -m lab_utils phantoms
+	$(OLDEST)/bin/python $(PYTEST) --numprocesses=$(JOBS) tests labs
 
 run: $(INSTALLED)
 	$(BIN)/python -m lab_utils run $(LABS)
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet $(INDEX) --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/bench.py
 
-lint: $(INSTALLED)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy lab_utils

@@ -259,7 +259,7 @@ def memory_lab3(_: int) -> None:
         book = ROOT / "solutions" / "03_fine_tuning.ipynb"
         done = subprocess.run(
             [sys.executable, "-c", code, str(book)],
-            check=True, capture_output=True, text=True, cwd=folder,
+            check=True, capture_output=True, encoding="utf-8", cwd=folder,
             env={**os.environ, "LAB_PROFILE": os.environ.get("LAB_PROFILE", "quick")},
         )  # fmt: skip
     print(f"memory_lab3   {float(done.stdout.split()[-1]):7.2f}   GB, largest process of lab 3; aim: under 2")

@@ -43,11 +43,13 @@ def make_class(folder: Path, students: int) -> None:
             labels[:, None] * 0.4 + np.random.default_rng(number).normal(0.3, 0.15, (len(labels), 4)), 0, 1
         )
         rows = [f"{i}," + ",".join(f"{p:.4f}" for p in row) for i, row in enumerate(scores)]
-        (labs / "homework4_predictions.csv").write_text("\n".join(["image," + ",".join(COLUMNS), *rows]) + "\n")
+        (labs / "homework4_predictions.csv").write_text(
+            "\n".join(["image," + ",".join(COLUMNS), *rows]) + "\n", "utf-8"
+        )
         entry = {"student": name, "sha": f"{number:040x}", "status": "collected", "folder": f"submissions/{name}"}
         entries.append(entry | {"name": name, "email": "", "url": "", "evidence": "seen", "submitted": ""})
         entries[-1] |= {"late_seconds": 0, "penalty": 0.0, "flags": []}
-    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": entries}))
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": entries}), "utf-8")
 
 
 def own_seconds(key: Key) -> float:

@@ -1,6 +1,7 @@
 """Command line: ``python -m lab_utils doctor | check | phantoms``, and what an instructor needs besides."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 if all is well, 1 if not, 2 if it could not do its work (argparse's number too)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a pipe of Windows has no sign for "correct"
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.command(arguments))

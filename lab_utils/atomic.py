@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from lab_utils.text_files import held
+
 STALE_AFTER = 3600.0  # seconds until an unfinished file is cleared away, whoever may have begun it
 
 
@@ -28,14 +30,17 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(unfinished)
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())  # or a power cut could leave the name without the bytes
-        os.replace(unfinished, path)
+        try:
+            os.replace(unfinished, path)
+        except PermissionError as error:
+            raise held(path, "replace", error) from error
     finally:
         remove_quietly(unfinished)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text, UTF-8, as `write_whole` does."""
-    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8"))
+    """Write text as `write_whole` does: UTF-8, with the same ends of lines on every machine."""
+    write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8", newline="\n"))
 
 
 def remove_quietly(path: Path) -> None:

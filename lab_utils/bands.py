@@ -11,14 +11,13 @@ takes and a band for each value::
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lab_utils.atomic import write_text
-from lab_utils.profile import data_root, profile
+from lab_utils.profile import data_root, profile, restore, results_folder, strict
 
 SCHEMA = 1
 
@@ -83,10 +82,10 @@ def compare(lab: str, values: Mapping[str, float]) -> None:
         value = "" if row.value is None else f"{row.value:.3f}"
         band = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
         print(f"  {row.name:<{width}}  {value:>9}  {band:^18}  {row.verdict}")
-    if folder := os.environ.get("LAB_RESULTS", ""):
-        _write(Path(folder) / f"{lab}.json", {"lab": lab, "profile": profile(), "rows": [asdict(row) for row in table]})
+    if folder := results_folder():
+        _write(folder / f"{lab}.json", {"lab": lab, "profile": profile(), "rows": [asdict(row) for row in table]})
     missed = [f"{row.name} = {row.value} ({row.low} to {row.high})" for row in table if row.met is False]
-    if missed and os.environ.get("LAB_STRICT") == "1":
+    if missed and strict():
         raise ValueError(
             f"Expected the values of {lab} inside their published bands (profile {profile()}), but "
             f"{len(missed)} are not: {'; '.join(missed)}. If the change is meant, publish new bands in data/bands.json."
@@ -96,19 +95,16 @@ def compare(lab: str, values: Mapping[str, float]) -> None:
 def _entry(lab: str) -> Mapping[str, Any]:
     path = data_root() / "bands.json"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the published bands in {path}, found no file. Restore it from the repository, or point the "
-            "environment variable LAB_DATA to the folder that holds it."
-        )
+        raise FileNotFoundError(f"Expected the published bands in {path}, found no file. {restore('bands.json')}")
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_bytes())
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}, expected {SCHEMA}")
         return content["labs"].get(lab, {}).get(profile(), {})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"Expected {path} to hold bands as described in lab_utils/bands.py, but it cannot be read "
-            f"({type(error).__name__}: {error}). Restore it from the repository."
+            f"({type(error).__name__}: {error}). {restore('bands.json')}"
         ) from error
 
 

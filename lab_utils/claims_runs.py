@@ -164,7 +164,7 @@ def is_done(job: Job) -> bool:
     path = folder() / f"{job.name}.json"
     if not path.exists():
         return False
-    kept = json.loads(path.read_text())
+    kept = json.loads(path.read_text("utf-8"))
     return kept.get("source") == source(job) and kept.get("job", asdict(job)) == asdict(job)  # names round scale and lr
 
 
@@ -196,4 +196,4 @@ def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
     """The results of all runs that are done."""
     for job in jobs:
         if is_done(job):
-            yield json.loads((folder() / f"{job.name}.json").read_text())
+            yield json.loads((folder() / f"{job.name}.json").read_text("utf-8"))

@@ -1,7 +1,6 @@
 """Where to compute, in which precision, and with which random numbers."""
 
 import difflib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -10,7 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lab_utils.profile import setting
+
 DEVICE_VARIABLE = "LAB_DEVICE"
+OTHER_NAMES = {"gpu": ["cuda", "mps"], "nvidia": ["cuda"], "rocm": ["cuda"], "metal": ["mps"], "apple": ["mps"]}
 PRECISIONS = ("bf16", "fp32")
 
 
@@ -20,7 +22,7 @@ def default_device() -> torch.device:
     Raises:
         ValueError: if ``LAB_DEVICE`` names no device that this machine has.
     """
-    name = os.environ.get(DEVICE_VARIABLE, "").strip().lower()
+    name = setting(DEVICE_VARIABLE).lower()
     if name:
         return _named_device(name)
     if torch.cuda.is_available():
@@ -60,9 +62,10 @@ def _named_device(name: str) -> torch.device:
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "mps": int(torch.backends.mps.is_available()),
     }
-    if kind not in count or (index and not index.isdecimal()):
-        near = difflib.get_close_matches(kind, count, n=1, cutoff=0.3)
-        hint = f" Did you mean {near[0]!r}?" if near and near[0] != name else ""
+    if kind not in count or name.endswith(":") or (index and not (index.isascii() and index.isdecimal())):
+        # "gpu" is nearest to "cpu" by its letters, and means another one.
+        near = OTHER_NAMES.get(kind) or difflib.get_close_matches(kind, count, n=1, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             f"{DEVICE_VARIABLE} should be cpu, cuda, cuda:<number> or mps, but is "
             f"{name!r}.{hint} Change the variable, or unset it to use the best device."
@@ -73,7 +76,7 @@ def _named_device(name: str) -> torch.device:
             f"{DEVICE_VARIABLE} asks for {name!r}, but PyTorch finds only {here} on "
             f"this machine. Set {DEVICE_VARIABLE}=cpu, or unset it."
         )
-    return torch.device(name)
+    return torch.device(kind, int(index)) if index else torch.device(kind)
 
 
 @lru_cache(maxsize=1)

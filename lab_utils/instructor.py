@@ -148,7 +148,7 @@ def _collect(arguments: argparse.Namespace) -> int:
         most_mib=arguments.max_mib,
     )
     table = [asdict(record) for record in records]
-    print(json.dumps(table, indent=1, ensure_ascii=False) if arguments.json else summary(records))
+    print(json.dumps(table, indent=1) if arguments.json else summary(records))
     return int(any(record.status != COLLECTED for record in records))
 
 

@@ -87,7 +87,7 @@ def ship(
         "torch": str(torch.__version__),
     }
     manifest = folder / "manifest.json"
-    entries = json.loads(manifest.read_text()) if manifest.exists() else {}
+    entries = json.loads(manifest.read_text("utf-8")) if manifest.exists() else {}
     text = json.dumps({**entries, name: entry}, indent=2, sort_keys=True) + "\n"
     write_text(manifest, text)
     log = "\n".join([*lines, f"shipped: held-out accuracy {accuracy:.4f} with fp16 filters", ""])

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab_utils.profile import data_root
+from lab_utils.profile import data_root, restore
 
 
 def load_results(name: str, folder: Path | None = None) -> Any:
@@ -27,9 +27,9 @@ def load_results(name: str, folder: Path | None = None) -> Any:
         raise FileNotFoundError(
             f"Expected stored results in {path}, found no file. "
             + (f"Did you mean {near[0]!r}? " if near else "")
-            + "Restore the folder from the repository, or point the environment variable LAB_DATA to its parent."
+            + restore("folder results")
         )
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"Expected JSON in {path}, but {error}. Restore it from the repository.") from None

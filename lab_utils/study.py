@@ -8,7 +8,6 @@ its own configuration.
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import sys
 import threading
@@ -25,12 +24,14 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from lab_utils.arguments import whole
+from lab_utils.profile import setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
+LARGEST_NUMBER = 1000  # that LAB_WORKERS may ask for: more is a slip of the finger, and would take all memory
 SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
 Config = Mapping[str, Any]
@@ -111,11 +112,11 @@ def _default_device_is_cpu() -> bool:
 
 
 def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
-    if workers is None and (text := os.environ.get(WORKERS_VARIABLE, "").strip()):
-        if not text.isdecimal():
+    if workers is None and (text := setting(WORKERS_VARIABLE)):
+        if not text.isdecimal() or not 1 <= int(text[:9]) <= LARGEST_NUMBER:
             raise ValueError(
-                f"{WORKERS_VARIABLE} should be a number of processes, but is {text!r}. "
-                f"Change the variable, or unset it to use every processor."
+                f"{WORKERS_VARIABLE} should be a number of processes, from 1 to {LARGEST_NUMBER}, but is {text!r}. "
+                f"Change the variable, or unset it: then there is one per processor, at most {MOST_WORKERS}."
             )
         workers = int(text)
     if workers is None:

@@ -49,8 +49,12 @@ class _Shown(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __repr__(self) -> str:
         return self.static["text/plain"]
 
+    # ipywidgets 7 (Colab) shows a widget by this method and then asks for no other form; version 8 has none of it.
+    _ipython_display_ = None
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), **self.static}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, **self.static}
 
 
 def multiple_choice(question: Question) -> _Shown:

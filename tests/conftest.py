@@ -8,10 +8,15 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from lab_utils.checks import outcome as outcome_module
 
-SETTINGS = ("LAB_PROFILE", "LAB_STRICT", "LAB_RESULTS", "LAB_DEVICE", "LAB_DATA")
+# How long an example takes says nothing about the kit: the machine may be busy.
+settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kit")
+
+SETTINGS = ("LAB_PROFILE", "LAB_STRICT", "LAB_RESULTS", "LAB_DEVICE", "LAB_DATA", "LAB_WORKERS")
 
 
 @pytest.fixture(autouse=True)

@@ -121,11 +121,11 @@ def test_failed_run_names_its_configuration_and_ends_the_grid(workers, tmp_path)
         (tmp_path / f"{seed}").touch()
         return {}
 
-    grid = combinations(seed=range(20), init=["random"])
+    grid = combinations(seed=range(60), init=["random"])
     with pytest.raises(RuntimeError, match="Odd: no of where") as caught:
         run_grid(run, grid, workers=workers, progress=False)
-    assert "run 2 of 20 failed with seed=1, init='random'" in str(caught.value)
-    assert not (tmp_path / "19").exists()
+    assert "run 2 of 60 failed with seed=1, init='random'" in str(caught.value)
+    assert not (tmp_path / "59").exists()
 
 
 @WORKERS

@@ -1,9 +1,11 @@
 """Weights come whole, with their preprocessing, or not at all."""
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -317,7 +319,7 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file whose name ends in its hash, as torchvision's do; TORCH_HOME is an empty folder."""
     first = tmp_path / "made.pth"
     torch.save({"conv1.weight": torch.ones(4, 3, 7, 7)}, first)
@@ -327,7 +329,10 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     enum = type("Enum", (), {"DEFAULT": Served(file.as_uri())})
     monkeypatch.setattr(tv, "get_model_weights", lambda _: enum)
-    return file
+    yield file
+    with warnings.catch_warnings():  # PyTorch leaves the file that it fetches open
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def test_imagenet_weights_are_fetched_once_into_torch_home(served: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The file that homework 4 is handed in with: a probability of pneumonia for every test image, by four networks."""
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab_utils.atomic import write_text
+from lab_utils.profile import results_folder
+from lab_utils.text_files import decoded
 
 FILE = "homework4_predictions.csv"
 COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2_fixed")
@@ -21,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 def file_path() -> Path:
     """Return where the file belongs: beside the notebook, or in the folder LAB_RESULTS where that is set."""
-    return Path(os.environ.get("LAB_RESULTS", "") or Path.cwd()) / FILE
+    return (results_folder() or Path.cwd()) / FILE
 
 
 def probabilities(returned: Any, counts: Mapping[str, int], name: str) -> dict[str, NDArray[np.float64]]:
@@ -109,13 +110,15 @@ def read_predictions(text: str, images: int) -> dict[str, NDArray[np.float64]]:
     """
     if len(text) > LARGEST:
         raise ValueError(f"{FILE} is larger than 1 MB. It should hold one short line for each test image.")
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").strip("\n").split("\n")
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n")
+    while len(lines) > 1 and not lines[-1].strip(" ,"):  # rows without anything, as spreadsheets leave them
+        lines.pop()
     header = [name.strip() for name in lines[0].split(",")]
     columns = header[1:]
     if header[0] != "image" or not columns or set(columns) - set(COLUMNS) or len(set(columns)) < len(columns):
         raise ValueError(
             f"The first line of {FILE} should be image,{','.join(COLUMNS)} (or some of these columns, each once), but "
-            f"it is {_short(lines[0])}."
+            f"it is {_short(lines[0])}.{_by_spreadsheet(lines[0])}"
         )
     if len(lines) - 1 != images:
         raise ValueError(f"{FILE} has {len(lines) - 1} rows below its header; there are {images} test images.")
@@ -140,7 +143,7 @@ def describe(path: Path, images: int) -> tuple[bool, str]:
     try:
         if path.stat().st_size > 4 * LARGEST:
             raise ValueError(f"{FILE} is larger than 1 MB. It should hold one short line for each test image.")
-        table = read_predictions(path.read_text("utf-8"), images)
+        table = read_predictions(decoded(path.read_bytes(), errors="replace"), images)
     except (ValueError, OSError) as error:
         return False, str(error)
     missing = [name for name in COLUMNS if name not in table]
@@ -169,6 +172,13 @@ def _probability(cell: str, number: int) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"Line {number} of {FILE} holds {_short(cell)}; expected a probability from 0 to 1.")
     return value
+
+
+def _by_spreadsheet(line: str) -> str:
+    """What to do where a spreadsheet has put other separators, or quotes around whole lines."""
+    if not any(sign in line for sign in ';\t"'):
+        return ""
+    return " A spreadsheet seems to have saved it: run the cell that writes the file again, and save it nowhere else."
 
 
 def _short(text: str) -> str:

@@ -43,7 +43,7 @@ def main(notebook: Path, *, as_json: bool) -> int:
         outcomes = run_checks(notebook)
     if as_json:
         rows = [{"name": o.name, "status": o.status, "hint": o.hint, "line": o.line} for o in outcomes]
-        print(json.dumps({"notebook": str(notebook), "outcomes": rows}, indent=1, ensure_ascii=False))
+        print(json.dumps({"notebook": str(notebook), "outcomes": rows}, indent=1))
     else:
         for found in outcomes:
             outcome.show(found)

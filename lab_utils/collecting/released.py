@@ -12,6 +12,7 @@ from lab_utils.atomic import write_text
 from lab_utils.collecting.git import GitError
 from lab_utils.collecting.mirror import Commit, Entry, blobs, files
 from lab_utils.grading.assignment import read_assignment
+from lab_utils.text_files import UTF8_MARK, decoded
 
 FILE = "released.json"
 LARGEST = 64 * 2**20  # bytes of a notebook that is looked into; a larger one counts as work
@@ -55,23 +56,32 @@ class Released:
         path = entry.path.decode("utf-8", "replace")
         if entry.sha in self.shas or ".ipynb_checkpoints/" in path:
             return False
-        if path in self.paths:
-            return path == f"labs/{self.homework}.ipynb"  # else it is work on another lab
+        own = f"labs/{self.homework}.ipynb"
+        if path in self.paths and path != own:
+            return False  # it is work on another lab
         if path.endswith(f"{self.homework}_predictions.csv"):
             return True
-        if not path.lower().endswith(".ipynb") or not entry.mode.startswith("100"):
+        if not path.lower().endswith(".ipynb") or not (path == own or entry.mode.startswith("100")):
             return False
-        if entry.sha not in known:
-            known[entry.sha] = Path(path).stem == self.homework or self._defines(entry, mirror)
-        return known[entry.sha]
+        named = path == own or Path(path).stem == self.homework
+        key = f"{entry.sha} {named}"
+        if key not in known:
+            known[key] = self._holds_work(entry, mirror, named=named)
+        return known[key]
 
-    def _defines(self, entry: Entry, mirror: Path) -> bool:
-        """Say whether a notebook of any name has at least half of the functions, as grading asks of it, too."""
-        if entry.size > LARGEST:
+    def _holds_work(self, entry: Entry, mirror: Path, *, named: bool) -> bool:
+        """Say whether a notebook differs from the released ones, and is the homework.
+
+        It is if it is named so, or, whatever its name, if it has at least half of the functions, as grading asks.
+        """
+        if entry.size > LARGEST or not entry.mode.startswith("100"):
             return True
         (content,) = blobs(mirror, [entry.sha])
-        found = [name for name in self.functions if re.search(rf"\b{name}\b".encode(), content)]
-        return 2 * len(found) >= len(self.functions)
+        if not self.shas.isdisjoint(spellings(content)):
+            return False
+        text = decoded(content, errors="replace")
+        found = [name for name in self.functions if re.search(rf"\b{name}\b", text)]
+        return named or 2 * len(found) >= len(self.functions)
 
 
 def read_released(root: Path, folder: Path, homework: str) -> Released:
@@ -96,6 +106,15 @@ def note_release(release: Path, folder: Path) -> None:
         name = f"labs/{path.name}"
         notes[name] = sorted({*notes.get(name, []), blob_name(path.read_bytes())})
     write_text(folder / FILE, json.dumps(notes, indent=1) + "\n")
+
+
+def spellings(content: bytes) -> set[str]:
+    """Return the names that Git gives to a text with either kind of line ends, with and without the last one.
+
+    A checkout on Windows, or an editor, changes these and the mark at the start; that is no work.
+    """
+    plain = content.removeprefix(UTF8_MARK).replace(b"\r\n", b"\n").rstrip(b"\n")
+    return {blob_name(text.replace(b"\n", end)) for text in (plain, plain + b"\n") for end in (b"\n", b"\r\n")}
 
 
 def blob_name(content: bytes) -> str:

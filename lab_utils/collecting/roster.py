@@ -1,7 +1,6 @@
 """The class: a CSV with one line per student, and the host's push records, another."""
 
-import csv
-import io
+import difflib
 import math
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lab_utils.course.settings import read_time
+from lab_utils.text_files import header_of, read_lines
 
 COLUMNS = ("student", "name", "email", "url")
 OPTIONAL = ("extension", "commit", "penalty", "reason")
@@ -61,6 +61,9 @@ class Push:
 
 def read_roster(path: Path) -> list[Student]:
     """Read the class, in the order of the file.
+
+    The file may be as spreadsheets save it: commas, semicolons or tabs, UTF-8 or UTF-16, any line ends, empty lines and
+    empty cells at the end, columns of one's own. A column that looks like a misspelt one of ours is refused.
 
     A link that cannot be used is no error here: `link_error` tells, for this student alone.
 
@@ -174,34 +177,37 @@ def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> list[t
     """Return (line number, column -> text) for every line that is not empty."""
     if not path.is_file():
         raise FileNotFoundError(f"Expected a CSV with the columns {', '.join(columns)} in {path}, found no file.")
-    try:
-        text = path.read_text("utf-8-sig")  # Excel begins its UTF-8 with a mark
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected UTF-8 in {path}, got other bytes at {error.start}. Save it as CSV UTF-8."
-        ) from error
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    header = [name.strip().lower() for name in next(reader, [])]
+    lines = read_lines(path)
+    header = header_of(lines, path)
+    known = (*columns, *optional)
     if missing := [name for name in columns if header.count(name) != 1]:
         raise ValueError(
             f"Expected the first line of {path} to name the columns {', '.join(columns)}, each once; "
             f"{', '.join(missing)} is missing or doubled in {header}."
         )
-    rows = []
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
+    if doubled := [name for name in optional if header.count(name) > 1]:
+        raise ValueError(f"Expected the column {doubled[0]} once in the first line of {path}, got {header}.")
+    for name in header:
+        near = difflib.get_close_matches(name, set(known) - set(header), n=1, cutoff=0.8)
+        if name not in known and near:
             raise ValueError(
-                f"Expected {len(header)} values in line {reader.line_num} of {path}, got {len(cells)}. "
-                "Put values that hold a comma between double quotes."
+                f"The column {name!r} of {path} is not known and would be left out. Did you mean {near[0]!r}? Write it "
+                "like that, or give the column a name that looks less like it."
             )
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        rows.append((reader.line_num, {name: row.get(name, "") for name in (*columns, *optional)}))
-    return rows
+    return [(number, _row(number, cells, header, known, columns, path)) for number, cells in lines[1:]]
 
 
-def _delimiter(text: str) -> str:
-    """Return what separates the columns: Excel writes semicolons where the comma is the decimal sign."""
-    first = text.partition("\n")[0]
-    return ";" if first.count(";") > first.count(",") else ","
+def _row(
+    number: int, cells: list[str], header: list[str], known: Sequence[str], columns: Sequence[str], path: Path
+) -> dict[str, str]:
+    """Return column -> text. Spreadsheets add empty cells at the end of a line, or leave them out."""
+    while len(cells) > len(header) and not cells[-1].strip():
+        cells = cells[:-1]
+    lacking = header[len(cells) :]
+    if len(cells) > len(header) or set(lacking) & set(columns):
+        raise ValueError(
+            f"Expected {len(header)} values in line {number} of {path}, got {len(cells)}. "
+            "Put values that hold a comma between double quotes."
+        )
+    row = {name: cell.strip() for name, cell in zip(header, [*cells, *[""] * len(lacking)], strict=True)}
+    return {name: row.get(name, "") for name in known}

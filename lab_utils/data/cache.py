@@ -18,6 +18,7 @@ from torch import Tensor
 from lab_utils.atomic import write_whole
 
 MAGIC = b"LABTENSORS1\n"
+_told: set[Path] = set()  # folders of which this process has said that they cannot be written
 ALIGNMENT = 64  # bytes; tensors are used where they lie in the file
 
 
@@ -35,7 +36,7 @@ def cached_tensors(
         build: makes the tensors (on the CPU) if the file cannot be used.
         key: says what the tensors are; a file with another key is rebuilt.
         required: the user named this file. If it cannot be written that is an error; otherwise the tensors are
-            returned all the same, after a printed note.
+            returned all the same, after a printed note, one for each folder.
 
     Raises:
         OSError: if `required` and the file cannot be written.
@@ -53,7 +54,9 @@ def cached_tensors(
         )
         if required:
             raise OSError(error.errno, problem) from error
-        print(f"Note: {problem} Going on without it; the next call will take as long again.")
+        if path.parent not in _told:  # once for a folder: a lab has many such files
+            _told.add(path.parent)
+            print(f"Note: {problem} Going on without it; the next call will take as long again.")
     return tensors
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab_utils.text_files import decoded
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -65,14 +67,16 @@ def read_assignment(path: Path) -> Assignment:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a question is incomplete, is asked twice, or has a kind that there is not.
+        ValueError: if this is no TOML, a question is incomplete, is asked twice, or has a kind that there is not.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"Expected the questions of a homework in {path}, found no file. Restore it from the repository."
         )
-    with path.open("rb") as file:
-        table = tomllib.load(file)
+    try:
+        table = tomllib.loads(decoded(path.read_bytes()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected {path} in TOML, UTF-8, but {error}. Correct it there.") from error
     questions = tuple(_question(entry, path) for entry in table.get("question", []))
     names = [question.name for question in questions]
     if not questions or len(set(names)) < len(names):

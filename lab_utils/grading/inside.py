@@ -77,7 +77,7 @@ def _protect_this_process() -> None:
         # PR_SET_DUMPABLE: processes of the same user cannot trace this one or reach into its pipes.
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # when memory ends, the student's work goes first
+        Path("/proc/self/oom_score_adj").write_text("1000", "utf-8")  # when memory ends, the student's work goes first
 
 
 def _limit(limits: dict[str, int]) -> None:

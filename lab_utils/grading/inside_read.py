@@ -6,6 +6,7 @@ from typing import Any
 
 from lab_utils.checks import slices
 from lab_utils.grading.mistakes import find_mistakes
+from lab_utils.text_files import decoded
 
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
 
@@ -13,7 +14,7 @@ LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs
 def read(path: str, wanted: list[str]) -> dict[str, Any]:
     """Return the cells of a notebook (format 3 or later), and which functions it defines."""
     try:
-        text = Path(path).read_text("utf-8", errors="replace")
+        text = decoded(Path(path).read_bytes(), errors="replace")
         notebook = json.loads(text)
         del text
         cells = notebook.get("cells")

@@ -76,7 +76,7 @@ def isolation() -> Isolation:
         return Isolation(NONE, f"bubblewrap is not installed (system: {sys.platform})", _ADVICE)
     test = [*_bubblewrap(Path(os.devnull).parent, 0, Limits()), sys.executable, "-I", "-c", "print('in')"]
     try:
-        done = subprocess.run(test, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(test, capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Isolation(NONE, f"bubblewrap does not start: {error}", _ADVICE)
     if done.stdout.strip() != "in":

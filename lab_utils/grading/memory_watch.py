@@ -44,4 +44,8 @@ def _own_memory(process: psutil.Process) -> int:
     if not status.is_file():  # not Linux
         return int(process.memory_info().rss)
     kinds = ("RssAnon:", "RssShmem:")  # in kB
-    return sum(int(line.split()[1]) << 10 for line in status.read_text().splitlines() if line.startswith(kinds))
+    return sum(
+        int(line.split()[1]) << 10
+        for line in status.read_text("utf-8", "replace").splitlines()
+        if line.startswith(kinds)
+    )

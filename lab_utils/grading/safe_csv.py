@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab_utils.grading.files import put
 from lab_utils.grading.safe_text import visible
+from lab_utils.text_files import header_of, read_lines
 
 Cell = str | int | float | None
 
@@ -59,37 +60,26 @@ def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]
 
 
 def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read a table as ours, or as Excel or LibreOffice saved it: commas, semicolons or tabs, with or without BOM.
+    """Read a table as ours, or as Excel or LibreOffice saved it: see `lab_utils.text_files.read_lines`.
 
     Returns:
         (line in the file, column -> restored text) for each row that is not empty. Names of columns are in small
-        letters.
+        letters; cells that are missing at the end of a row are empty.
 
     Raises:
-        ValueError: if the file is not text in UTF-8 or UTF-16.
+        ValueError: if the file is no such table, or a row has more cells than there are columns: its texts would come
+            into wrong columns.
+        PermissionError: if another program keeps the file to itself.
     """
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected {path} in UTF-8, got other bytes ({error}). Open it where it was saved, and save it as "
-            "'CSV UTF-8': any other kind of CSV loses letters."
-        ) from error
-    first = text.split("\n", 1)[0]
-    separator = max((",", ";", "\t"), key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    header: list[str] = []
-    rows: list[tuple[int, dict[str, str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if not header:
-                header = [cell.strip().lower() for cell in cells]
-            elif any(cell.strip() for cell in cells):
-                padded = [*cells, *[""] * (len(header) - len(cells))]
-                rows.append((line, {name: restored(cell) for name, cell in zip(header, padded, strict=False)}))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(f"Expected a table in {path}, got at line {reader.line_num}: {error}.") from error
+    lines = read_lines(path)
+    header = header_of(lines, path)
+    rows = []
+    for line, cells in lines[1:]:
+        if any(cell.strip() for cell in cells[len(header) :]):
+            raise ValueError(
+                f"Expected at most {len(header)} cells in line {line} of {path}, got {len(cells)}. Put a text that "
+                "holds the separator of the columns between double quotes."
+            )
+        padded = [*cells, *[""] * (len(header) - len(cells))]
+        rows.append((line, {name: restored(cell) for name, cell in zip(header, padded, strict=False)}))
     return rows

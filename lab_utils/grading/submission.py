@@ -20,6 +20,7 @@ from lab_utils.grading.cases import Case
 from lab_utils.grading.predictions import read_predictions, score_predictions
 from lab_utils.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
 from lab_utils.grading.result import CaseResult, QuestionResult, Remark, Result, question_result
+from lab_utils.text_files import decoded
 
 PER_CALL = 10.0  # seconds
 PATIENCE = 2  # cases of a question that may time out; then the others are not tried
@@ -201,7 +202,7 @@ def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any],
     if paths[0].stat().st_size > LARGEST_PREDICTIONS:
         return {}, status.WRONG, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
     try:
-        return read_predictions(paths[0].read_text("utf-8", errors="replace"), len(key.labels)), status.MISSING, ""
+        return read_predictions(decoded(paths[0].read_bytes(), errors="replace"), len(key.labels)), status.MISSING, ""
     except ValueError as error:
         return {}, status.WRONG, str(error)
 

@@ -23,6 +23,7 @@ from lab_utils.checks.homework4_data import SHARE_B, normal_or_pneumonia, with_s
 from lab_utils.data.phantoms import make_phantoms
 from lab_utils.data.recipe import LARGEST_SET
 from lab_utils.data.splits import Split
+from lab_utils.text_files import decoded
 
 DEFAULT_SEED = 4
 BITS = 63
@@ -105,7 +106,7 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected the labels of the hidden test set in {path}, found no file.")
-    header, *lines = path.read_text("utf-8-sig").split()
+    header, *lines = decoded(path.read_bytes(), errors="replace").split() or [""]
     try:
         table = np.array([[int(cell) for cell in line.split(",")] for line in lines], dtype=np.int64)
         good = header == HEADER and table.shape[1:] == (3,) and (table[:, 0] == np.arange(len(table))).all()

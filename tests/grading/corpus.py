@@ -333,7 +333,8 @@ ATTACKS = {
         import os
         def scale(x):
             for folder, folders, names in os.walk("/"):
-                folders[:] = [f for f in folders if f not in ("proc", "sys", "torch", "nvidia")]  # large, and no place
+                # Large, and no place for them: the search is to end whatever the speed of the machine.
+                folders[:] = [f for f in folders if f not in ("proc", "sys", "site-packages", "dist-packages")]
                 for name in names:
                     if name in ("homework4_cases.py", "homework4_labels.csv", "collected.json", "key.txt"):
                         return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x

@@ -23,7 +23,7 @@ def ask(tmp_path):
     folder.mkdir()
     open_ones = []
 
-    def run(source, *args, seconds=5.0, limits=None, script=None, files=()):
+    def run(source, *args, seconds=60.0, limits=None, script=None, files=()):
         for name, content in dict(files).items():
             (folder / name).write_bytes(content)
         sandbox = Sandbox(folder, limits=limits)
@@ -57,7 +57,7 @@ def test_output_warnings_and_progress_bars_cost_nothing(ask):
 
 
 def test_two_million_printed_lines_do_no_harm(ask):
-    assert ask("def answer():\n    for i in range(2_000_000):\n        print(i)\n    return 1", seconds=30) == 1
+    assert ask("def answer():\n    for i in range(2_000_000):\n        print(i)\n    return 1", seconds=60) == 1
 
 
 def test_files_beside_the_notebook_can_be_read_and_new_ones_written(ask):
@@ -121,10 +121,9 @@ def test_an_endless_loop_is_timed_out_and_the_next_call_is_answered(tmp_path):
         """
     )
     with Sandbox(tmp_path) as sandbox:
-        student = Remote(sandbox, [source], "answer", "", seconds=1)
-        with pytest.raises(TimedOut, match="did not finish within 1 s"):
-            student(True)
-        assert student(False) == "out"
+        with pytest.raises(TimedOut, match="did not finish within 2 s"):
+            Remote(sandbox, [source], "answer", "", seconds=2)(True)
+        assert Remote(sandbox, [source], "answer", "", seconds=60)(False) == "out"
 
 
 def test_an_endless_recursion_ends_by_time_or_by_memory(ask):
@@ -157,8 +156,8 @@ def test_a_function_that_kills_its_process_has_crashed_and_the_next_one_is_grade
     source = f"def answer(x):\n    {body}\ndef other(x):\n    return x"
     with Sandbox(tmp_path) as sandbox:
         with pytest.raises(Crashed):
-            Remote(sandbox, [source], "answer", "", seconds=10)(5)
-        assert Remote(sandbox, [source], "other", "", seconds=10)(5) == 5
+            Remote(sandbox, [source], "answer", "", seconds=60)(5)
+        assert Remote(sandbox, [source], "other", "", seconds=60)(5) == 5
 
 
 # ---- attacks
@@ -312,7 +311,7 @@ def test_a_fork_bomb_meets_a_limit(ask):
                 return made
         """
     )
-    assert ask(source, seconds=20) < 64
+    assert ask(source, seconds=60) < 64
 
 
 def test_a_fork_bomb_takes_no_processes_from_another_sandbox(tmp_path):
@@ -327,8 +326,8 @@ def test_a_fork_bomb_takes_no_processes_from_another_sandbox(tmp_path):
             time.sleep(30)
     """
     with Sandbox(tmp_path, slot=0) as first, Sandbox(tmp_path, slot=1) as second:
-        assert Remote(first, [textwrap.dedent(bomb)], "answer", "", seconds=20)() == "full"
-        assert Remote(second, ["def answer():\n    return 1"], "answer", "", seconds=20)() == 1
+        assert Remote(first, [textwrap.dedent(bomb)], "answer", "", seconds=60)() == "full"
+        assert Remote(second, ["def answer():\n    return 1"], "answer", "", seconds=60)() == 1
 
 
 def test_background_processes_end_with_the_sandbox(tmp_path):
@@ -347,9 +346,9 @@ def test_background_processes_end_with_the_sandbox(tmp_path):
         return [p.pid for p in psutil.process_iter() if mark in " ".join(_command(p))]
 
     with Sandbox(tmp_path) as sandbox:
-        assert Remote(sandbox, [source], "answer", "", seconds=10)(mark) == 1
+        assert Remote(sandbox, [source], "answer", "", seconds=60)(mark) == 1
         assert alive()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while alive() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive()
@@ -380,7 +379,7 @@ def test_memory_filled_by_many_processes_ends_the_sandbox(ask):
         """
     )
     with pytest.raises(Crashed, match="too much memory"):
-        ask(source, limits=Limits(memory=2**30), seconds=20)
+        ask(source, limits=Limits(memory=2**30), seconds=60)
 
 
 def test_disk_that_fills_is_an_error_of_the_student(ask):
@@ -393,14 +392,14 @@ def test_disk_that_fills_is_an_error_of_the_student(ask):
         """
     )
     with pytest.raises(Crashed, match=r"No space left|File too large"):
-        ask(source, limits=Limits(disk=64 * 2**20), seconds=20)
+        ask(source, limits=Limits(disk=64 * 2**20), seconds=60)
 
 
 def test_a_reply_that_is_too_long_is_refused(ask):
     with pytest.raises(Crashed, match="returned more than"):
-        ask("def answer():\n    return ['x' * 2**20] * 80", seconds=20)
+        ask("def answer():\n    return ['x' * 2**20] * 80", seconds=60)
     with pytest.raises(Unusable, match="at most 32 MiB"):
-        ask("import numpy as np\ndef answer():\n    return np.zeros(2**24)", seconds=20)
+        ask("import numpy as np\ndef answer():\n    return np.zeros(2**24)", seconds=60)
 
 
 SHARED = """\
@@ -414,9 +413,9 @@ def fill(bytes_):
 
 
 def test_memory_that_processes_share_counts_too(ask):
-    source = SHARED + "def answer():\n    import time\n    fill(3 * 2**30)\n    time.sleep(10)"
+    source = SHARED + "def answer():\n    import time\n    fill(3 * 2**30)\n    time.sleep(50)"
     with pytest.raises(Crashed, match="too much memory"):
-        ask(source, limits=Limits(memory=2**30), seconds=20)
+        ask(source, limits=Limits(memory=2**30), seconds=60)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +458,7 @@ def test_threads_and_processes_and_shared_memory_of_honest_work_still_start(ask)
                 return pool.map(work, [1, 2]), subprocess.run(["/bin/echo", "3"], capture_output=True, text=True).stdout
         """
     )
-    assert ask(source, seconds=20) == [[2, 4], "3\n"]
+    assert ask(source, seconds=60) == [[2, 4], "3\n"]
 
 
 @pytest.mark.parametrize("path", ["/x", "/kit/data/cache/x", "/home/x", "/dev/x", "/sys/x"])
@@ -474,7 +473,7 @@ def test_a_sandbox_that_is_ended_again_and_again_is_given_up(tmp_path, monkeypat
     monkeypatch.setattr("lab_utils.grading.remote.STARTS", 2)
     source = "def answer(x):\n    import os\n    os.kill(-1, 9)"
     with Sandbox(tmp_path) as sandbox:
-        student = Remote(sandbox, [source], "answer", "", seconds=10)
+        student = Remote(sandbox, [source], "answer", "", seconds=60)
         for _ in range(2):
             with pytest.raises(Crashed):
                 student(1)
@@ -500,7 +499,7 @@ def test_without_bubblewrap_there_is_no_isolation_and_there_is_advice(monkeypatc
 
 def test_trusted_work_runs_without_isolation_too(tmp_path):
     with Sandbox(tmp_path, level=NONE) as sandbox:
-        assert Remote(sandbox, ["def answer(x):\n    return x + 1"], "answer", "", seconds=30)(1) == 2
+        assert Remote(sandbox, ["def answer(x):\n    return x + 1"], "answer", "", seconds=60)(1) == 2
 
 
 def test_a_course_below_usr_is_hidden(monkeypatch, tmp_path):
@@ -520,6 +519,6 @@ def test_an_environment_below_tmp_can_be_used(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/bin/python"))
     with Sandbox(tmp_path / "submission") as sandbox:
         source = f"import numpy, os\ndef answer():\n    return numpy.__file__, os.listdir({str(tmp_path)!r})"
-        file, seen = Remote(sandbox, [source], "answer", "", seconds=30)()
+        file, seen = Remote(sandbox, [source], "answer", "", seconds=60)()
     assert file.startswith(str(tmp_path / "venv"))
     assert seen == ["venv"]

@@ -1,0 +1,91 @@
+"""Text files as other programs save them: a mark at the start, UTF-16, other line ends, other separators."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+SEPARATORS = (",", ";", "\t")  # of columns: Excel writes semicolons where the comma is the decimal sign
+
+
+def decoded(data: bytes, *, errors: str = "strict") -> str:
+    """Return the text of a file: UTF-8, with or without a mark at its start, or UTF-16 with one (Notepad, PowerShell).
+
+    Raises:
+        UnicodeDecodeError: if the bytes are something else, and `errors` is "strict".
+    """
+    return data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig", errors)
+
+
+def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Read a csv file as spreadsheets save it: commas, semicolons or tabs; any line ends; UTF-8 or UTF-16.
+
+    The first line tells the separator. Lines without any text, and Excel's line ``sep=;``, are left out.
+
+    Returns:
+        (line in the file, cells) of each line.
+
+    Raises:
+        ValueError: if the bytes are no text, or the text is no table; the message says how to save it.
+        PermissionError: if another program keeps the file to itself.
+    """
+    try:
+        text = decoded(path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Expected {path} in UTF-8, got other bytes ({error}). Open it where it was saved, and save it as "
+            "'CSV UTF-8': any other kind of CSV loses letters."
+        ) from error
+    except PermissionError as error:
+        raise held(path, "read", error) from error
+    if "\0" in text:
+        raise ValueError(f"Expected text in {path}, got bytes that are 0. Save it as 'CSV UTF-8', not as a workbook.")
+    skipped = 0
+    first, end, rest = text.partition("\n")
+    if first.strip().strip('"').lower() in {f"sep={separator}" for separator in SEPARATORS}:
+        text, skipped = rest, len(end)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    found, line = [], 1 + skipped
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append((line, cells))
+            line = reader.line_num + 1 + skipped
+    except csv.Error as error:
+        raise ValueError(f"Expected a table in {path}, got at line {reader.line_num + skipped}: {error}.") from error
+    return found
+
+
+def header_of(lines: Sequence[tuple[int, list[str]]], path: Path) -> list[str]:
+    """Return the names of the columns, in small letters.
+
+    Raises:
+        ValueError: if a spreadsheet has put whole lines into one cell, as Excel does where it expects semicolons.
+    """
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    inside = [separator for separator in SEPARATORS if len(header) == 1 and separator in header[0]]
+    if inside:
+        raise ValueError(
+            f"Expected the columns of {path} in cells of their own, but its first line is one cell, {header[0]!r}. A "
+            "spreadsheet has read whole lines as one cell. Take the file as it was before; in Excel open it with "
+            "Data > From Text/CSV and choose the separator."
+        )
+    return header
+
+
+def held(path: Path, verb: str, error: OSError) -> PermissionError:
+    """Return the error to raise where the system does not let us at a file: on Windows, most often Excel has it."""
+    return PermissionError(
+        error.errno,
+        f"Expected to {verb} {path}, but the system refuses it ({error.strerror or error}). If it is open in another "
+        "program, such as Excel, close it there and do the same again; else you need the right to "
+        f"{verb} it, or its folder",
+    )
+
+
+def _separator(text: str) -> str:
+    """Return what makes the most cells of the first line; a comma if nothing does."""
+    first = text.splitlines()[0] if text else ""
+    return max(SEPARATORS, key=lambda separator: len(next(csv.reader([first], delimiter=separator), [])))

@@ -1,0 +1,246 @@
+"""Issue 10, kind M: environment variables with nonsense get words, once; misspelt ones are named."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from lab_utils import bands, study
+from lab_utils.checks.homework4_file import file_path
+from lab_utils.data.cache import cached_tensors
+from lab_utils.device import default_device
+from lab_utils.profile import (
+    VARIABLES,
+    cache_root,
+    data_root,
+    profile,
+    results_folder,
+    setting,
+    strict,
+    unknown_variables,
+)
+from lab_utils.results import load_results
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    return monkeypatch
+
+
+def workers():
+    return study._worker_count(None, 10**9, on_cpu=True)
+
+
+# ---- what is understood
+
+
+@pytest.mark.parametrize(
+    "spelt", ["quick", "Quick", " Quick ", "QUICK", '"quick"', "'quick '", "quick\t"]
+)  # set LAB_PROFILE="quick" && ... on Windows keeps the quotes and the blank
+def test_a_profile_is_understood_with_blanks_quotes_and_capitals(monkeypatch, spelt):
+    monkeypatch.setenv("LAB_PROFILE", spelt)
+    assert profile() == "quick"
+
+
+@pytest.mark.parametrize("nothing", ["", " ", '""', "''", "\t"])
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch, nothing):
+    before = profile(), data_root(), cache_root(), results_folder(), strict(), default_device(), workers()
+    for name in VARIABLES:
+        monkeypatch.setenv(name, nothing)
+    assert (profile(), data_root(), cache_root(), results_folder(), strict(), default_device(), workers()) == before
+    assert results_folder() is None
+    assert file_path() == Path.cwd() / "homework4_predictions.csv"
+
+
+@pytest.mark.parametrize(("spelt", "wanted"), [("cpu", "cpu"), (" CPU ", "cpu"), ('"cpu"', "cpu"), ("cpu:0", "cpu:0")])
+def test_a_device_is_understood_with_blanks_quotes_and_capitals(monkeypatch, spelt, wanted):
+    monkeypatch.setenv("LAB_DEVICE", spelt)
+    assert default_device() == torch.device(wanted)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), (" 3 ", 3), ('"2"', 2), ("64", 64), ("1000", 1000)])
+def test_a_number_of_workers_is_understood(monkeypatch, text, number):
+    monkeypatch.setenv("LAB_WORKERS", text)
+    assert workers() == number
+
+
+@pytest.mark.parametrize(("variable", "folder"), [("LAB_CACHE", cache_root), ("LAB_DATA", data_root)])
+def test_folders_are_understood_from_home_and_from_where_python_runs(monkeypatch, tmp_path, variable, folder):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for spelt in ("~/a b", "a b", "./a b", "x/../a b", f'"{tmp_path}/a b"', f"{tmp_path}/a b ", f"{tmp_path}/a b/"):
+        monkeypatch.setenv(variable, spelt)
+        assert folder() == tmp_path / "a b", spelt
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- what is refused, in words that name the variable
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("quik", "Did you mean 'quick'"),
+        ("fast", "one of smoke, quick, full, but it is 'fast'. Set it"),  # no nearest: none is guessed
+        ("1", "is '1'. Set it"),
+        ("quick,full", "Did you mean 'quick'"),
+    ],
+)
+def test_a_profile_that_is_none_is_refused(monkeypatch, value, words):
+    monkeypatch.setenv("LAB_PROFILE", value)
+    with pytest.raises(ValueError, match=f"LAB_PROFILE.*{re.escape(words)}"):
+        profile()
+
+
+@pytest.mark.parametrize(
+    "value", ["abc", "-1", "0", "00", "1e9", "1000000000", "1001", "2.0", "²", "two", "auto", "+ 2"]
+)
+def test_a_number_of_workers_that_is_none_is_refused(monkeypatch, value):
+    monkeypatch.setenv("LAB_WORKERS", value)
+    with pytest.raises(ValueError, match=f"^LAB_WORKERS should be a number of processes.*{re.escape(repr(value))}"):
+        workers()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("gpu", "Did you mean 'cuda' or 'mps'?"),  # by its letters it is nearest to cpu, which would be the wrong way
+        ("GPU:1", "Did you mean 'cuda' or 'mps'?"),
+        ("metal", "Did you mean 'mps'?"),
+        ("cudda", "Did you mean 'cuda'?"),
+        ("cuda0", "Did you mean 'cuda'?"),
+        ("0", "is '0'. Change"),
+        ("cuda:", "is 'cuda:'."),
+        ("cuda:-1", "is 'cuda:-1'."),
+        ("cuda:\u0663", "is 'cuda:\u0663'."),  # a digit for Python, none for PyTorch
+        ("cuda:1:2", "is 'cuda:1:2'."),
+        ("cpu:5", "finds only cpu"),
+        ("cuda", "finds only cpu"),
+        ("cuda:00", "finds only cpu"),
+        ("mps", "finds only cpu"),
+    ],
+)
+def test_a_device_that_is_none_is_refused(monkeypatch, value, words):
+    monkeypatch.setenv("LAB_DEVICE", value)
+    with pytest.raises(ValueError, match=f"^LAB_DEVICE.*{re.escape(words)}"):
+        default_device()
+
+
+@pytest.mark.parametrize("value", ["yes", "true", "2", "on", "-1"])
+def test_strictness_is_on_or_off(monkeypatch, value):
+    monkeypatch.setenv("LAB_STRICT", value)
+    with pytest.raises(ValueError, match=f"LAB_STRICT should be 1 or 0, but is '{value}'"):
+        strict()
+
+
+def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("mine", "utf-8")
+    (tmp_path / "bands.json").write_text(json.dumps({"schema": 1, "labs": {}}), "utf-8")
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    monkeypatch.setenv("LAB_RESULTS", str(tmp_path / "file"))
+    for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
+        with pytest.raises(ValueError, match=r"LAB_RESULTS should name a folder, but .*file is a file"):
+            write()
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("variable", ["LAB_CACHE", "LAB_DATA", "LAB_RESULTS"])
+def test_the_home_of_nobody_is_refused(monkeypatch, variable):
+    monkeypatch.setenv(variable, "~nobody-of-this-name/x")
+    with pytest.raises(ValueError, match=f"{variable} should name a folder, but '~nobody-of-this-name/x'"):
+        {"LAB_CACHE": cache_root, "LAB_DATA": data_root, "LAB_RESULTS": results_folder}[variable]()
+
+
+@pytest.mark.parametrize("kind", ["not there", "a file", "another folder"])
+def test_data_that_are_elsewhere_blame_the_variable_and_not_the_repository(monkeypatch, tmp_path, kind):
+    place = tmp_path / "place"
+    if kind == "a file":
+        place.write_text("", "utf-8")
+    elif kind == "another folder":
+        place.mkdir()
+    monkeypatch.setenv("LAB_DATA", str(place))
+    for use in (lambda: bands.expected_seconds("01_a"), lambda: load_results("lab04_family")):
+        with pytest.raises(FileNotFoundError) as told:
+            use()
+        assert str(told.value).count("LAB_DATA") == 1
+        assert f"LAB_DATA is {str(place)!r}: unset it" in str(told.value)
+
+
+def test_shipped_files_that_are_missing_are_to_be_restored_where_no_variable_is_set(monkeypatch, tmp_path):
+    monkeypatch.delenv("LAB_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="Restore the kit's own"):
+        load_results("lab04_family", tmp_path)
+
+
+def test_a_cache_that_is_a_file_is_told_once_and_the_lab_goes_on(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine", "utf-8")
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "file"))
+    for name in ("a.bin", "b.bin", "a.bin"):
+        made = cached_tensors(cache_root() / "phantoms" / name, lambda: {"x": torch.ones(2)})
+        assert torch.equal(made["x"], torch.ones(2))
+    assert capsys.readouterr().out.count("LAB_CACHE") == 1
+    with pytest.raises(OSError, match=r"could not be.*LAB_CACHE"):  # a file that the user named is no cache
+        cached_tensors(cache_root() / "phantoms" / "c.bin", lambda: {"x": torch.ones(2)}, required=True)
+
+
+# ---- misspelt names
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LAB_PROFIL", "LAB_PROFILE"),
+        ("LAB_PROFILES", "LAB_PROFILE"),
+        ("lab_profile", "LAB_PROFILE"),
+        ("LAB-DEVICE", "LAB_DEVICE"),
+        ("LABPROFILE", "LAB_PROFILE"),
+        ("LAB_WORKER", "LAB_WORKERS"),
+        ("LAB_CASHE", "LAB_CACHE"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(monkeypatch, name, meant):
+    monkeypatch.setenv(name, "full")
+    assert f"{name} is set, but nothing reads it. Did you mean {meant}?" in unknown_variables()
+
+
+def test_a_variable_that_nothing_reads_is_named_and_those_of_others_are_not(monkeypatch):
+    before = unknown_variables()
+    for name in ("LABEL_STUDIO_HOST", "MY_LAB_PROFILE", "LABORATORY", "LAB", "GITLAB_DEVICE", "LAB_SHARED_DATA"):
+        monkeypatch.setenv(name, "1")
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "1")
+    assert unknown_variables() == before
+    monkeypatch.setenv("LAB_SEED", "1")
+    (told,) = set(unknown_variables()) - set(before)
+    assert told.startswith("LAB_SEED is set, but the kit reads only LAB_PROFILE, LAB_DEVICE,")
+
+
+# ---- one list of them
+
+
+def test_the_kit_reads_the_variables_of_its_list_and_no_other():
+    sources = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "lab_utils").rglob("*.py")))
+    assert set(re.findall(r"\bLAB_[A-Z_]*[A-Z]\b", sources)) == {*VARIABLES, "LAB_SHARED_DATA", "LAB_REAL_NPZ"}
+    read = re.findall(r"environ(?:\.get\(|\[)[\"']?(LAB_\w+)", sources)
+    assert read == [], "read it with lab_utils.profile.setting: it knows blanks and quotes"
+
+
+def test_readme_lists_the_variables_of_the_kit():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = readme.split("## Switches")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(LAB_\w+)` \|", table, re.MULTILINE) == list(VARIABLES)
+
+
+def test_a_value_is_what_stands_between_blanks_and_quotes(monkeypatch):
+    for value, wanted in (("a'b", "a'b"), ("'a", "'a"), ('"', '"'), ("'a\"", "'a\""), ("''", ""), (" 'a b' ", "a b")):
+        monkeypatch.setenv("LAB_CACHE", value)
+        assert setting("LAB_CACHE") == wanted
