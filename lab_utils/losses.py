@@ -93,12 +93,12 @@ def training_loss(
         ValueError: if these do not fit together, no label is known, or a class to balance has no image.
     """
     if criterion is not None and (isinstance(criterion, type) or not callable(criterion)):
-        came = (
-            f"the class {criterion.__name__}: make an object of it" if isinstance(criterion, type) else repr(criterion)
+        kind = (
+            f"the class {criterion.__name__}; make an object of it" if isinstance(criterion, type) else f"{criterion!r}"
         )
         raise ValueError(
             "criterion must be a function of (logits, labels), such as F.cross_entropy or nn.CrossEntropyLoss(); got "
-            f"{came}."
+            f"{kind}."
         )
     if class_weights is None:
         if criterion is None or criterion is masked_bce:  # another one may read uncertain labels in its own way

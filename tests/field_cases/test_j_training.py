@@ -216,7 +216,7 @@ def test_balanced_refuses_a_finding_that_is_always_or_never_there(value, word):
         ({"class_weights": True}, "got True"),
         ({"class_weights": "balanced", "criterion": F.cross_entropy}, "either criterion= or class_weights="),
         ({"criterion": "cross_entropy"}, "criterion must be a function of .*; got 'cross_entropy'"),
-        ({"criterion": nn.CrossEntropyLoss}, r"criterion must be .*; got the class .* make an object of it"),
+        ({"criterion": nn.CrossEntropyLoss}, r"criterion must be .*; got the class .*; make an object of it"),
     ],
 )
 def test_class_weights_that_mean_nothing_are_refused(settings, words):
@@ -465,14 +465,8 @@ def test_what_makes_no_optimizer_is_refused(optimizer, came):
 
 def test_params_of_another_kind_are_refused():
     model = TinyNet()
-    for params in (
-        {"params": list(model.parameters())},
-        ["head"],
-        [{"parameters": []}],
-        5,
-        "head",
-        [{"params": "head"}],
-    ):
+    group = {"params": list(model.parameters())}
+    for params in (group, [group, model.head.bias], ["head"], [{"parameters": []}], 5, "head", [{"params": "head"}]):
         with pytest.raises(ValueError, match="params= must be a list of parameters, or a list of groups"):
             trained(tiny_split(), model, params=params)
 
