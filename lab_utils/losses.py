@@ -93,9 +93,9 @@ def training_loss(
         ValueError: if these do not fit together, no label is known, or a class to balance has no image.
     """
     if criterion is not None and (isinstance(criterion, type) or not callable(criterion)):
-        kind = (
-            f"the class {criterion.__name__}; make an object of it" if isinstance(criterion, type) else f"{criterion!r}"
-        )
+        kind = repr(criterion)
+        if isinstance(criterion, type):
+            kind = f"the class {criterion.__name__}; make an object of it"
         raise ValueError(
             "criterion must be a function of (logits, labels), such as F.cross_entropy or nn.CrossEntropyLoss(); got "
             f"{kind}."
