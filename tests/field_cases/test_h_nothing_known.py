@@ -186,13 +186,13 @@ def test_two_runs_chosen_by_different_columns_are_not_compared():
         rows = [{"step": 1, "epoch": 0, "seconds": 0.0}]
         return History(rows, monitor, 1, value, {"w": torch.tensor(weight)})
 
-    loss, auroc = one("val_loss", 0.9, 1.0), one("val_auroc", 0.6, 2.0)
+    loss, auroc = one("val_loss", 0.5, 1.0), one("val_auroc", 0.6, 2.0)
     both = loss.then(auroc)
     assert (both.monitor, both.best_step, both.best_value) == ("val_auroc", 2, 0.6)
     both = auroc.then(loss)
-    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 2, 0.9)
+    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 2, 0.5)
     nothing = History([{"step": 1, "epoch": 0, "seconds": 0.0}], "val_loss")
     both = loss.then(nothing)
-    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 1, 0.9)
+    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 1, 0.5)
     both = nothing.then(loss)
-    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 2, 0.9)
+    assert (both.monitor, both.best_step, both.best_value) == ("val_loss", 2, 0.5)
