@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,6 +83,59 @@ def test_a_network_that_the_run_has_trained_is_told_to_be_built_anew(path):
     with pytest.raises(ValueError, match=r"trained by that run already\. To continue the run, build the network anew"):
         run(path, model)
     assert_same(state_of(run(path)), state_of(model))
+
+
+@contextmanager
+def interruption(monkeypatch, *, after, training=1):
+    """Interrupt the first (or second) training inside after so many steps, as the stop button of a notebook does."""
+    trainings = []
+
+    @contextmanager
+    def bar(*args, **settings):
+        def update():
+            steps.append(1)
+            if len(steps) == after and len(trainings) == training:
+                raise KeyboardInterrupt
+
+        steps = []
+        trainings.append(1)
+        yield types.SimpleNamespace(update=update, set_postfix=lambda *args: None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lab_utils.train.progress_bar", bar)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def test_a_cell_that_was_interrupted_goes_on_with_the_network_that_it_left(path, tmp_path, monkeypatch):
+    settings = {"steps": 6, "checkpoint_seconds": 0}
+    whole = state_of(run(tmp_path / "whole.pt", **settings))
+    model = TinyNet()
+    with interruption(monkeypatch, after=4):
+        run(path, model, **settings)
+    assert_same(state_of(run(path, model, **settings)), whole)
+
+
+def test_a_network_changed_after_the_interruption_is_another_one(path, monkeypatch):
+    model = TinyNet()
+    with interruption(monkeypatch, after=1):
+        run(path, model)
+    with torch.no_grad():
+        model.head.bias += 1
+    with pytest.raises(ValueError, match="the starting weights differ"):
+        run(path, model)
+
+
+@pytest.mark.parametrize(("after", "training"), [(2, 1), (3, 2)], ids=["in the head step", "in the whole"])
+def test_fine_tuning_that_was_interrupted_goes_on_too(tmp_path, monkeypatch, after, training):
+    def tune(model, name):
+        fine_tune(model, tiny_split(16), head_steps=4, steps=4, checkpoint=tmp_path / name, **QUIET)
+        return state_of(model)
+
+    whole, model = tune(TinyNet(), "whole.pt"), TinyNet()
+    with interruption(monkeypatch, after=after, training=training):
+        tune(model, "run.pt")
+    assert_same(tune(model, "run.pt"), whole)
 
 
 class Gelu(TinyNet):
@@ -573,7 +627,8 @@ class Everything(nn.Module):
 def settings_of_everything():
     model, split = TinyNet(), tiny_split(16)
     given = {"optimizer": functools.partial(torch.optim.SGD, momentum=0.9), "criterion": Everything(), "run_name": None}
-    return run_settings(model, split, None, groups=parameter_groups(model, None, lr=1, weight_decay=0), **given)
+    groups = parameter_groups(model, None, lr=1, weight_decay=0)
+    return run_settings(model, split, None, path=Path("run.pt"), groups=groups, **given)
 
 
 def test_another_process_with_another_hash_finds_the_same():
