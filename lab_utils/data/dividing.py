@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab_utils.data.copies import join_copies
+from lab_utils.data.duplicates import join_copies
 from lab_utils.data.listing import Listed, Said
 from lab_utils.data.patient_rule import PatientRule
 from lab_utils.data.patients import Patients, patients_of

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab_utils.data.copies import once
 from lab_utils.data.decode import later_pages
+from lab_utils.data.duplicates import once
 from lab_utils.data.structure import Classes, Structure
 from lab_utils.data.tree import SUFFIXES, Folder, kinds, numbered
 

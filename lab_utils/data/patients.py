@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab_utils.data.patient_folders import folders_inside, patients_by_folder
+from lab_utils.data.folder_names import part_of
 from lab_utils.data.patient_names import (
     FILES,
     FILES_WITHOUT_FOLDER,
@@ -45,7 +45,8 @@ from lab_utils.data.patient_names import (
     ONLY_IF_REPEATED,
     SURE,
     Scheme,
-    part_of,
+    folders_inside,
+    patients_by_folder,
 )
 from lab_utils.data.patient_rule import PatientRule, names_as_told
 
@@ -147,7 +148,7 @@ def _check_names_within_folders(named: Sequence[Owner | None], folders: Sequence
 
 def _of_test(owner: Owner | None, path: str) -> Owner | None:
     """Kermany's chest X-rays number the patients of test from 1 again."""
-    if owner and owner.source == KERMANY and any(part_of(folder) == "test" for folder in path.split("/")[:-1]):
+    if owner and owner.source == KERMANY and any(part_of(folder) == ("test", ()) for folder in path.split("/")[:-1]):
         return Owner(owner.source, f"test {owner.name}")
     return owner
 
