@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lab_utils.data.splits import Split
+from lab_utils.data.tree import identity
 
 PIECE = 4096  # bytes from the middle of a file: enough to tell most files of one length apart
 
@@ -110,15 +111,17 @@ def _example(
 
 def once(paths: Iterable[Path]) -> list[Path]:
     """Each file once, however many links lead to it."""
-    files: dict[tuple[int, int], Path] = {}
+    files: dict[object, Path] = {}
     for path in paths:
-        status = path.stat()
-        files.setdefault((status.st_dev, status.st_ino), path)
+        files.setdefault(identity(path), path)
     return list(files.values())
 
 
 def join_copies(paths: Sequence[Path], owners: Sequence[str]) -> list[str]:
-    """Owners (patients) for dividing a set: those who share a file that is the same in every byte become one.
+    """Owners (patients) for dividing a set: those who share a picture become one.
+
+    They share it if two files are the same in every byte, or the same but for the ending (``x.png`` and ``x.jpg`` in
+    one folder are one picture in two formats).
 
     Args:
         paths: the files.
@@ -130,6 +133,7 @@ def join_copies(paths: Sequence[Path], owners: Sequence[str]) -> list[str]:
     groups = [list(range(len(paths)))]
     for key in (_length, _middle, _digest):
         groups = [finer for group in groups for finer in _agree(paths, group, key)]
+    groups += _agree(paths, list(range(len(paths))), lambda path: (path.parent, path.stem.lower()))
     leader = {owner: owner for owner in owners}
 
     def find(owner: str) -> str:

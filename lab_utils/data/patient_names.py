@@ -32,30 +32,34 @@ def _any(pattern: str) -> re.Pattern[str]:
 WORDS = r"(?:patient|pat|person|subject|subj|participant|pid|pt)[-_ ]?\d+"
 WRITTEN_OUT = "names that say patient, person or subject"
 
-KERMANY = "Kermany et al., chest; the numbers of its test part begin again, so test has patients of its own"
+KERMANY = "names as in Kermany et al., chest; their numbers begin again in test, which has patients of its own"
 
 # Names of folders or files that can be nothing else.
 SURE = (
-    Scheme("MIMIC-CXR", re.compile(r"(?:^|/)p\d\d/(p\d{8})/")),
-    Scheme("CBIS-DDSM", _any(r"(?:Mass|Calc)-(?:Training|Test)_(P_\d{5})_(?:LEFT|RIGHT)")),
-    Scheme("TCIA", _any(r"(LIDC-IDRI-\d{4}|LUNG1-\d{3}|Breast_MRI_\d{3}|TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})")),
-    Scheme("BIDS", _any(r"(sub-[A-Za-z]*\d[A-Za-z0-9]*)")),
-    Scheme("OASIS", _any(r"(OAS\d_\d{4,5})")),
-    Scheme("BraTS", _any(r"(BraTS\d\d_Training_\d{3}|BraTS2021_\d{5}|BraTS-[A-Z]+-\d{5})")),
-    Scheme("ADNI", _any(r"(?:ADNI_)?(\d{3}_S_\d{4})")),
+    Scheme("names as in MIMIC-CXR", re.compile(r"(?:^|/)p\d\d/(p\d{8})/")),
+    Scheme("names as in CBIS-DDSM", _any(r"(?:Mass|Calc)-(?:Training|Test)_(P_\d{5})_(?:LEFT|RIGHT)")),
+    Scheme(
+        "names as in TCIA", _any(r"(LIDC-IDRI-\d{4}|LUNG1-\d{3}|Breast_MRI_\d{3}|TCGA[-_][A-Z0-9]{2}[-_][A-Z0-9]{4})")
+    ),
+    Scheme("names as in BIDS", _any(r"(sub-[A-Za-z]*\d[A-Za-z0-9]*)")),
+    Scheme("names as in OASIS", _any(r"(OAS\d_\d{4,5})")),
+    Scheme("names as in BraTS", _any(r"(BraTS\d\d_Training_\d{3}|BraTS2021_\d{5}|BraTS-[A-Z]+-\d{5})")),
+    Scheme("names as in ADNI", _any(r"(?:ADNI_)?(\d{3}_S_\d{4})")),
     Scheme(f"folders for {WRITTEN_OUT}", re.compile(rf"(?:^|/)({WORDS})(?![A-Za-z0-9])[^/]*/", re.IGNORECASE)),
-    Scheme("NIH ChestX-ray14", _file(r"(000\d{5})_\d{3}")),  # 30,805 patients: eight digits may be a date elsewhere
-    Scheme("Kermany et al., OCT", _file(r"(?:CNV|DME|DRUSEN|NORMAL)-(\d+)-\d+")),
-    Scheme("BreaKHis", _file(r"SOB_[BM]_[A-Z]+-(\d\d-\d+[A-Z]*)-\d+-\d+")),
-    Scheme("breast histology patches", _file(r"(\d+)_idx\d+_x\d+_y\d+_class\d")),
-    Scheme("Open-i", _file(r"(CXR\d+)(?:_\d+)?_IM-\d+-\d+")),
-    Scheme("Montgomery and Shenzhen", _file(r"((?:MCUCXR|CHNCXR)_\d{4})_[01]")),
+    Scheme(
+        "names as in NIH ChestX-ray14", _file(r"(000\d{5})_\d{3}")
+    ),  # 30,805 patients: eight digits may be a date elsewhere
+    Scheme("names as in Kermany et al., OCT", _file(r"(?:CNV|DME|DRUSEN|NORMAL)-(\d+)-\d+")),
+    Scheme("names as in BreaKHis", _file(r"SOB_[BM]_[A-Z]+-(\d\d-\d+[A-Z]*)-\d+-\d+")),
+    Scheme("names as in breast histology patches", _file(r"(\d+)_idx\d+_x\d+_y\d+_class\d")),
+    Scheme("names as in Open-i", _file(r"(CXR\d+)(?:_\d+)?_IM-\d+-\d+")),
+    Scheme("names as in Montgomery and Shenzhen", _file(r"((?:MCUCXR|CHNCXR)_\d{4})_[01]")),
     Scheme(KERMANY, _file(r"(person\d+)_(?:virus|bacteria)_\d+")),
 )
 # Names of files that a folder for each patient has to agree with.
 FILES = (
-    Scheme("EyePACS", _file(r"(\d+)_(?:left|right)")),
-    Scheme("Osteoarthritis Initiative", _file(r"(9\d{6})[LR]")),
+    Scheme("names as in EyePACS", _file(r"(\d+)_(?:left|right)")),
+    Scheme("names as in Osteoarthritis Initiative", _file(r"(9\d{6})[LR]")),
     Scheme(WRITTEN_OUT, _file(rf"({WORDS})")),
 )
 # The same, of files that lie in no folder that may be the patient's: other programs write such names too.
@@ -106,7 +110,7 @@ def folders_inside(below: Sequence[str]) -> list[tuple[str, str]]:
 
     Args:
         below: paths below the root. What all of them share, and the folders of parts, are passed over; the next folder
-            is that of the class. Folders such as ``images`` are passed over inside it.
+            is that of the class. Folders such as ``images``, and one of the same name, are passed over inside it.
     """
     parents = [path.split("/")[:-1] for path in below]
     shared = next(
@@ -116,7 +120,7 @@ def folders_inside(below: Sequence[str]) -> list[tuple[str, str]]:
     found = []
     for folders in parents:
         inside = [folder for folder in folders[shared:] if not _is_part(folder)]
-        likely = [folder for folder in inside[1:] if not NOT_A_PATIENT.fullmatch(folder)]
+        likely = [name for name in inside[1:] if not NOT_A_PATIENT.fullmatch(name) and name != inside[0]]
         found.append((inside[0] if inside else "", likely[0] if likely else ""))
     return found
 

@@ -18,7 +18,8 @@ Open-i                   ``CXR12_IM-0130-1001``                                C
 BraTS                    ``BraTS20_Training_001_t1_80``                        BraTS20_Training_001
 OAI, knees               ``9003175L``, ``9003175R``                            9003175
 Montgomery, Shenzhen     ``MCUCXR_0001_0``, ``CHNCXR_0001_0``                  MCUCXR_0001, CHNCXR_0001
-TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``              LIDC-IDRI-0001, TCGA-02-0001
+TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``,             LIDC-IDRI-0001, TCGA-02-0001,
+                         ``TCGA_CS_4941_19960909_1``                           TCGA_CS_4941
 BIDS                     ``sub-01_ses-02_T1w``                                 sub-01
 names that say so        ``patient_012_img_3``, ``subject7/a``, ``pat12-3``    patient_012, subject7, pat12
 P and a number           ``P001_1``, ``P001_2``                                P001, if one of them has several images
@@ -53,10 +54,10 @@ from lab_utils.data.patient_rule import PatientRule, names_as_told
 FOLDER = "a folder for each patient"
 
 UNKNOWN = (
-    "Nobody knows the patients of these images: every image counts as a patient of its own. Images of one patient may "
+    "The patients of these images are unknown: every image counts as a patient of its own. Images of one patient may "
     "be in two parts, and then scores are too good."
 )
-ADVICE = "If names tell the patient, say how with patient=, for example patient=r'^(\\d+)_'."
+ADVICE = "If names tell the patient, say how: patient=r'^(\\d+)_', for example. If not: patient='unknown'."
 
 
 class Patients(NamedTuple):
@@ -64,7 +65,7 @@ class Patients(NamedTuple):
 
     Attributes:
         names: one per file, the same for two files only if they are of one patient.
-        scheme: how they were found, in words; "" if nobody knows the patients.
+        scheme: how they were found, in words; "" if the patients are unknown.
         note: what has to stay with every result: that all or some patients are unknown. "" if all are known.
     """
 
@@ -189,7 +190,7 @@ def _note(below: Sequence[str], owners: Sequence[Owner | None]) -> str:
     reasons = [scheme.source for scheme in NO_PATIENTS if scheme.pattern.search(stem)]
     reason = f" ({unknown[0]}{': ' * bool(reasons)}{''.join(reasons)})"
     if len(unknown) == len(below):
-        return f"{UNKNOWN} No name tells the patient{reason}. {ADVICE}"
+        return f"{UNKNOWN} No name tells them{reason}. {ADVICE}"
     return (
         f"The patients of {len(unknown)} of {len(below)} images are unknown, since their names do not tell "
         f"them{reason}: each counts as a patient of its own, and one patient may be in two parts. {ADVICE}"

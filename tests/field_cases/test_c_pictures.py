@@ -152,7 +152,7 @@ def test_faces_with_masks_are_pictures(tmp_path):
 @pytest.mark.parametrize("inside", ["images", "Images", "jpg", "data", "raw", "images_01"])
 def test_a_folder_of_images_in_each_class_folder_is_not_one_patient(tmp_path, inside):
     fill(tmp_path, f"NORMAL/{inside}", f"SICK/{inside}", n=10)
-    with pytest.warns(UserWarning, match="Nobody knows the patients"):
+    with pytest.warns(UserWarning, match="patients of these images are unknown"):
         splits = load_folder(tmp_path, size=8)
     assert {part: len(split.groups.unique()) for part, split in splits.items()} == {"train": 14, "val": 2, "test": 4}
 
