@@ -75,7 +75,8 @@ def load_folder(
             numbers. They also say which folders are the classes where that is in doubt.
         channels: 1 for grey, 3 for colour; None is 3 if a sample of the pictures has colour.
         patient: how to find the patient of a picture: a regular expression with one group, a function of the path, a
-            dict from file name to patient, or "unknown"; None looks for the names that `patients` lists.
+            dict or a column (a pandas Series) from file name to patient, or "unknown"; None looks for the names that
+            `patients` lists.
         redivide: forget the parts that the folders make, and divide all pictures 70 : 10 : 20 by patient.
         n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
         n_val: images to validate.

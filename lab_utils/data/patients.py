@@ -89,8 +89,8 @@ def patients_of(files: Sequence[Path], root: Path, *, patient: PatientRule | Non
         root: the folder that holds them.
         patient: None to look for the schemes above. Or a regular expression with one group, searched in the names of
             the files or, if some do not match, in the paths below the root (``a/b/c.png``); a function of the path; a
-            table (a dict) from file name, name without suffix, or path below the root to the patient; or "unknown",
-            where what looks like a patient is none.
+            table (a dict, or a column whose index holds the names) from file name, name without suffix, or path below
+            the root to the patient; or "unknown", where what looks like a patient is none.
 
     Raises:
         ValueError: if `patient` does not name one for every file, or if folders may be patients or not.

@@ -1,4 +1,6 @@
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -61,3 +63,9 @@ def test_links_lead_to_one_file(tmp_path):
     os.link(tmp_path / "a", tmp_path / "c")
     os.symlink(tmp_path / "b", tmp_path / "d")
     assert once([*paths, tmp_path / "c", tmp_path / "d"]) == paths
+
+
+def test_files_of_a_file_system_without_numbers_are_all_kept(tmp_path, monkeypatch):
+    paths = write(tmp_path, a=b"one", b=b"two")
+    monkeypatch.setattr(Path, "stat", lambda path: SimpleNamespace(st_dev=1, st_ino=0))
+    assert once(paths) == paths
