@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab_utils.data.copies import join_copies
+from lab_utils.data.duplicates import join_copies
 from lab_utils.data.listing import Listed, Said
 from lab_utils.data.patient_rule import PatientRule
 from lab_utils.data.patients import Patients, patients_of
@@ -41,6 +41,7 @@ def divide(
     notes = [f"Patients: {patients.scheme}."] if patients.scheme else []
     notes += [patients.note] if patients.note and patient is not None else []
     if not pictures["train"]:
+        _check_number(patients)
         train, val, test = _cut(pictures["all"], (0.7, 0.1, 0.2), seed)
         return {"train": train, "val": val, "test": test}, Said(tuple(notes), tuple(doubts))
     train, val, test = (pictures[part] for part in PARTS)
@@ -76,6 +77,15 @@ def _cut(pictures: list[Picture], fractions: Sequence[float], seed: int) -> list
     owners = join_copies([picture.path for picture in pictures], [picture.patient for picture in pictures])
     part = assign_parts(labels, np.array(owners), fractions, seed=seed)
     return [[pictures[i] for i in np.flatnonzero(part == number)] for number in range(len(fractions))]
+
+
+def _check_number(patients: Patients) -> None:
+    """Fewer patients than parts are more often numbers of something else."""
+    if patients.scheme and len(set(patients.names)) < len(PARTS) <= len(patients.names):
+        raise ValueError(
+            f"train, val and test need a patient each; these images are of {len(set(patients.names))} as read from "
+            f"{patients.scheme}. If that is wrong, say how to tell patients apart with patient=, or patient='unknown'."
+        )
 
 
 def _check_patients(parts: dict[str, list[Picture]], patients: Patients) -> None:

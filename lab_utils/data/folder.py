@@ -18,18 +18,20 @@ images, too few to choose anything by: a val part below 2 % of train joins train
 by patient.
 
 Labels are numbered in the order of `class_order`: numbers as numbers, words by the alphabet. Patients come from names
-as `patients` lists them, or from `patient`; where nobody knows them, every image counts as a patient of its own, and a
+as `patients` lists them, or from `patient`; where they are unknown, every image counts as a patient of its own, and a
 note says so. Files that are the same in every byte come into one part where this module divides.
 
-Each split has in its `notes` what was read as what, and what was left out; where there is doubt, a warning says it too.
+Each split has in its `notes` what was read as what, and what was left out; where there is doubt, one warning says it
+too.
 
 References:
     Kermany et al. (2018), Cell 172(5), doi:10.1016/j.cell.2018.02.010.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +75,8 @@ def load_folder(
             numbers. They also say which folders are the classes where that is in doubt.
         channels: 1 for grey, 3 for colour; None is 3 if a sample of the pictures has colour.
         patient: how to find the patient of a picture: a regular expression with one group, a function of the path, a
-            dict from file name to patient, or "unknown"; None looks for the names that `patients` lists.
+            dict or a column (a pandas Series) from file name to patient, or "unknown"; None looks for the names that
+            `patients` lists.
         redivide: forget the parts that the folders make, and divide all pictures 70 : 10 : 20 by patient.
         n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
         n_val: images to validate.
@@ -87,9 +90,10 @@ def load_folder(
     """
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
     root = Path(root).expanduser()
-    _check_arguments(root, size, class_names, channels)
+    _check_arguments(root, size, channels)
+    class_names = _names(root, class_names)
     tree = scan(root)
-    leave_out_companions(tree)
+    leave_out_companions(tree, class_names or ())
     structure = find_structure(tree, class_names)
     with naming(str(root)):
         names = check_classes(structure.parts, class_names)
@@ -103,15 +107,14 @@ def load_folder(
     counts = {"train": n_train, "val": n_val, "test": n_test}
     splits, files = _read(parts, counts, classes, task, root, size=size, channels=channels, seed=seed)
     below = {part: [path.relative_to(root) for path in paths] for part, paths in files.items()}
-    for found in (say_pages(files), describe_duplicates(splits, below)):
-        doubts += [found] * bool(found)
-        notes += [found] * bool(found)
-    for doubt in doubts:
-        warnings.warn(doubt, stacklevel=2)
+    seen = [found for found in (say_pages(files), describe_duplicates(splits, below)) if found]
+    if doubts := list(dict.fromkeys([*doubts, *seen])):
+        warnings.warn("\n".join(doubts), stacklevel=2)
+    notes = list(dict.fromkeys([*notes, *seen]))
     return {part: Split(s.images, s.labels, s.groups, task, classes, tuple(notes)) for part, s in splits.items()}
 
 
-def _check_arguments(root: Path, size: int | None, class_names: Sequence[str] | None, channels: int | None) -> None:
+def _check_arguments(root: Path, size: int | None, channels: int | None) -> None:
     if size is None:
         raise ValueError(
             f"{root}: pictures of a folder differ in size, so a side in pixels is needed; got size=None. For example "
@@ -121,11 +124,20 @@ def _check_arguments(root: Path, size: int | None, class_names: Sequence[str] | 
         raise ValueError(
             f"{root}: channels must be 1 for grey, 3 for colour, or None to look; got {channels!r}. Choose one."
         )
-    if isinstance(class_names, str) or (class_names is not None and len(set(class_names)) < len(class_names)):
+
+
+def _names(root: Path, class_names: Any) -> tuple[str, ...] | None:
+    """Names of class folders in an order; a set has none, and a table (a dict) may mean its keys or its values."""
+    if class_names is None:
+        return None
+    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | bytes | Set | Mapping)
+    names: tuple[object, ...] = tuple(class_names) if listed else ()
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError(
-            f"{root}: class_names must be a list of different names of folders; got {class_names!r}. For example "
-            "class_names=('NORMAL', 'PNEUMONIA')."
+            f"{root}: class_names must be a list of different names of folders, as text; got {class_names!r}. For "
+            "example class_names=('NORMAL', 'PNEUMONIA')."
         )
+    return tuple(map(str, names))
 
 
 def _read(
