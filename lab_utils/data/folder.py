@@ -73,7 +73,7 @@ def load_folder(
         class_names: the names of the class folders in the order of the labels; None takes the order of `class_order`.
             In a binary task the second one is the positive class. An ordinal task needs them if the names hold no
             numbers. They also say which folders are the classes where that is in doubt.
-        channels: 1 for grey, 3 for colour; None is 3 if a sample of the pictures has colour.
+        channels: 1 for grey, 3 for colour; None is 3 if any of the pictures has colour.
         patient: how to find the patient of a picture: a regular expression with one group, a function of the path, a
             dict or a column (a pandas Series) from file name to patient, or "unknown"; None looks for the names that
             `patients` lists.
@@ -105,9 +105,12 @@ def load_folder(
     doubts = [*structure.doubts, *read.doubts, *doubts_about_order(classes, task, class_names), *said.doubts]
     notes = [*read.notes, *structure.notes, *doubts, *said.notes]
     counts = {"train": n_train, "val": n_val, "test": n_test}
-    splits, files = _read(parts, counts, classes, task, root, size=size, channels=channels, seed=seed)
+    chosen = _choose(parts, counts, classes, task, root, seed=seed)
+    files = {part: [picture.path for picture in pictures] for part, pictures in chosen.items()}
+    splits, coloured = _read(chosen, parts, classes, task, size=size, channels=channels)
     below = {part: [path.relative_to(root) for path in paths] for part, paths in files.items()}
-    seen = [found for found in (say_pages(files), describe_duplicates(splits, below)) if found]
+    said_later = (_say_colour(coloured), say_pages(files), describe_duplicates(splits, below))
+    seen = [found for found in said_later if found]
     if doubts := list(dict.fromkeys([*doubts, *seen])):
         warnings.warn("\n".join(doubts), stacklevel=2)
     notes = list(dict.fromkeys([*notes, *seen]))
@@ -140,31 +143,53 @@ def _names(root: Path, class_names: Any) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def _read(
+def _choose(
     parts: dict[str, list[Picture]],
     counts: dict[str, int | None],
     classes: tuple[str, ...],
     task: str,
     root: Path,
     *,
-    size: int,
-    channels: int | None,
     seed: int,
-) -> tuple[dict[str, Split], dict[str, list[Path]]]:
-    """Decode the pictures of each part, or of a subset of it; and the paths of these."""
-    patients = sorted({picture.patient for part in parts.values() for picture in part})
-    numbers = {patient: number for number, patient in enumerate(patients)}
-    splits, files = {}, {}
+) -> dict[str, list[Picture]]:
+    """All pictures of each part, or a subset of them."""
+    chosen = {}
     for part, pictures in parts.items():
         labels = torch.tensor([picture.label for picture in pictures])
         with naming(f"{root}, {part}"):
             check_labels(labels, task, classes, every_class=part == "train")
-            positions = choose(labels, counts[part], seed=seed)
-        chosen = [pictures[i] for i in positions]
-        groups = torch.tensor([numbers[picture.patient] for picture in chosen])
-        paths = [picture.path for picture in chosen]
-        channels = channels or count_channels(paths)
-        of_image = labels[torch.from_numpy(positions)]
-        splits[part] = Split(decode(paths, size, channels), of_image, groups, task, classes)
-        files[part] = paths
-    return splits, files
+            chosen[part] = [pictures[i] for i in choose(labels, counts[part], seed=seed)]
+    return chosen
+
+
+def _read(
+    chosen: dict[str, list[Picture]],
+    parts: dict[str, list[Picture]],
+    classes: tuple[str, ...],
+    task: str,
+    *,
+    size: int,
+    channels: int | None,
+) -> tuple[dict[str, Split], list[str]]:
+    """Decode the chosen pictures, all parts alike; and the parts with colour beside a grey train part."""
+    files = {part: [picture.path for picture in pictures] for part, pictures in chosen.items()}
+    found = channels or count_channels(files["train"])
+    coloured = [part for part, paths in files.items() if channels is None and found == 1 and count_channels(paths) == 3]
+    patients = sorted({picture.patient for part in parts.values() for picture in part})
+    numbers = {patient: number for number, patient in enumerate(patients)}
+    splits = {}
+    for part, pictures in chosen.items():
+        labels = torch.tensor([picture.label for picture in pictures])
+        groups = torch.tensor([numbers[picture.patient] for picture in pictures])
+        splits[part] = Split(decode(files[part], size, 3 if coloured else found), labels, groups, task, classes)
+    return splits, coloured
+
+
+def _say_colour(coloured: Sequence[str]) -> str:
+    return (
+        f"All pictures of train are grey, and some of {' and '.join(coloured)} have colour: all are read in colour. If "
+        "the colour means nothing, pass channels=1. If it shows that the parts come from different places, a score "
+        "says nothing about either."
+        if coloured
+        else ""
+    )
