@@ -40,7 +40,7 @@ class Stop(Exception):
     """Why a notebook cannot start and what to do: Jupyter shows this paragraph alone, and runs no further cell."""
 
     def _render_traceback_(self) -> list[str]:
-        return textwrap.wrap(str(self), 110, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(str(self), 90, break_long_words=False, break_on_hyphens=False)
 
 
 def start(lab: str, notebook: str, root: Path) -> None:

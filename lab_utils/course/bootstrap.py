@@ -33,7 +33,7 @@ folder, version = "<folder>", "<version>"
 
 class Stop(Exception):
     def _render_traceback_(self):  # the words alone are shown, and no cell below runs on
-        return textwrap.wrap(str(self), 110, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(str(self), 90, break_long_words=False, break_on_hyphens=False)
 
 
 def has_kit(place):  # other packages are named lab_utils, too
@@ -44,7 +44,7 @@ def has_kit(place):  # other packages are named lab_utils, too
 def fetch(root):
     lost = f"The course is not in {here}"
     if "//example.org/" in repository:
-        raise Stop(f"{lost}, and the notebook has no address of one: open it in its folder, or ask your teacher.")
+        raise Stop(f"{lost}, and this notebook has no address of one. Open it there, or ask your teacher.")
     if root.is_dir() and not os.listdir(root):
         root.rmdir()
     if os.path.lexists(root):
@@ -69,8 +69,8 @@ def fetch(root):
 try:
     here, spec = Path.cwd(), find_spec("lab_utils")
     installed = [Path(spec.origin).parent.parent] if spec and spec.origin else []
-    above = [place for parent in (here, *here.parents) for place in (parent, parent / folder)]
-    root = next(filter(has_kit, (*above, *installed, *map(Path, sys.path))), None) or fetch(here / folder)
+    near = [here, *here.parents, here / folder, here.parent / folder]
+    root = next(filter(has_kit, (*near, *installed, *map(Path, sys.path))), None) or fetch(here / folder)
 except (OSError, subprocess.SubprocessError) as error:
     raise Stop(
         f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[-500:]}. Is "
