@@ -123,7 +123,7 @@ def _renewal() -> str:
 
 def _check_kit(notebook: str, root: Path) -> None:
     """Hold the kit to the notebook, and what this kernel has loaded of the kit to what lies there now."""
-    if _root() != root.resolve():
+    if not os.path.samefile(_root(), root):
         raise Stop(
             f"This kernel has loaded {lab_utils.__file__}, but the course is in {root}. Restart the kernel. {_AGAIN}"
         )

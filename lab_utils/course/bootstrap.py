@@ -44,13 +44,13 @@ def has_kit(place):  # other packages are named lab_utils, too
 def fetch(root):
     lost = f"The course is not in {here}"
     if "//example.org/" in repository:
-        raise Stop(f"{lost}, and this notebook has no address of one. Open it there, or ask your teacher.")
+        raise Stop(f"{lost}, its address is unknown. Open this notebook in the course's folder, or ask your teacher.")
     if root.is_dir() and not os.listdir(root):
         root.rmdir()
     if os.path.lexists(root):
         raise Stop(f"{lost}. {root} is something else, or was cut short: rename or delete it and run this cell again.")
     if not shutil.which("git"):
-        raise Stop(f"{lost}, and without git it cannot be fetched: install git (https://git-scm.com).")
+        raise Stop(f"{lost}, and there is no git to fetch it: install git (https://git-scm.com), run this cell again.")
     print(f"Fetching the course from {repository} into {root}")
     root.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=root.parent) as place:  # what is cut short is in nobody's way

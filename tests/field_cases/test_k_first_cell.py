@@ -202,13 +202,13 @@ def test_blanks_and_umlauts_in_paths_do_no_harm(repository, tmp_path, packages, 
 
 def test_a_notebook_without_an_address_says_so(here, packages):
     _, stopped = run(cell(), here, packages)
-    assert stopped.startswith(f"The course is not in {here}, and this notebook has no address of one")
+    assert stopped.startswith(f"The course is not in {here}, its address is unknown")
     assert "ask your teacher" in stopped
 
 
 def test_a_machine_without_git_says_so_and_a_copy_by_hand_works(repository, here, packages):
     _, stopped = run(cell(repository), here, packages, PATH="")
-    assert stopped.startswith(f"The course is not in {here}, and without git it cannot be fetched: install git")
+    assert stopped.startswith(f"The course is not in {here}, and there is no git to fetch it: install git")
     write(here / "labs", kit_files())
     assert STARTED in run(cell(repository), here, packages, PATH="")[0]
 
@@ -399,7 +399,7 @@ def test_another_package_of_the_name_is_not_taken_for_the_kit(repository, here, 
 @pytest.mark.parametrize("file", ["lab_utils/__init__.py", "lab_utils.py", "lab_utils/data.txt"])
 def test_another_package_beside_a_notebook_is_not_taken_and_to_be_renamed(file, here, packages):
     write(here, {file: "x = 1"})
-    assert "has no address" in run(cell(), here, packages)[1]
+    assert "its address is unknown" in run(cell(), here, packages)[1]
     write(here / "labs", kit_files())
     printed, _ = run(cell(), here, packages)
     assert f"{STARTED} {here / 'labs'}" in printed
@@ -655,7 +655,7 @@ def test_a_kernel_shows_the_paragraph_alone_and_runs_no_further_cell(here):
     )
     notebook = new_notebook(cells=[new_code_cell(text) for text in (hide, cell(), "print('ran on')")])
     client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(here)}})
-    with pytest.raises(CellExecutionError, match="has no address of one"):
+    with pytest.raises(CellExecutionError, match="its address is unknown"):
         client.execute()
     (output,) = notebook.cells[1].outputs
     shown = " ".join(output.traceback)
