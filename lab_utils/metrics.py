@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, check_whole
+from lab_utils.arguments import whole
+from lab_utils.array_input import Array
 from lab_utils.intervals import (
     bootstrap_draws,
     bootstrap_interval,
@@ -98,7 +99,7 @@ def recall_per_class(labels: ArrayLike, predictions: ArrayLike, *, num_classes: 
     from sklearn.metrics import recall_score  # a second to import: not for those who only train
 
     y, p, classes = class_inputs(labels, predictions)
-    if num_classes is not None and check_whole("num_classes", num_classes, 1, classes) < classes:
+    if num_classes is not None and whole("num_classes", num_classes, 1, example=classes) < classes:
         raise ValueError(
             f"expected class numbers below num_classes={num_classes}, but labels and predictions hold {classes} "
             f"classes, the largest number is {max(y.max(), p.max())}."
@@ -173,6 +174,11 @@ def findings_brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
         ValueError: as `brier`.
     """
     y, p = _probabilities(labels, probabilities)
+    if (y == -1).any() and (y == 1).any() and not (y == 0).any():
+        raise Misread(
+            "labels hold 1 and -1, which stands for unknown, and no 0. If -1 stands for negative, give labels == 1; if "
+            "only present findings are known, there is no Brier score: always 1 would be perfect."
+        )
     squares = np.where(y >= 0, (p - y) ** 2, np.nan)
     if np.isnan(squares).all():
         raise ValueError("the Brier score needs a known label, but all are masked")
@@ -192,7 +198,7 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int 
         ValueError: if a probability is outside [0, 1], those of the classes of an image do not add up to 1, or
             shapes do not fit.
     """
-    check_whole("bins", bins, 1, 10)
+    bins = whole("bins", bins, 1, example=10)
     y, p = _probabilities(labels, probabilities)
     if y.ndim == 2:
         y, p = binary_inputs(y, p)  # one finding; more have no top class

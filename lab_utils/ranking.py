@@ -87,9 +87,15 @@ def macro_auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """
     values = auroc_per_class(labels, scores)
     if np.isnan(values).all():
+        y = column_inputs(labels, scores)[0]
+        coded = (y == -1).any() and (y == 1).any() and not (y == 0).any()
         raise ValueError(
-            f"macro AUROC needs a class with positive and negative images, but none of "
-            f"the {len(values)} classes has both. Take a larger or a stratified sample."
+            f"macro AUROC needs a class with positive and negative images, but none of the {len(values)} classes has "
+            + (
+                "both: -1 stands for unknown. If it stands for negative, give labels == 1."
+                if coded
+                else "both. Take a larger or a stratified sample."
+            )
         )
     return float(np.nanmean(values))
 
