@@ -134,9 +134,10 @@ def training_loss(
     Raises:
         ValueError: if these do not fit together, no label is known, or a class to balance has no image.
     """
-    if criterion is not None and not callable(criterion):
+    if criterion is not None and (not callable(criterion) or isinstance(criterion, type)):
         raise ValueError(
-            f"criterion must be a function of (logits, labels), such as F.cross_entropy; got {criterion!r}."
+            "criterion must be a function of (logits, labels), such as F.cross_entropy, or an object, such as "
+            f"nn.CrossEntropyLoss() with brackets; got {criterion!r}."
         )
     if class_weights is None:
         if criterion is None or criterion is masked_bce:  # another one may read uncertain labels in its own way

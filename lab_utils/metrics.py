@@ -32,7 +32,17 @@ from lab_utils.intervals import (
     paired_difference,
 )
 from lab_utils.ranking import absent_classes, auroc, auroc_per_class, macro_auroc, roc_curve
-from lab_utils.score_inputs import SLACK, SUM, Misread, adds_up, binary_inputs, class_inputs, is_one_hot, pair
+from lab_utils.score_inputs import (
+    SLACK,
+    SUM,
+    Misread,
+    adds_up,
+    binary_inputs,
+    class_inputs,
+    holds_no_zero,
+    is_one_hot,
+    pair,
+)
 
 __all__ = [
     "Calibration",
@@ -164,6 +174,11 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
             f"each of the {len(y)} rows of labels has exactly one 1, and each row of probabilities adds up to 1: these "
             f"are {y.shape[1]} classes, no findings. Give the class numbers, labels.argmax(axis=1)."
         )
+    if holds_no_zero(y):
+        raise ValueError(
+            "labels hold 1 and -1, which stands for unknown, and no 0. If -1 stands for negative, give labels == 1; if "
+            "only present findings are known, there is no Brier score: always saying 1 would be perfect."
+        )
     return findings_brier(y, p)
 
 
@@ -174,11 +189,6 @@ def findings_brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
         ValueError: as `brier`.
     """
     y, p = _probabilities(labels, probabilities)
-    if (y == -1).any() and (y == 1).any() and not (y == 0).any():
-        raise Misread(
-            "labels hold 1 and -1, which stands for unknown, and no 0. If -1 stands for negative, give labels == 1; if "
-            "only present findings are known, there is no Brier score: always 1 would be perfect."
-        )
     squares = np.where(y >= 0, (p - y) ** 2, np.nan)
     if np.isnan(squares).all():
         raise ValueError("the Brier score needs a known label, but all are masked")

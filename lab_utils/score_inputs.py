@@ -162,6 +162,11 @@ def is_one_hot(labels: Array) -> bool:
     return labels.shape[1] > 1 and bool(((labels >= 0).all(axis=1) & ((labels == 1).sum(axis=1) == 1)).all())
 
 
+def holds_no_zero(labels: Array) -> bool:
+    """Whether labels (N, K) hold 1 and -1 only: -1 may stand for negative there."""
+    return bool((labels == -1).any() and (labels == 1).any() and not (labels == 0).any())
+
+
 def adds_up(probabilities: Array, within: float = ROWS) -> bool:
     """Whether each row (N, K) adds up to 1, but for rounding."""
     return bool((np.abs(probabilities.sum(axis=1) - 1) <= within).all())
