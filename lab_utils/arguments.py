@@ -5,23 +5,36 @@ import operator
 from typing import Any
 
 
-def whole(name: str, value: Any) -> int:
-    """A whole number, of Python or NumPy.
+def as_whole(value: Any) -> int | None:
+    """A whole number of Python, NumPy or PyTorch; None for anything else, also ``True``, ``"32"`` and ``32.0``."""
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def whole(name: str, value: Any, least: int | None = None, *, example: int = 32) -> int:
+    """A whole number, of Python, NumPy or PyTorch, of at least `least`.
+
+    Args:
+        name: of the argument.
+        value: what came.
+        least: None if every whole number will do.
+        example: for the error.
 
     Raises:
         ValueError: if it is anything else, also ``True``, ``"32"`` and ``32.0``.
     """
-    try:
-        if isinstance(value, bool | str):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(
-            f"{name} must be a whole number, such as {name}=32; got {value!r}, of type {type(value).__name__}."
-        ) from None
+    found = as_whole(value)
+    if found is None or (least is not None and found < least):
+        at_least = "" if least is None else f" of at least {least}"
+        raise ValueError(f"{name} must be a whole number{at_least}, such as {name}={example}; got {_came(value)}.")
+    return found
 
 
-def number(name: str, value: Any) -> float:
+def number(name: str, value: Any, *, example: float = 0.001) -> float:
     """A real number, of Python, NumPy or a tensor; infinity is one.
 
     Raises:
@@ -34,7 +47,35 @@ def number(name: str, value: Any) -> float:
     except (TypeError, ValueError, RuntimeError):
         found = math.nan
     if math.isnan(found):
-        raise ValueError(
-            f"{name} must be a number, such as {name}=0.001; got {value!r}, of type {type(value).__name__}."
-        )
+        raise ValueError(f"{name} must be a number, such as {name}={example}; got {_came(value)}.")
     return found
+
+
+def share(name: str, value: Any, *, example: float) -> float:
+    """A number above 0 and below 1.
+
+    Raises:
+        ValueError: if it is anything else, percent for instance.
+    """
+    try:
+        found = number(name, value)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}. Give {example} for {example * 100:g} %.")
+    return found
+
+
+def function(name: str, value: Any, *, example: str) -> None:
+    """Refuse what can not be called.
+
+    Raises:
+        ValueError: saying what came.
+    """
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, such as {example}; got {_came(value)}.")
+
+
+def _came(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) < 100 else text[:97] + '...'}, of type {type(value).__name__}"

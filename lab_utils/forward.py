@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from lab_utils.device import PRECISIONS, precision_for
 from lab_utils.losses import Criterion, criterion_for, require_known
 from lab_utils.models import preprocess
 from lab_utils.wrappers import preprocessing_of
+
+A_MODEL = (nn.Module, "build_model('resnet10_w16', num_classes=2)")
 
 
 def is_fast(precision: str, device: torch.device) -> bool:
@@ -37,6 +40,12 @@ def to_device(model: nn.Module, device: torch.device, *, fast: bool) -> None:
         model.to(memory_format=torch.channels_last)
 
 
+def check_kind(name: str, part: object, kind: Any, example: str) -> None:
+    """Refuse what is of another kind than what `example` gives."""
+    if not isinstance(part, kind):
+        raise ValueError(f"{name} must be such as {example} gives; got {type(part).__name__}.")
+
+
 def check_parts(model: nn.Module, train: Split, val: Split | None, config: Augment | None) -> None:
     """Refuse what is no network, no split or no augmentation, and validation images of another kind.
 
@@ -44,13 +53,12 @@ def check_parts(model: nn.Module, train: Split, val: Split | None, config: Augme
         ValueError: if one of them is not what it should be, or the network belongs to several processes.
     """
     for name, part, kind, example in (
-        ("model", model, nn.Module, "build_model('resnet10_w16', num_classes=2)"),
+        ("model", model, *A_MODEL),
         ("train", train, Split, "load_data('phantoms')['train']"),
         ("val", val, Split | None, "load_data('phantoms')['val']"),
         ("augment", config, Augment | None, "Augment(degrees=5)"),
     ):
-        if not isinstance(part, kind):
-            raise ValueError(f"{name} must be such as {example} gives; got {type(part).__name__}.")
+        check_kind(name, part, kind, example)
     _one_process(model)
     if val is not None:
         _same_kind(model, train, val)

@@ -134,12 +134,13 @@ def fit(
     if checkpoint is not None and not isinstance(checkpoint, str | Path):
         raise ValueError(f"checkpoint= must be the path of a file, such as 'run.pt'; got {checkpoint!r}.")
     measure, counts = training_loss(train, criterion, class_weights)
-    batch_size, warmup, seed = whole("batch_size", batch_size), whole("warmup", warmup), whole("seed", seed)
-    lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds)
+    batch_size, seed = whole("batch_size", batch_size), whole("seed", seed, example=0)
+    warmup = whole("warmup", warmup, example=0)
+    lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
     device = default_device() if device is None else torch.device(device)
     fast = is_fast(precision, device)
     per_epoch = steps_per_epoch(len(train), batch_size)
-    total = whole("steps", steps) if epochs is None else whole("epochs", epochs) * per_epoch
+    total = whole("steps", steps, example=100) if epochs is None else whole("epochs", epochs, example=5) * per_epoch
     points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
     groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
     settings = None
@@ -266,8 +267,8 @@ def fine_tune(
     for name in ("epochs", "params", "after"):
         if name in settings:
             raise ValueError(f"fine_tune sets {name} itself; give head_steps=, steps=, lr= and decay= instead.")
-    head_steps, steps = whole("head_steps", head_steps), whole("steps", steps)
-    lr, decay = number("lr", lr), number("decay", decay)
+    head_steps, steps = whole("head_steps", head_steps, example=100), whole("steps", steps, example=100)
+    lr, decay = number("lr", lr), number("decay", decay, example=1.0)
     head_lr = lr if head_lr is None else number("head_lr", head_lr)
     path = None if checkpoint is None else Path(checkpoint)
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
