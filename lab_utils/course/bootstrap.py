@@ -73,7 +73,7 @@ try:
     root = next(filter(has_kit, (*near, *installed, *map(Path, sys.path))), None) or fetch(here / folder)
 except (OSError, subprocess.SubprocessError) as error:
     raise Stop(
-        f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[-500:]}. Is "
+        f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[:500]}. Is "
         "this machine online (Kaggle: Internet, in the settings)? Is the address right, and may everybody read it? Is "
         "this folder still there, may you write in it, and is there room on the disk? Then run this cell again."
     ) from None

@@ -526,12 +526,13 @@ def test_a_program_that_the_notebook_starts_finds_the_kit_that_only_lies_in_a_fo
 
 
 def test_what_is_missing_while_the_index_is_unreachable_is_named(here, packages):
-    """With the real pip."""
+    """With the real pip, which a kernel tells to write in colours."""
     shutil.rmtree(packages / "pip")
     write(here, {**kit_files(), "requirements.txt": "torch\na-package-of-nobody-here>=2\n"})
-    _, stopped = run(cell(), here, packages, PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    _, stopped = run(cell(), here, packages, PIP_INDEX_URL="http://127.0.0.1:9/", FORCE_COLOR="1")
     assert "needs a-package-of-nobody-here>=2" in stopped
     assert "pip could not install it: ERROR" in stopped
+    assert "\x1b" not in stopped
     assert "Is this machine online?" in stopped
 
 
@@ -630,6 +631,13 @@ def test_an_old_torch_is_left_to_the_doctor(here, packages):
     printed, _ = run(cell(), here, packages)
     assert "Installing" not in printed
     assert STARTED in printed
+
+
+@pytest.mark.parametrize("error", ["ValueError", "FileNotFoundError"])
+def test_a_variable_with_nonsense_stops_in_one_paragraph(error, here, packages):
+    words = "The environment variable LAB_PROFILE should be one of smoke, quick, full, but it is 'fast'."
+    write(here, {**kit_files(), "lab_utils/doctor.py": f"def start(lab, notebook): raise {error}({words!r})"})
+    assert run(cell(), here, packages)[1] == f"{words} Then run this cell again."
 
 
 # ---- how it looks
