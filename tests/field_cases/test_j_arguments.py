@@ -39,7 +39,7 @@ def test_a_grid_is_a_list_of_dicts(grid):
 
 
 def test_the_columns_of_a_table_are_no_grid():
-    with pytest.raises(ValueError, match="grid must be a list.*got str in a DataFrame"):
+    with pytest.raises(ValueError, match=r"grid must be a list.*got str in a DataFrame"):
         run_grid(result, pd.DataFrame({"seed": [0, 1]}), workers=1, progress=False)
 
 
