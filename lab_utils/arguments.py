@@ -1,5 +1,6 @@
 """Numbers that a caller gives, checked before they can go wrong somewhere else."""
 
+import difflib
 import math
 import operator
 from typing import Any
@@ -66,6 +67,18 @@ def share(name: str, value: Any, *, example: float) -> float:
     return found
 
 
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    """Refuse what is not among the known.
+
+    Raises:
+        ValueError: naming the nearest.
+    """
+    if not isinstance(value, str) or value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {_short(value)}.{hint}")
+
+
 def function(name: str, value: Any, *, example: str) -> None:
     """Refuse what can not be called.
 
@@ -77,5 +90,9 @@ def function(name: str, value: Any, *, example: str) -> None:
 
 
 def _came(value: Any) -> str:
+    return f"{_short(value)}, of type {type(value).__name__}"
+
+
+def _short(value: Any) -> str:
     text = repr(value)
-    return f"{text if len(text) < 100 else text[:97] + '...'}, of type {type(value).__name__}"
+    return text if len(text) < 100 else text[:97] + "..."

@@ -80,6 +80,19 @@ def check_order(name: str, values: Any, other_name: str, other: Any) -> None:
         )
 
 
+def check_joined(labels: Any, scores: Any) -> None:
+    """Refuse a list of batches of one length, which would be read as a row for each image."""
+
+    def batches(values: Any) -> bool:
+        return isinstance(values, list | tuple) and all(getattr(item, "ndim", 0) == 1 for item in values)
+
+    if batches(labels) and batches(scores) and len(labels):
+        raise ValueError(
+            f"got lists of {len(labels)} arrays of {len(labels[0])} entries as labels and scores: are these batches? "
+            f"Join them with torch.cat or np.concatenate; join rows, one for each image, with np.stack."
+        )
+
+
 def is_table(values: Any) -> bool:
     """Whether it is a Series or a DataFrame of pandas, which is not imported for this."""
     return hasattr(values, "iloc") and hasattr(values, "to_numpy") and hasattr(values, "index")

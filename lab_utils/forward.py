@@ -1,6 +1,5 @@
 """From resident images to logits and to a loss, one batch at a time."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab_utils.arguments import one_of
 from lab_utils.criterion import Fitted
 from lab_utils.data.augment import Augment, augment
 from lab_utils.data.splits import Split
@@ -25,11 +25,7 @@ def is_fast(precision: str, device: torch.device) -> bool:
     Raises:
         ValueError: if `precision` is not ``"auto"``, ``"bf16"`` or ``"fp32"``.
     """
-    known = ("auto", *PRECISIONS)
-    if precision not in known:
-        near = difflib.get_close_matches(str(precision), known, n=1, cutoff=0.3)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"precision must be one of {', '.join(known)}; got {precision!r}.{hint}")
+    one_of("precision", precision, ("auto", *PRECISIONS))
     return (precision_for(device) if precision == "auto" else precision) == "bf16"
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.arguments import function, share, whole
-from lab_utils.array_input import Array, as_array, as_numbers, check_order
+from lab_utils.array_input import Array, as_array, as_numbers, check_joined, check_order
 from lab_utils.patient_codes import patient_codes
 from lab_utils.ranking import auroc, macro_auroc
-from lab_utils.score_inputs import Misread, check_joined, column_inputs
+from lab_utils.score_inputs import Misread, column_inputs
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 Counts = NDArray[np.int64]

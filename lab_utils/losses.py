@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lab_utils.arguments import one_of
 from lab_utils.array_input import as_numbers
 from lab_utils.data.splits import Split
 from lab_utils.data.validation import TASKS
@@ -79,8 +80,7 @@ def probabilities(logits: Tensor, task: str) -> Tensor:
         ValueError: if the task is unknown, a single column should go through a softmax, which makes it 1, or the
             softmax was already taken.
     """
-    if not isinstance(task, str) or task not in TASKS:
-        raise ValueError(f"expected a task out of {', '.join(TASKS)}, got {task!r:.60}")
+    one_of("task", task, TASKS)
     logits = as_logits(logits)
     if logits.ndim != 2 or (task != "multilabel" and logits.shape[1] < 2):
         raise ValueError(

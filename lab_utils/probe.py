@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.arguments import number, whole
+from lab_utils.arguments import number, one_of, whole
 from lab_utils.array_input import Array, as_numbers, check_order, column
 from lab_utils.score_inputs import MOST, advice
 
@@ -162,8 +162,7 @@ def _inputs(
     test_features: ArrayLike,
     task: str,
 ) -> tuple[Array, Array, Array]:
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    one_of("task", task, TASKS)
     check_order("train_features", train_features, "train_labels", train_labels)
     x = as_numbers("train_features", train_features)
     z = as_numbers("test_features", test_features)

@@ -3,12 +3,10 @@
 Part of `lab_utils.metrics`, which explains the kinds of input; `array_input` says what an array may come as.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, as_numbers, check_order, column
+from lab_utils.array_input import Array, as_numbers, check_joined, check_order, column
 
 Ints = NDArray[np.int64]
 
@@ -228,19 +226,6 @@ def _comparable(s: Array) -> bool:
         totals = s.sum(axis=1)
         return bool(np.ptp(totals) <= ROWS * totals.max())
     return bool(high <= SLACK and adds_up(np.exp(np.minimum(s, 0))))  # log-probabilities
-
-
-def check_joined(labels: Any, scores: Any) -> None:
-    """Refuse a list of batches of one length, which would be read as a row for each image."""
-
-    def batches(values: Any) -> bool:
-        return isinstance(values, list | tuple) and all(getattr(item, "ndim", 0) == 1 for item in values)
-
-    if batches(labels) and batches(scores) and len(labels):
-        raise ValueError(
-            f"got lists of {len(labels)} arrays of {len(labels[0])} entries as labels and scores: are these batches? "
-            f"Join them with torch.cat or np.concatenate; join rows, one for each image, with np.stack."
-        )
 
 
 def advice(name: str, values: Array) -> str:

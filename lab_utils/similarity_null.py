@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from lab_utils.arguments import function, share, whole
+from lab_utils.array_input import as_array, column
 from lab_utils.covariance import Acts, Covariances, as_covariances, checked, merged
 from lab_utils.patient_codes import patient_codes
 
@@ -138,6 +139,9 @@ def _rows_by_image(images: ArrayLike | None, n: int) -> list[NDArray[np.int64]]:
     """Rows of each image."""
     if images is None:
         return list(np.arange(n)[:, None])
-    codes = patient_codes(images, n, name="images")
+    of_row = column(as_array("images", images))
+    if of_row.shape != (n,):
+        raise ValueError(f"images must name the image of each of the {n} rows, got shape {of_row.shape}")
+    codes = patient_codes(of_row, n, name="images")
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

@@ -179,5 +179,5 @@ def test_settings_out_of_range_are_refused():
         linear_probe(*good, task="binary", l2=0)
     with pytest.raises(ValueError, match="k must be a whole number of at least 1"):
         knn_probe(*good, task="binary", k=0)
-    with pytest.raises(ValueError, match="temperature=0"):
+    with pytest.raises(ValueError, match="temperature must be a number above 0, got 0"):
         knn_probe(*good, task="binary", temperature=0)

@@ -114,6 +114,6 @@ def test_rows_of_one_image_or_of_unknown_images_have_no_interval():
     for images, message in ((np.zeros(60), "at least two"), (np.where(np.arange(60) < 9, np.nan, 1), "9 of 60")):
         with pytest.raises(ValueError, match=message):
             bootstrap(mean_cca, x, y, images=images, draws=5)
-    for change in ({"draws": 2.5}, {"confidence": 95}):
-        with pytest.raises(ValueError, match="draws must be a whole number of at least 2"):
+    for change, message in (({"draws": 2.5}, "draws must be a whole number"), ({"confidence": 95}, "0.95 for 95 %")):
+        with pytest.raises(ValueError, match=message):
             bootstrap(mean_cca, x, y, **change)
