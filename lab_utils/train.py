@@ -190,8 +190,9 @@ def fit(
     )
     with seeded(seed, device), ExitStack() as kept:
         if checkpoint is not None and settings is not None:
-            run.keep_in(Path(checkpoint), settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
-            kept.enter_context(remembering(model, Path(checkpoint), settings["weights"]))
+            path = Path(checkpoint)
+            kept.enter_context(remembering(model, path, settings, criterion=criterion, optimizer=optimizer))
+            run.keep_in(path, settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
 
