@@ -131,8 +131,7 @@ def fit(
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
     check_parts(model, train, val, augment)
-    if checkpoint is not None and not isinstance(checkpoint, str | Path):
-        raise ValueError(f"checkpoint= must be the path of a file, such as 'run.pt'; got {checkpoint!r}.")
+    path = _path("checkpoint", checkpoint, "run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
     batch_size, warmup, seed = whole("batch_size", batch_size), whole("warmup", warmup), whole("seed", seed)
     lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds)
@@ -143,12 +142,12 @@ def fit(
     points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
     groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
     settings = None
-    if checkpoint is not None:
+    if path is not None:
         settings = run_settings(
             model,
             train,
             val,
-            path=Path(checkpoint),
+            path=path,
             groups=groups,
             optimizer=optimizer,
             criterion=criterion,
@@ -189,12 +188,17 @@ def fit(
         keep_best=keep_best,
     )
     with seeded(seed, device), ExitStack() as kept:
-        if checkpoint is not None and settings is not None:
-            path = Path(checkpoint)
+        if path is not None and settings is not None:
             kept.enter_context(remembering(model, path, settings, criterion=criterion, optimizer=optimizer))
             run.keep_in(path, settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
+
+
+def _path(name: str, value: Path | str | None, example: str) -> Path | None:
+    if value is not None and not isinstance(value, str | Path):
+        raise ValueError(f"{name}= must be a path, such as {example!r}; got {value!r}.")
+    return None if value is None else Path(value)
 
 
 def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
@@ -270,9 +274,9 @@ def fine_tune(
     head_steps, steps = whole("head_steps", head_steps), whole("steps", steps)
     lr, decay = number("lr", lr), number("decay", decay)
     head_lr = lr if head_lr is None else number("head_lr", head_lr)
-    path = None if checkpoint is None else Path(checkpoint)
+    path, log = _path("checkpoint", checkpoint, "run.pt"), _path("log_dir", log_dir, "logs")
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
-    head_log = None if log_dir is None else Path(log_dir) / "head"
+    head_log = None if log is None else log / "head"
     freeze(model)
     first = fit(model, train, val, steps=head_steps, lr=head_lr, checkpoint=head_path, log_dir=head_log, **settings)
     unfreeze(model)

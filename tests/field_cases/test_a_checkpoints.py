@@ -185,7 +185,7 @@ def test_an_interrupted_run_with_another_criterion_does_not_stand_for_this_one(p
     for file, criterion in ((path, F.cross_entropy), (tmp_path / "other.pt", F.multi_margin_loss)):
         with interruption(monkeypatch, after=1):
             run(file, model, criterion=criterion)
-    with pytest.raises(ValueError, match="criterion was .*cross_entropy, is now .*multi_margin_loss"):
+    with pytest.raises(ValueError, match=r"criterion was .*cross_entropy, is now .*multi_margin_loss"):
         run(path, model, criterion=F.multi_margin_loss)
     run(path, model, criterion=F.cross_entropy)
 
