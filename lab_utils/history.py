@@ -1,7 +1,7 @@
 """What a training run leaves behind."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,8 +87,8 @@ def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: 
     if total < 1 or (every is not None and every < 1):
         raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
     if at is not None:
-        if not isinstance(at, Iterable):
-            raise ValueError(f"eval_at must be a list of steps, such as [0, 10, 100]; got {at!r}.")
+        if isinstance(at, str) or not hasattr(at, "__iter__"):
+            raise ValueError(f"eval_at must be a list of steps, such as eval_at=[0, 10, 100]; got {at!r}.")
         steps = [whole("eval_at", step, example=10) for step in at]
         if wrong := [step for step in steps if not 0 <= step <= total]:
             raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")

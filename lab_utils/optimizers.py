@@ -45,7 +45,8 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
             "network that is trained, for example params=param_groups(model, lr)."
         )
     for group in groups:
-        number("weight_decay", group["weight_decay"], example=1e-4)
+        if (decay := number("weight_decay", group["weight_decay"], example=1e-4)) < 0:
+            raise ValueError(f"weight_decay must be 0 or more; got {decay}, with which the weights would grow.")
         if group["lr"] != group["lr"] or not 0 < number("lr", group["lr"]) < math.inf:  # NaN is no positive number
             raise ValueError(f"a learning rate must be a positive number; got {group['lr']}. Try 1e-3.")
     return groups

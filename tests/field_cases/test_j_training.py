@@ -437,6 +437,23 @@ def test_a_step_between_two_steps_is_no_place_for_a_row():
 
 
 @pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"eval_at": 3}, r"eval_at must be a list of steps.*got 3\."), ({"weight_decay": -0.1}, r"0 or more; got -0\.1")],
+)
+def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow(settings, words):
+    with pytest.raises(ValueError, match=words):
+        trained(tiny_split(), **settings)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "log_dir"])
+def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(name):
+    model = TinyNet()
+    with pytest.raises(ValueError, match=f"{name}= must be a path"):
+        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
     ("given", "words"),
     [
         (lambda: fit({"train": 1}, tiny_split(), steps=1), "model must be such as build_model.*got dict"),
