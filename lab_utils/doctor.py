@@ -170,8 +170,8 @@ def check_cache() -> Finding:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:
-        file = file_in_the_way(folder)
-        reason = f"{folder}: {error.strerror or error}" if file is None else f"{file} is a file, not a folder"
+        blocking = file_in_the_way(folder)
+        reason = f"{folder}: {error.strerror or error}" if blocking is None else f"{blocking} is a file, not a folder"
         return Finding("cache", "problem", reason, advice)
     return Finding("cache", "ok", str(folder))
 
