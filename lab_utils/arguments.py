@@ -4,6 +4,8 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
 
 def whole(name: str, value: Any) -> int:
     """A whole number, of Python or NumPy.
@@ -12,7 +14,7 @@ def whole(name: str, value: Any) -> int:
         ValueError: if it is anything else, also ``True``, ``"32"`` and ``32.0``.
     """
     try:
-        if isinstance(value, bool | str):
+        if isinstance(value, bool | np.bool_ | str):  # NumPy 1 lets its own truth values pass as 0 and 1
             raise TypeError
         return operator.index(value)
     except TypeError:
@@ -28,7 +30,7 @@ def number(name: str, value: Any) -> float:
         ValueError: if it is anything else, also NaN, ``True`` and ``"1e-3"``.
     """
     try:
-        if isinstance(value, bool | str | bytes):
+        if isinstance(value, bool | np.bool_ | str | bytes):
             raise TypeError
         found = float(value)
     except (TypeError, ValueError, RuntimeError):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -117,8 +118,8 @@ def _count(argument: str, value: Any) -> int:
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype == torch.bool):
-        return None
+    if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and value.dtype == torch.bool):
+        return None  # NumPy 1 lets its own truth values pass as 0 and 1
     try:
         return operator.index(value)
     except TypeError:

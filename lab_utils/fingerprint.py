@@ -208,7 +208,8 @@ def _array(array: Any) -> Look:
         return head, _items(array.ravel().tolist())
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
     shown = f" {array.tolist()}" if array.size <= _VALUES else ""
-    return f"{head} {array.dtype.descr if array.dtype.names else ''}{shown} {digest}", []
+    fields = f" {array.dtype.descr}" if array.dtype.names else ""
+    return f"{head}{fields}{shown} {digest}", []
 
 
 def _module(root: nn.Module, *, values: bool) -> Look:

@@ -93,7 +93,8 @@ def library(module: str | None, file: str | None = None) -> str | None:
     if file is None:
         if top in _CORE or top in sys.builtin_module_names:
             return ""
-        file = getattr(loaded, "__file__", None)
+        # What is defined in a notebook or script is of __main__, whose file may be that of an installed program.
+        file = None if top == "__main__" else getattr(loaded, "__file__", None)
     if file is None or not _installed(file):
         return None
     version = getattr(sys.modules.get(top), "__version__", None)

@@ -103,9 +103,13 @@ def training_loss(
     Raises:
         ValueError: if these do not fit together, no label is known, or a class to balance has no image.
     """
-    if criterion is not None and not callable(criterion):
+    if criterion is not None and (isinstance(criterion, type) or not callable(criterion)):
+        kind = repr(criterion)
+        if isinstance(criterion, type):
+            kind = f"the class {criterion.__name__}; make an object of it"
         raise ValueError(
-            f"criterion must be a function of (logits, labels), such as F.cross_entropy; got {criterion!r}."
+            "criterion must be a function of (logits, labels), such as F.cross_entropy or nn.CrossEntropyLoss(); got "
+            f"{kind}."
         )
     if class_weights is None:
         if criterion is None or criterion is masked_bce:  # another one may read uncertain labels in its own way

@@ -3,8 +3,11 @@
 They are values, not names: the weights at the start, the pixels and labels, the code and the tensors of a criterion.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,12 +19,43 @@ from lab_utils.losses import Criterion
 from lab_utils.optimizers import Groups
 from lab_utils.wrappers import unwrapped
 
+# Who interrupts a cell of a notebook runs it again with the network as it was left, half trained. What this process
+# saw of a network: with which weights it began the run of each file, and the weights that the last interruption left.
+_BEGAN: WeakKeyDictionary[nn.Module, dict[Path, Parts]] = WeakKeyDictionary()
+_LEFT: WeakKeyDictionary[nn.Module, Parts] = WeakKeyDictionary()
+
+
+@contextmanager
+def remembering(model: nn.Module, path: Path, weights: Parts) -> Iterator[None]:
+    """Remember where the run of a file began, so that it can go on with this network after an interruption.
+
+    Args:
+        model: the network.
+        path: the checkpoint.
+        weights: those at the start, of the settings.
+    """
+    core = unwrapped(model)
+    _BEGAN.setdefault(core, {})[path.absolute()] = weights
+    _LEFT.pop(core, None)
+    try:
+        yield
+    except BaseException:
+        _LEFT[core] = tensors(core)
+        raise
+
+
+def _starting_weights(core: nn.Module, path: Path) -> Parts:
+    """The weights of the network now; if an interrupted run left these, those with which the run of the file began."""
+    now = tensors(core)
+    return _BEGAN[core].get(path.absolute(), now) if _LEFT.get(core) == now else now
+
 
 def run_settings(
     model: nn.Module,
     train: Split,
     val: Split | None,
     *,
+    path: Path,
     groups: Groups,
     optimizer: str | Callable[[Groups], Optimizer],
     criterion: Criterion | None,
@@ -34,6 +68,7 @@ def run_settings(
         model: the network before its first step.
         train: what it is trained on.
         val: what it is measured on.
+        path: the checkpoint.
         groups: parameter groups of the optimizer.
         optimizer: its name, or what makes it.
         criterion: the caller's own, or None.
@@ -50,7 +85,7 @@ def run_settings(
     settings = plain | {
         "network": describe_model(core),
         "network parts": network_parts(model, unreadable),
-        "weights": tensors(core),
+        "weights": _starting_weights(core, path),
         "train": describe_split(train),
         "val": describe_split(val),
         "parameter groups": _groups(core, groups, unreadable),

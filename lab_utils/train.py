@@ -6,6 +6,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from lab_utils.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.optimizers import Groups, Schedule, make_optimizer, parameter_groups
 from lab_utils.progress import open_log, progress_bar
 from lab_utils.run import Run, steps_per_epoch
-from lab_utils.run_settings import run_settings
+from lab_utils.run_settings import remembering, run_settings
 from lab_utils.transfer import freeze, param_groups, unfreeze
 from lab_utils.wrappers import unwrapped
 
@@ -110,9 +111,9 @@ def fit(
         keep_best: keep the weights that did best on `val`: macro AUROC where it is defined, else loss. A value that is
             NaN is never the best.
         checkpoint: file to write the state to, and to continue from if it is there. Only the same run is continued:
-            same weights at the start (so build the network anew, with a seed), data, criterion and settings. Reading
-            all of these takes about a second per gigabyte. What a criterion remembers between batches is continued if
-            it is in buffers of a module.
+            same weights at the start (build the network anew, with a seed; after an interruption the network that it
+            left will do), data, criterion and settings. Reading all of these takes about a second per gigabyte. What a
+            criterion remembers between batches is continued if it is in buffers of a module.
         checkpoint_seconds: time between two writes.
         run_name: a name for the run, kept in the checkpoint. Needed where something that takes part, such as an object
             of an extension module, cannot be looked into: the name then stands for it.
@@ -147,6 +148,7 @@ def fit(
             model,
             train,
             val,
+            path=Path(checkpoint),
             groups=groups,
             optimizer=optimizer,
             criterion=criterion,
@@ -186,9 +188,10 @@ def fit(
         else partial(evaluate, model, resident(val, device), device=device, precision=precision),
         keep_best=keep_best,
     )
-    with seeded(seed, device):
+    with seeded(seed, device), ExitStack() as kept:
         if checkpoint is not None and settings is not None:
             run.keep_in(Path(checkpoint), settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
+            kept.enter_context(remembering(model, Path(checkpoint), settings["weights"]))
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
 
