@@ -187,7 +187,7 @@ def _check_transparency(picture: ImageFile, path: Path) -> None:
 
 
 def _orientation(picture: ImageFile) -> int:
-    """How a picture is still to be turned. Pillow turns TIFFs itself; its version 10.0 does not forget the orientation."""
+    """How a picture is still to be turned. Pillow turns TIFFs itself, but not every version forgets the orientation."""
     if picture.format == "TIFF":
         return 1
     try:
