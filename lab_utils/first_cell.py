@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lab_utils
-from lab_utils.missing_packages import DISTRIBUTION, missing, pip_install, requirements, version_of
+from lab_utils.missing_packages import DISTRIBUTION, OLD_DISTRIBUTION, missing, pip_install, requirements, version_of
 
 OLDEST_PYTHON = (3, 10)
 OWN_MODULES = {"scikit-learn": "sklearn"}  # packages whose module has another name
@@ -40,15 +40,16 @@ class Stop(Exception):
     """Why a notebook cannot start and what to do: Jupyter shows this paragraph alone, and runs no further cell."""
 
     def _render_traceback_(self) -> list[str]:
-        return textwrap.wrap(str(self), 110, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(str(self), 90, break_long_words=False, break_on_hyphens=False)
 
 
-def start(lab: str, notebook: str) -> None:
+def start(lab: str, notebook: str, root: Path) -> None:
     """Install the small packages that are missing, then print what the lab runs on.
 
     Args:
         lab: the name of the notebook.
         notebook: the version of the kit that the notebook was built with.
+        root: the folder in which the first cell found the kit.
 
     Raises:
         Stop: if the lab cannot run here; it says what to do.
@@ -58,7 +59,7 @@ def start(lab: str, notebook: str) -> None:
             f"The labs need Python 3.10 or newer. This kernel runs {platform.python_version()} ({sys.executable}): "
             f"choose another one. {_AGAIN}"
         )
-    _check_kit(notebook)
+    _check_kit(notebook, root)
     _name_others()
     _check_torch()
     install(missing(requirements(_root())))
@@ -99,7 +100,7 @@ def compare(notebook: str, kit: str) -> str:
     if _numbers(kit) < _numbers(notebook):
         return (
             f"The kit is older than this notebook: the notebook is of version {notebook}, the kit in {_root()} of "
-            f"version {kit}. In that folder run git pull (or download it anew), then restart the kernel. {_AGAIN}"
+            f"version {kit}. {_renewal()}, then restart the kernel. {_AGAIN}"
         )
     if _numbers(kit) > _numbers(notebook):
         return (
@@ -110,8 +111,22 @@ def compare(notebook: str, kit: str) -> str:
     return ""
 
 
-def _check_kit(notebook: str) -> None:
+def _renewal() -> str:
+    """Say how the kit is brought up to date where it lies."""
+    if (_root() / ".git").exists():
+        return "In that folder run git pull"
+    if (_root() / "requirements.txt").exists():
+        return "Download the course anew"
+    name = DISTRIBUTION if version_of(DISTRIBUTION) else OLD_DISTRIBUTION
+    return f"Open the notebook in the folder of the course, or run pip uninstall {name}"
+
+
+def _check_kit(notebook: str, root: Path) -> None:
     """Hold the kit to the notebook, and what this kernel has loaded of the kit to what lies there now."""
+    if not os.path.samefile(_root(), root):
+        raise Stop(
+            f"This kernel has loaded {lab_utils.__file__}, but the course is in {root}. Restart the kernel. {_AGAIN}"
+        )
     if (_root() / ".git").exists() and not (_root() / "requirements.txt").exists():  # git writes that one last
         raise Stop(
             f"The course in {_root()} was not copied whole: requirements.txt is missing. Rename or delete that folder, "
@@ -133,16 +148,17 @@ def _check_kit(notebook: str) -> None:
 
 def _name_others() -> None:
     """Say where another package named lab_utils lies: a program that is started elsewhere may find that one."""
-    files = [Path(folder, name) for folder in sys.path for name in ("lab_utils/__init__.py", "lab_utils.py")]
+    files = [Path(folder, name).resolve() for folder in sys.path for name in ("lab_utils/__init__.py", "lab_utils.py")]
     for file in dict.fromkeys(files):
         try:
             text = file.read_text("utf-8", "replace")
         except OSError:
             continue
         if lab_utils.MARK not in text:
+            advice = "rename it" if Path.cwd() in file.parents else "pip uninstall lab-utils"
             print(
                 f"NOTE: {file} is another package of the name lab_utils. The notebook uses that of the course, in "
-                f"{_root()}. If you do not need the other one: pip uninstall lab-utils"
+                f"{_root()}. If you do not need the other one: {advice}"
             )
 
 

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 DISTRIBUTION = "transfer-learning-labs"  # the name in pyproject.toml
+OLD_DISTRIBUTION = "lab-utils"  # in version 0.1.0; in the registry that is somebody else's
 PATIENCE = 900  # seconds for pip
 
 # In requirements.txt, but for the command line: where a kernel runs already, a lab needs none of them.

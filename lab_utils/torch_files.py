@@ -2,7 +2,8 @@
 
 A checkpoint often holds more than tensors: the options of a command line, a configuration, a whole network. PyTorch
 refuses to build such objects, and rightly: building one can run code. Here each of them becomes an `Inert`, which only
-keeps what it was given, so that the tensors beside it can be read; PyTorch's own restricted reader does the rest.
+keeps what it was given, so that the tensors beside it can be read; PyTorch's own restricted reader does the rest. No
+name in a file is ever imported: the reader has its own short list and these stand-ins, and refuses everything else.
 """
 
 import _compat_pickle
@@ -12,6 +13,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -21,10 +23,11 @@ from torch import Tensor, nn
 
 # Objects of these have no place in a file of weights. (PyTorch itself blocks sys, os, posix and nt.)
 _RUNS_CODE = re.compile(
-    r"(sys|os|posix|nt|subprocess|_posixsubprocess|runpy|importlib|imp|pty|ctypes|_ctypes|socket|shutil|code|codeop|"
-    r"commands|webbrowser|marshal|multiprocessing|pickle|_pickle|builtins\.(eval|exec|compile|__import__|open|input|"
+    r"(sys|os|posix|nt|subprocess|_posixsubprocess|runpy|importlib|imp|pty|ctypes|_ctypes|socket|shutil|codeop|"
+    r"code\.[iI]nteract\w*|webbrowser|marshal|multiprocessing|pickle|_pickle|builtins\.(eval|exec|compile|__import__|open|input|"
     r"breakpoint|globals|locals|vars))(\.|$)"
 )
+_MANY = 100_000  # tensors of one network
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number with which files before PyTorch 1.6 begin
 
 
@@ -42,13 +45,6 @@ class Inert:
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
-
-
-class InertDict:
-    """Stands for a class of dictionaries, such as defaultdict: what is read is a plain one."""
-
-    def __new__(cls, *_: Any) -> Any:
-        return {}
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -71,44 +67,60 @@ def read_torch(path: Path) -> tuple[Any, list[str]]:
             f"it is refused: it names {hostile}, which is no weight, and reading it could run code on this machine. Do "
             "not load it in another way; ask whoever made it for the tensors alone, as a .safetensors file"
         )
-    stands_in: list[Any] = [_stand_in(name) for name in foreign]
-    try:
-        with torch.serialization.safe_globals(stands_in), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on the protocol of the pickle, and on storages of old files
-            with path.open("rb") as file:  # opened here, because torch.load would go by the suffix
-                return torch.load(file, map_location="cpu", weights_only=True), foreign
-    except Exception as error:  # torch.load raises half a dozen kinds on bytes that are not its own
-        raise Refused(_reason(error, foreign)) from None
+    kinds: dict[str, type] = dict.fromkeys(foreign, Inert)  # some turn out to be classes of dictionaries or lists
+    while True:
+        try:
+            stands_in: list[Any] = [_stand_in(name, kind) for name, kind in kinds.items()]
+            with torch.serialization.safe_globals(stands_in), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on the protocol of the pickle, and on storages of old files
+                with path.open("rb") as file:  # opened here, because torch.load would go by the suffix
+                    return torch.load(file, map_location="cpu", weights_only=True), foreign
+        except Exception as error:  # torch.load raises half a dozen kinds on bytes that are not its own
+            filled = _filled(error, kinds)
+            if not filled:
+                raise Refused(_reason(error, foreign)) from None
+            kinds |= filled
 
 
-def modules_tensors(module: Inert, depth: int = 0) -> dict[str, Tensor] | None:
-    """``state_dict()`` of a whole network that was saved as an object; None if the object is no network."""
+def _filled(error: Exception, kinds: Mapping[str, type]) -> dict[str, type]:
+    """The classes of dictionaries or lists over which the reader stumbled, since it fills plain ones only."""
+    found = re.search(r"only (\w+) .*but got <class '([^']+)'>|'(\w+)' object does not support item", str(error))
+    if found is None:
+        return {}
+    kind = list if found[1] in ("append", "extend") else OrderedDict  # this one may be given attributes, too
+    names = [name for name in kinds if name == found[2] or (found[3] and name.endswith(f".{found[3]}"))]
+    return {name: kind for name in names if kinds[name] is Inert}
+
+
+def modules_tensors(
+    module: Inert, depth: int = 0, known: dict[int, dict[str, Tensor]] | None = None
+) -> dict[str, Tensor] | None:
+    """``state_dict()`` of a whole network that was saved as an object; None if the object is no network.
+
+    Raises:
+        Refused: If there is no end to it: a hostile file can hold a network inside itself.
+    """
+    known = {} if known is None else known
+    if id(module) in known:
+        return known[id(module)]
     state = module.state
     parts = ("_parameters", "_buffers", "_modules")
     if not isinstance(state, dict) or depth > 50 or not all(isinstance(state.get(part), dict) for part in parts):
         return None
+    known[id(module)] = {}  # for a network inside itself
     passing = state.get("_non_persistent_buffers_set") or set()
     found = {key: value for key, value in state["_parameters"].items() if isinstance(value, Tensor)}
     buffers = state["_buffers"].items()
     found |= {key: value for key, value in buffers if isinstance(value, Tensor) and key not in passing}
     for name, child in state["_modules"].items():
-        inside = modules_tensors(child, depth + 1) if isinstance(child, Inert) else None
+        inside = modules_tensors(child, depth + 1, known) if isinstance(child, Inert) else None
         found |= {f"{name}.{key}": value for key, value in (inside or {}).items()}
-    return {key: value.detach() if isinstance(value, nn.Parameter) else value for key, value in found.items()}
-
-
-def recorded_preprocessing(module: Inert) -> Mapping[str, Any] | None:
-    """What `preprocessing` says in a whole network that the kit built, or in what is wrapped around it."""
-    while isinstance(module, Inert) and isinstance(module.state, dict):
-        found = module.state.get("preprocessing")
-        if isinstance(found, Inert) and isinstance(found.state, dict):
-            return found.state
-        children = module.state.get("_modules", {})
-        inner = next((children[name] for name in ("module", "_orig_mod") if name in children), None)
-        if not isinstance(inner, Inert):
-            break
-        module = inner
-    return None
+        if len(found) > _MANY:
+            raise Refused(f"it holds a network with more than {_MANY:,} tensors, which none of the kit has")
+    known[id(module)] = {
+        key: value.detach() if isinstance(value, nn.Parameter) else value for key, value in found.items()
+    }
+    return known[id(module)]
 
 
 def _foreign_in_zip(path: Path) -> list[str]:
@@ -119,6 +131,9 @@ def _foreign_in_zip(path: Path) -> list[str]:
             pickled = next((name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")), None)
             if pickled is None or any("/code/" in name for name in names):
                 raise Refused(_other_archive(names))
+            unpacked = sum(part.file_size for part in archive.infolist())
+            if unpacked > 20 * path.stat().st_size + 2**28:  # torch.save does not compress
+                raise Refused(f"it would unpack to {unpacked / 2**30:.1f} GB, as no file of torch.save does")
             _check_sums(archive)
             return _foreign(_globals(io.BytesIO(archive.read(pickled))))
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, pickle.UnpicklingError, NotImplementedError) as error:
@@ -163,11 +178,11 @@ def _foreign(names: set[str]) -> list[str]:
     return sorted(name for name in names if not known.match(name))
 
 
-def _stand_in(name: str) -> type:
-    """A class that the reader takes for `name`, which is dotted."""
+def _stand_in(name: str, kind: type) -> type:
+    """A class that the reader takes for `name`, which is dotted; calling it gives an object of `kind`."""
     module, _, own = name.rpartition(".")
-    base: type = InertDict if own.lower().endswith("dict") else Inert
-    return type(own, (base,), {"__module__": module, "__qualname__": own})
+    made = {} if kind is Inert else {"__new__": lambda *_: kind()}
+    return type(own, (Inert,), {"__module__": module, "__qualname__": own, **made})
 
 
 def _check_sums(archive: zipfile.ZipFile) -> None:
@@ -218,19 +233,20 @@ def _reason(error: Exception, foreign: list[str]) -> str:
     """Why a file was refused, without PyTorch's advice to load it with weights_only=False."""
     text = str(error)
     refused = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) ([\w.]+)", text)
-    operand = "Unsupported operand" in text or "Detected pickle protocol" in text
-    if refused or operand or foreign:
-        what = f"objects that are no tensors ({_shown(foreign or [refused[1] if refused else 'of another protocol'])})"
+    if "Unsupported operand" in text or "Detected pickle protocol" in text:
+        return (
+            "it was written with another pickle protocol than torch.save's own, and PyTorch's reader that runs no code "
+            "does not know it. Where it loads, write it again without pickle_protocol=: "
+            "torch.save(model.state_dict(), 'weights.pth')"
+        )
+    if refused or foreign:
+        what = f"objects that are no tensors ({_shown(foreign or [refused[1] if refused else ''])})"
         return (
             f"it holds {what}, and what PyTorch can read without running code does not go past them. In the project "
             "that made it, where it loads, write the tensors alone: torch.save(model.state_dict(), 'weights.pth')"
         )
-    if (
-        isinstance(error, EOFError)
-        or "unexpected EOF" in text
-        or "Ran out of input" in text
-        or "PytorchStreamReader" in text
-    ):
+    ends = ("unexpected EOF", "Ran out of input", "PytorchStreamReader")
+    if isinstance(error, EOFError) or any(mark in text for mark in ends):
         return _CUT_SHORT
     first = text.split("\n")[0].split(". ")[0] or "no message"
     return f"PyTorch cannot read it ({type(error).__name__}: {first}). Copy or download it again, or write it anew"

@@ -12,10 +12,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from lab_utils.torch_files import Inert, Refused, is_torch_file, modules_tensors, read_torch, recorded_preprocessing
+from lab_utils.torch_files import Inert, Refused, is_torch_file, modules_tensors, read_torch
 
 # How files begin that people take for weights, what they are, and what to do.
-_BEGINNINGS = [
+_BEGINNINGS: list[tuple[bytes | tuple[bytes, ...], str]] = [
     (b"", "it is empty (0 bytes). Copy or download it again"),
     (
         b"version https://git-lfs",
@@ -28,14 +28,12 @@ _BEGINNINGS = [
     ),
     (b"\x93NUMPY", "it is one NumPy array. Write a mapping from the names of the network to tensors with torch.save"),
     (b"GGUF", "it is a GGUF file, a language model for another program. Take the weights of an image network"),
-    (b"\x1f\x8b", "it is compressed with gzip. Unpack it and give the file inside"),
-    (b"BZh", "it is compressed with bzip2. Unpack it and give the file inside"),
-    (b"\xfd7zXZ", "it is compressed with xz. Unpack it and give the file inside"),
-    (b"7z\xbc\xaf", "it is a 7z archive. Unpack it and give the file inside"),
-    (b"Rar!", "it is a RAR archive. Unpack it and give the file inside"),
+    (
+        (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!"),
+        "it is compressed with gzip, bzip2, xz, 7z or RAR. Unpack it and give the file inside",
+    ),
     (b"%PDF", "it is a PDF document. Give the file of weights"),
-    (b"\x89PNG", "it is a picture. Give the file of weights"),
-    (b"\xff\xd8\xff", "it is a picture. Give the file of weights"),
+    ((b"\x89PNG", b"\xff\xd8\xff"), "it is a picture. Give the file of weights"),
     (b"\x80", ""),  # pickles are looked at in torch_files
 ]
 _ONNX = "it is an ONNX file, made for another program. Take the weights that PyTorch saved"
@@ -86,8 +84,10 @@ def read_file(path: Path) -> Content:
     top = content if isinstance(content, dict) else {}
     own = _fits_own(top)
     sets = {"": own} if own else _sets(content)
-    recorded = recorded_preprocessing(content) if isinstance(content, Inert) else _of_run(top) if own else None
-    keys = tuple(map(str, top)) if isinstance(content, dict | Inert) else (f"one {type(content).__name__}",)
+    recorded = _recorded(content) if isinstance(content, Inert) else _of_run(top) if own else None
+    keys = tuple(str(key) if isinstance(key, str | int) else f"a {type(key).__name__}" for key in top)
+    if not isinstance(content, dict | Inert):
+        keys = (f"one {type(content).__name__}",)
     return Content(sets, {}, keys, tuple(foreign), recorded)
 
 
@@ -156,6 +156,22 @@ def _not_known(start: bytes) -> str:
     )
 
 
+def _recorded(module: Inert) -> Mapping[str, Any] | None:
+    """What `preprocessing` says in a whole network that the kit built, or in what is wrapped around it."""
+    for _ in range(5):  # a hostile file can wrap a network into itself
+        if not isinstance(module, Inert) or not isinstance(module.state, dict):
+            break
+        found = module.state.get("preprocessing")
+        if isinstance(found, Inert) and isinstance(found.state, dict):
+            return found.state
+        children = module.state.get("_modules", {})
+        inner = next((children[name] for name in ("module", "_orig_mod") if name in children), None)
+        if not isinstance(inner, Inert):
+            break
+        module = inner
+    return None
+
+
 def _fits_own(top: dict[Any, Any]) -> dict[str, Tensor] | None:
     """The weights that `fit` leaves in the network, if this is a checkpoint of it."""
     state = top.get("state")
@@ -182,24 +198,28 @@ def _of_run(top: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"channels": channels, **values, **sizes}
 
 
+_MANY = 1_000_000  # a hostile file can hold the same mapping in itself very often
 _NO_WEIGHTS = re.compile(
     r"(optim|optimizers?(_.*)?|(lr_)?schedulers?(_.*)?|(grad_)?scaler|param_groups|amp)$", re.IGNORECASE
 )
 
 
-def _sets(content: Any, entry: str = "", depth: int = 0) -> dict[str, dict[str, Tensor]]:
-    """Every mapping from names to tensors in what was read, by where it lies."""
-    if isinstance(content, Inert):
-        tensors = modules_tensors(content)
-        return {entry: tensors} if tensors else {}
-    if not isinstance(content, dict) or depth > 4:
-        return {}
-    named = {key: value for key, value in content.items() if isinstance(key, str)}
-    tensors = {key: value for key, value in named.items() if isinstance(value, torch.Tensor)}
-    found = {entry: tensors} if tensors else {}
-    for key, value in named.items():
-        if not _NO_WEIGHTS.match(key):  # they hold tensors too
-            found |= _sets(value, f"{entry}.{key}" if entry else key, depth + 1)
+def _sets(content: Any) -> dict[str, dict[str, Tensor]]:
+    """Every mapping from names to tensors in what was read, by where it lies, the outermost first."""
+    found: dict[str, dict[str, Tensor]] = {}
+    todo, seen = [("", content, 0)], 0
+    while todo:
+        entry, value, depth = todo.pop()
+        named = {k: v for k, v in value.items() if isinstance(k, str)} if isinstance(value, dict) else {}
+        seen += len(named)
+        if seen > _MANY:
+            raise Refused(f"it holds more than {_MANY:,} objects under names, as no checkpoint does")
+        whole = modules_tensors(value) if isinstance(value, Inert) else None
+        if tensors := whole or {key: inner for key, inner in named.items() if isinstance(inner, Tensor)}:
+            found[entry] = tensors
+        if depth < 5:  # and not the state of optimizers, which holds tensors too
+            inside = [(key, inner) for key, inner in named.items() if not _NO_WEIGHTS.match(key)]
+            todo += [(f"{entry}.{key}" if entry else key, inner, depth + 1) for key, inner in reversed(inside)]
     return found
 
 
@@ -216,6 +236,8 @@ def float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
             what = "quantised" if tensor.is_quantized else "without numbers" if tensor.is_meta else str(tensor.layout)
             raise Refused(f"{key} is no plain tensor ({tensor.dtype}, {what}). Save the network in float32")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise Refused(f"{key} has {tensor.numel():,} numbers by its shape, and fewer in the file. Save it again")
         if not tensor.is_floating_point():
             if not key.endswith(_COUNTED):
                 raise Refused(f"{key} holds whole numbers ({tensor.dtype}) where weights belong. Save it in float32")

@@ -15,6 +15,8 @@ from lab_utils.weight_files import Content
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 # A classifier under another name than the network's own is still only a classifier.
 _HEADS = ("head", "heads", "fc", "classifier", "linear", "last_linear", "output", "logits", "cls_head")
+# Numbers beside a network, outside of it: class weights of a loss, in Lightning files, and a counter of AveragedModel.
+_BESIDE = re.compile(r"n_averaged|(\w*loss\w*|\w*criterion\w*)\.(\w+\.)*(weight|pos_weight)")
 # The names of other libraries, by a name that only theirs have.
 _LIBRARIES = {
     "timm's": re.compile(r"(^|\.)(patch_embed\.proj|conv_stem|stem_conv|blocks\.\d+\.attn\.qkv|stages\.\d+\.blocks)\."),
@@ -69,10 +71,7 @@ def choose(name: str, path: Path, content: Content, entry: str | None) -> dict[s
 
 def match(tensors: Mapping[str, Tensor], wanted: Plan) -> Match:
     """Compare names and shapes, without the common prefix if only that is in the way."""
-    state = renamed(tensors)
-    averaged = set(state) - {"n_averaged"}  # torch.optim.swa_utils.AveragedModel counts beside the network
-    if "n_averaged" in state and all(key.startswith("module.") for key in averaged):
-        del state["n_averaged"]
+    state = {key: value for key, value in renamed(tensors).items() if not _BESIDE.fullmatch(key)}
     best = _compare(state, wanted)
     while not best.fits and (prefix := _common_prefix(state)):
         state = {key.removeprefix(prefix): value for key, value in state.items()}

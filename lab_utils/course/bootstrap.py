@@ -11,7 +11,10 @@ from urllib.parse import quote
 import lab_utils
 from lab_utils.course.settings import Course, Homework
 
-FIRST_LINE = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
+FIRST_WORDS = ("# @title Run this cell first", "# Run this cell first")  # of now, and of version 0.1.0
+FIRST_LINE = f"{FIRST_WORDS[0]} (Shift+Enter): it finds or fetches the course and looks at this machine"
+# Folded away to its first line: in Colab, which takes the title from there, and in JupyterLab and VS Code.
+FIRST_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 _CELL = """\
 <first_line>
@@ -22,91 +25,71 @@ import sys
 import textwrap
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-repository = "<repository>"
-branch, folder, version = "<branch>", "<folder>", "<version>"
+repository, branch = "<repository>", "<branch>"
+folder, version = "<folder>", "<version>"
 
 
 class Stop(Exception):
     def _render_traceback_(self):  # the words alone are shown, and no cell below runs on
-        return textwrap.wrap(str(self), 110, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(str(self), 90, break_long_words=False, break_on_hyphens=False)
 
 
-def kit_in(place):  # its version, or ""; other packages have this name, too
-    try:
-        text = (place / "lab_utils" / "__init__.py").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    return text.partition('__version__ = "')[2].partition('"')[0] if "<mark>" in text else ""
+def has_kit(place):  # other packages are named lab_utils, too
+    file = Path(place, "lab_utils", "__init__.py")
+    return os.path.isfile(file) and "<mark>" in file.read_text("utf-8", "replace")
 
 
-def fetch(root):  # returns what stands in the way, or ""
+def fetch(root):
+    lost = f"The course is not in {here}"
     if "//example.org/" in repository:
-        return "This notebook has no address of a course yet: open it in the folder of the course, or ask your teacher."
+        raise Stop(f"{lost}, its address is unknown. Open this notebook in the course's folder, or ask your teacher.")
+    if root.is_dir() and not os.listdir(root):
+        root.rmdir()
     if os.path.lexists(root):
-        try:
-            root.rmdir()  # an empty one
-        except OSError:
-            return f"{root} is something else, or a copy of the course that was cut short: rename or delete it."
+        raise Stop(f"{lost}. {root} is something else, or was cut short: rename or delete it and run this cell again.")
     if not shutil.which("git"):
-        return "There is no git on this machine: install it (https://git-scm.com), or download the course by hand."
+        raise Stop(f"{lost}, and there is no git to fetch it: install git (https://git-scm.com), run this cell again.")
     print(f"Fetching the course from {repository} into {root}")
-    new = root.with_name(f".{root.name}-{os.urandom(4).hex()}")  # until it is whole: what is cut short can be run again
-    git = ["git", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60", "clone", "--quiet", "--depth=1"]
-    never_ask = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GCM_INTERACTIVE": "never"}
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [*git, f"--branch={branch}", "--", repository, str(new)],
-            env={**os.environ, **never_ask, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=600,
-        )
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())[-500:]
-        if done.returncode == 0:
-            said = "There is no kit of this course in it."
-            if kit_in(new):
-                new.rename(root)
-    except OSError as error:
-        said = str(error)
-    except subprocess.TimeoutExpired:
-        said = "It timed out after ten minutes."
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    if kit_in(root):  # also where another notebook was faster
-        return ""
-    advice = "Is the address right, and may everybody read it? (What is private you clone by hand.)"
-    if any(word in said for word in ("resolve", "onnect", "timed out", "unreachable", "EOF", "hung up")):
-        advice = "Is this machine online? (On Kaggle, switch Internet on in the settings of the notebook.)"
-    elif any(word in said for word in ("could not create", "write", "space", "quota", "Errno", "WinError")):
-        advice = "Is there room on the disk, and may you write in this folder?"
-    return f"{repository}, branch {branch}: {said} {advice}"
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=root.parent) as place:  # what is cut short is in nobody's way
+        new = os.path.join(place, "new")
+        git = ["git", "clone", "--quiet", "--depth=1", f"--branch={branch}", "--", repository, new]
+        never_ask = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GCM_INTERACTIVE": "never"}
+        options = {"env": {**os.environ, **never_ask}, "stdin": subprocess.DEVNULL, "capture_output": True}
+        done = subprocess.run(git, timeout=600, **options)
+        if done.returncode or not has_kit(new):
+            raise OSError(done.stderr.decode("utf-8", "replace") if done.returncode else "It holds no kit of a course")
+        if not has_kit(root):  # or another notebook was faster
+            os.rename(new, root)
+    return root
 
 
 try:
-    here, loaded = Path.cwd(), sys.modules.get("lab_utils")
-except OSError:
-    raise Stop("The folder of this notebook is gone. Open it where it is now and restart the kernel.") from None
-spec = loaded.__spec__ if loaded else find_spec("lab_utils")
-installed = Path(spec.origin).parent.parent if spec and spec.origin else here
-root = next((place for place in (here, *here.parents, here / folder, installed) if kit_in(place)), here / folder)
-problem = "" if kit_in(root) else fetch(root)
-if problem:
-    other = f" ({spec.origin or 'The folder lab_utils'} is another package.)" if spec else ""
-    raise Stop(f"The course is not in {here} and cannot be fetched.{other} {problem} Then run this cell again.")
-if loaded and Path(loaded.__file__ or "/").resolve().parent.parent != root.resolve():
-    raise Stop(f"This kernel has loaded {loaded.__file__}, but the course is in {root}. Restart it and run this cell.")
-sys.path[:] = [str(root), *(place for place in sys.path if place != str(root))]
+    here, spec = Path.cwd(), find_spec("lab_utils")
+    installed = [Path(spec.origin).parent.parent] if spec and spec.origin else []
+    near = [here, *here.parents, here / folder, here.parent / folder]
+    root = next(filter(has_kit, (*near, *installed, *map(Path, sys.path))), None) or fetch(here / folder)
+except (OSError, subprocess.SubprocessError) as error:
+    raise Stop(
+        f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[-500:]}. Is "
+        "this machine online (Kaggle: Internet, in the settings)? Is the address right, and may everybody read it? Is "
+        "this folder still there, may you write in it, and is there room on the disk? Then run this cell again."
+    ) from None
+if root not in installed:
+    sys.path.insert(0, str(root))
 try:
     from lab_utils.first_cell import start
 except ImportError:
+    loaded = sys.modules["lab_utils"]
     raise Stop(
-        f"This notebook needs the kit of version {version}. That in {root} is of version {kit_in(root)}: it is older "
-        "or was not copied whole. In that folder run git pull (or download it anew), then restart the kernel."
+        f"This notebook needs the kit of version {version}. This kernel has {loaded.__file__} of version "
+        f"{getattr(loaded, '__version__', '?')}: an older one, half a copy, or another package. Restart the kernel and "
+        "run this cell again. If that is not enough: git pull in its folder, a new copy, or pip uninstall lab-utils."
     ) from None
 
-start("<lab>", notebook=version)"""
+start("<lab>", version, root)"""
 
 STAMP = "<!-- From course.toml, by build: do not edit here. -->"
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"

@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lab_utils.atomic import write_text
-from lab_utils.course.bootstrap import FIRST_LINE, STAMP, bootstrap_cell, stamp_cell
+from lab_utils.course.bootstrap import FIRST_METADATA, FIRST_WORDS, STAMP, bootstrap_cell, stamp_cell
 from lab_utils.course.marks import split_solution, student_source
 from lab_utils.course.settings import Course, read_course
 from lab_utils.course.stubs import already_solved
@@ -60,7 +60,7 @@ def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
 
 def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
     """Return the notebook in canonical form, its first cell the bootstrap cell of lab `name`, then the stamped text."""
-    cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith((FIRST_LINE, STAMP))]
+    cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith((*FIRST_WORDS, STAMP))]
     cells.insert(0, nbformat.v4.new_code_cell(bootstrap_cell(name, course)))
     if text := stamp_cell(name, course):
         cells.insert(1, nbformat.v4.new_markdown_cell(text))
@@ -73,6 +73,7 @@ def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode
         content = f"{name}\0{cell.cell_type}\0{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:12]
+    cells[0].metadata = NotebookNode(copy.deepcopy(FIRST_METADATA))
     return nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(copy.deepcopy(NOTEBOOK_METADATA)))
 
 

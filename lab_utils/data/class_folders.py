@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from lab_utils.data.folder_names import PARTS, are_batches, are_patients, is_container, is_heap, share_names
-from lab_utils.data.tree import Folder, draw, kinds
+from lab_utils.data.tree import Folder, draw, kinds, numbered
 
 KNOWN = """The structures that are understood:
   root/NORMAL/*.png  root/PNEUMONIA/*.png                        divided by patient
@@ -31,20 +31,14 @@ def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] |
     if class_names is not None and set(class_names) == set(names):
         return ()
     if len(names) < 2:
-        unread = node.all_unread()
-        extra = f"; it holds {kinds(unread)}, which are not read" if unread and not node.count() else ""
-        raise refuse(
-            root,
-            f"at least two class folders with pictures are needed in {node.path}; it holds "
-            f"{', '.join(names) or 'none'}{extra}.",
-            "Put the pictures of each class into a folder with its name.",
-        )
+        raise _too_few(node, root)
     heaps = [name for name in names if is_heap(name)]
     like_a_part = len(heaps) == 1 and heaps[0].lower() in PARTS
     if (heaps and not like_a_part) or are_batches(names):
         raise refuse(
             root,
-            f"{', '.join((heaps or names)[:3])} looks like a part or a batch of a set, not like a class.",
+            f"{', '.join((heaps or names)[:3])} {'looks' if len(heaps) == 1 else 'look'} like a part or a batch of a "
+            "set, not like a class.",
             f"Put the pictures of each class into a folder with its name. {SAY}",
         )
     if are_patients(names):
@@ -53,24 +47,42 @@ def check_class_folders(node: Folder, root: Folder, class_names: Sequence[str] |
             f"the folders {', '.join(names[:3])} ... look like patients or numbers, not like classes.",
             f"Put a folder for each class around them. {SAY}",
         )
-    _check_below(node, root)
+    check_below(node, root)
     if like_a_part:
         others = ", ".join(name for name in names if name not in heaps)
-        return (f"{heaps[0]} is taken for a class, as {others}. {SAY}",)
+        return (f"{heaps[0]} is taken for a class, as {others}, not for a part of the set. class_names= confirms it.",)
     return ()
 
 
-def _check_below(node: Folder, root: Folder) -> None:
-    """Refuse two levels of folders with names that come again and again: either level may be the classes."""
+def _too_few(node: Folder, root: Folder) -> ValueError:
+    unread, what_to_do = node.all_unread(), "Put the pictures of each class into a folder with its name."
+    held = ", ".join(folder.name for folder in node.folders) or "none"
+    if unread and not node.count():
+        held += f"; it holds {kinds(unread)}, which are not read"
+    if node.left_out:
+        first = node.left_out[0].relative_to(node.path)
+        held += f"; {numbered(len(node.left_out), 'picture')} left out as masks or the like (for example {first})"
+        what_to_do += " If one of these folders is a class all the same, name the classes with class_names=."
+    return refuse(
+        root, f"at least two class folders with pictures are needed in {node.path}; it holds {held}.", what_to_do
+    )
+
+
+def check_below(node: Folder, root: Folder, names_above: Sequence[str] = ()) -> None:
+    """Refuse two levels of folders with names that come again and again: either level may be the classes.
+
+    `names_above` are what to call the upper level, if not by the names of the folders of `node`.
+    """
     below = [
         [inside.name for inside in folder.folders if not is_heap(inside.name) and not is_container(inside.name)]
         for folder in node.folders
     ]
     names = {name for inside in below for name in inside}
     if len(names) > 1 and not _may_be_patients(names) and share_names(below):
+        above = names_above or [folder.name for folder in node.folders]
         raise refuse(
             root,
-            f"{', '.join(folder.name for folder in node.folders[:3])} hold folders of the same names "
+            f"{', '.join(above[:3])} hold folders of the same names "
             f"({', '.join(sorted(names)[:3])}): either these or those are the classes.",
             f"Leave one level of folders, that of the classes. {SAY}",
         )

@@ -5,7 +5,8 @@ names                                   order of the labels
 ======================================  ===========================================================================
 ``0, 1, 2, 10``                         by number, if every name has one number and the rest is the same
 ``grade_2, Grade 10``, ``level-3``      the same
-``0_normal, 1_mild``, ``10 severe``     by the number in front, if every name begins with another one
+``0_normal, 1Mild``, ``10 severe``      by the number in front, if every name begins with another one and the rest is
+                                        no unit (``30 min, 2 h`` are not 2 < 30)
 ``NORMAL, PNEUMONIA``, ``cat, dog``     by the alphabet; refused in an ordinal task, which needs `class_names`
 ======================================  ===========================================================================
 
@@ -20,7 +21,11 @@ from lab_utils.data.folder_names import NEGATIVE, words_of
 from lab_utils.data.validation import TASKS
 
 NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?")
-IN_FRONT = re.compile(r"(-?\d+(?:\.\d+)?)(?:[\s_.)\-]|$)")
+IN_FRONT = re.compile(r"(-?\d+(?:\.\d+)?)(?:[\s_.)\-]|$|(?=[^\W\d_]+[^\d]*$))")
+_UNITS = """
+nm um µm μm mm cm m ng ug µg mg g kg ul ml l s sec secs second seconds min mins minute minutes h hr hrs hour hours
+d day days w wk week weeks month months y yr year years"""  # 30 min is less than 2 h
+UNITS = frozenset(_UNITS.split())
 NOT = frozenset({"no", "non", "not", "without"})
 
 
@@ -52,11 +57,13 @@ def order_classes(names: Sequence[str], task: str | None, given: Sequence[str] |
 def numbers_of(names: Sequence[str]) -> dict[str, float] | None:
     """The number of each name, all different; None if the names are not numbered."""
     in_front = {name: IN_FRONT.match(name) for name in names}
+    rest = {tuple(words_of(NUMBER.sub(" ", name))) for name in names}
     if all(in_front.values()):
+        if len(rest) > 1 and any(words and words[0] in UNITS for words in rest):
+            return None
         numbers = {name: float(match[1]) for name, match in in_front.items() if match}
     else:
         found = {name: NUMBER.findall(name) for name in names}
-        rest = {tuple(words_of(NUMBER.sub(" ", name))) for name in names}
         if len(rest) > 1 or any(len(each) != 1 for each in found.values()):
             return None
         numbers = {name: float(each[0]) for name, each in found.items()}

@@ -11,7 +11,7 @@ A class may be called ``mask``: photographs of faces in ``mask`` and ``no_mask``
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +36,20 @@ FLAT = 0.97  # share of the pixels of a mask that lies in three bins
 SAMPLE = 6  # pictures of a folder that are looked at
 
 
-def leave_out_companions(folder: Folder) -> None:
-    """Move masks and the like from `pictures` and `folders` to `left_out`, here and in all folders below."""
+def leave_out_companions(folder: Folder, classes: Collection[str] = ()) -> None:
+    """Move masks and the like from `pictures` and `folders` to `left_out`, here and in all folders below.
+
+    A folder with one of the names in `classes` is a class, whatever it looks like.
+    """
     _leave_out_files(folder)
     for inside in list(folder.folders):
-        if FOLDER.fullmatch(inside.name) and _is_companion(inside, folder):
+        if inside.name not in classes and FOLDER.fullmatch(inside.name) and _is_companion(inside, folder):
             for below in inside.walk():
                 folder.left_out += below.pictures
                 folder.tables += [f"{inside.name}/{name}" for name in below.tables]
             folder.folders.remove(inside)
         else:
-            leave_out_companions(inside)
+            leave_out_companions(inside, classes)
 
 
 def _leave_out_files(folder: Folder) -> None:

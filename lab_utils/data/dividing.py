@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab_utils.data.copies import join_copies
+from lab_utils.data.duplicates import join_copies
 from lab_utils.data.listing import Listed, Said
 from lab_utils.data.patient_rule import PatientRule
 from lab_utils.data.patients import Patients, patients_of
+from lab_utils.data.picture import count_pages
 from lab_utils.data.positions import assign_parts
 
 TOO_SMALL = 0.02  # of train: a val part below this cannot tell models apart
@@ -41,6 +42,7 @@ def divide(
     notes = [f"Patients: {patients.scheme}."] if patients.scheme else []
     notes += [patients.note] if patients.note and patient is not None else []
     if not pictures["train"]:
+        _check_number(patients)
         train, val, test = _cut(pictures["all"], (0.7, 0.1, 0.2), seed)
         return {"train": train, "val": val, "test": test}, Said(tuple(notes), tuple(doubts))
     train, val, test = (pictures[part] for part in PARTS)
@@ -74,8 +76,23 @@ def _patients(listed: Sequence[Listed], root: Path, patient: PatientRule | None)
 def _cut(pictures: list[Picture], fractions: Sequence[float], seed: int) -> list[list[Picture]]:
     labels = np.array([picture.label for picture in pictures])
     owners = join_copies([picture.path for picture in pictures], [picture.patient for picture in pictures])
+    if len(set(owners)) < len(fractions) <= len({picture.patient for picture in pictures}):
+        count_pages(pictures[0].path)  # empty files and pages of errors are all the same, too: they are named as such
+        raise ValueError(
+            f"pictures that differ were expected; the {len(pictures):,} here are copies of {len(set(owners))} (for "
+            f"example {pictures[0].path.name}): they are the same in every byte. Copy or download the set again."
+        )
     part = assign_parts(labels, np.array(owners), fractions, seed=seed)
     return [[pictures[i] for i in np.flatnonzero(part == number)] for number in range(len(fractions))]
+
+
+def _check_number(patients: Patients) -> None:
+    """Fewer patients than parts are more often numbers of something else."""
+    if patients.scheme and len(set(patients.names)) < len(PARTS) <= len(patients.names):
+        raise ValueError(
+            f"train, val and test need a patient each; these images are of {len(set(patients.names))} as read from "
+            f"{patients.scheme}. If that is wrong, say how to tell patients apart with patient=, or patient='unknown'."
+        )
 
 
 def _check_patients(parts: dict[str, list[Picture]], patients: Patients) -> None:

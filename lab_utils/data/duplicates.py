@@ -1,14 +1,22 @@
-"""The same picture twice: in two parts of a set it is a leak, with two labels it is somebody's error."""
+"""The same picture twice: in two parts of a set it is a leak, with two labels it is somebody's error.
 
+Before a set is divided, files are compared by their bytes, which is cheap; afterwards, pictures by their pixels.
+"""
+
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lab_utils.data.splits import Split
+from lab_utils.data.tree import identity
+
+PIECE = 4096  # bytes from the middle of a file: enough to tell most files of one length apart
 
 Place = tuple[str, int]  # the name of a part, and the position in it
 Files = Mapping[str, Sequence[object]]
@@ -99,3 +107,64 @@ def _example(
     second = next(place for place in group[1:] if apart(splits, group[0], place))
     names = [str(files[part][i]) if files else f"number {i} of {part}" for part, i in (group[0], second)]
     return " and ".join(names)
+
+
+def once(paths: Iterable[Path]) -> list[Path]:
+    """Each file once, however many links lead to it."""
+    files: dict[object, Path] = {}
+    for path in paths:
+        files.setdefault(identity(path), path)
+    return list(files.values())
+
+
+def join_copies(paths: Sequence[Path], owners: Sequence[str]) -> list[str]:
+    """Owners (patients) for dividing a set: those who share a picture become one.
+
+    They share it if two files are the same in every byte, or the same but for the ending (``x.png`` and ``x.jpg`` in
+    one folder are one picture in two formats).
+
+    Args:
+        paths: the files.
+        owners: one per file.
+
+    Returns:
+        The owners again, where needed replaced by the first one of those joined.
+    """
+    groups = [list(range(len(paths)))]
+    for key in (_length, _middle, _digest):
+        groups = [finer for group in groups for finer in _agree(paths, group, key)]
+    groups += _agree(paths, list(range(len(paths))), lambda path: (path.parent, path.stem.lower()))
+    leader = {owner: owner for owner in owners}
+
+    def find(owner: str) -> str:
+        while leader[owner] != owner:
+            owner = leader[owner]
+        return owner
+
+    for group in groups:
+        for i in group[1:]:
+            first, second = sorted((find(owners[group[0]]), find(owners[i])))
+            leader[second] = first
+    return [find(owner) for owner in owners]
+
+
+def _agree(paths: Sequence[Path], group: list[int], key: Callable[[Path], object]) -> list[list[int]]:
+    """Groups of two or more files that agree in one more thing."""
+    finer = defaultdict(list)
+    for i in group:
+        finer[key(paths[i])].append(i)
+    return [same for same in finer.values() if len(same) > 1]
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _middle(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(path.stat().st_size // 2)
+        return file.read(PIECE)
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

@@ -18,18 +18,20 @@ images, too few to choose anything by: a val part below 2 % of train joins train
 by patient.
 
 Labels are numbered in the order of `class_order`: numbers as numbers, words by the alphabet. Patients come from names
-as `patients` lists them, or from `patient`; where nobody knows them, every image counts as a patient of its own, and a
+as `patients` lists them, or from `patient`; where they are unknown, every image counts as a patient of its own, and a
 note says so. Files that are the same in every byte come into one part where this module divides.
 
-Each split has in its `notes` what was read as what, and what was left out; where there is doubt, a warning says it too.
+Each split has in its `notes` what was read as what, and what was left out; where there is doubt, one warning says it
+too.
 
 References:
     Kermany et al. (2018), Cell 172(5), doi:10.1016/j.cell.2018.02.010.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -71,9 +73,10 @@ def load_folder(
         class_names: the names of the class folders in the order of the labels; None takes the order of `class_order`.
             In a binary task the second one is the positive class. An ordinal task needs them if the names hold no
             numbers. They also say which folders are the classes where that is in doubt.
-        channels: 1 for grey, 3 for colour; None is 3 if a sample of the pictures has colour.
+        channels: 1 for grey, 3 for colour; None is 3 if any of the pictures has colour.
         patient: how to find the patient of a picture: a regular expression with one group, a function of the path, a
-            dict from file name to patient, or "unknown"; None looks for the names that `patients` lists.
+            dict or a column (a pandas Series) from file name to patient, or "unknown"; None looks for the names that
+            `patients` lists.
         redivide: forget the parts that the folders make, and divide all pictures 70 : 10 : 20 by patient.
         n_train: None for all images, or how many to draw as `subset` does; likewise `n_val` and `n_test`.
         n_val: images to validate.
@@ -87,9 +90,10 @@ def load_folder(
     """
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
     root = Path(root).expanduser()
-    _check_arguments(root, size, class_names, channels)
+    _check_arguments(root, size, channels)
+    class_names = _names(root, class_names)
     tree = scan(root)
-    leave_out_companions(tree)
+    leave_out_companions(tree, class_names or ())
     structure = find_structure(tree, class_names)
     with naming(str(root)):
         names = check_classes(structure.parts, class_names)
@@ -101,17 +105,19 @@ def load_folder(
     doubts = [*structure.doubts, *read.doubts, *doubts_about_order(classes, task, class_names), *said.doubts]
     notes = [*read.notes, *structure.notes, *doubts, *said.notes]
     counts = {"train": n_train, "val": n_val, "test": n_test}
-    splits, files = _read(parts, counts, classes, task, root, size=size, channels=channels, seed=seed)
+    chosen = _choose(parts, counts, classes, task, root, seed=seed)
+    files = {part: [picture.path for picture in pictures] for part, pictures in chosen.items()}
+    splits, coloured = _read(chosen, parts, classes, task, size=size, channels=channels)
     below = {part: [path.relative_to(root) for path in paths] for part, paths in files.items()}
-    for found in (say_pages(files), describe_duplicates(splits, below)):
-        doubts += [found] * bool(found)
-        notes += [found] * bool(found)
-    for doubt in doubts:
-        warnings.warn(doubt, stacklevel=2)
+    said_later = (_say_colour(coloured), say_pages(files), describe_duplicates(splits, below))
+    seen = [found for found in said_later if found]
+    if doubts := list(dict.fromkeys([*doubts, *seen])):
+        warnings.warn("\n".join(doubts), stacklevel=2)
+    notes = list(dict.fromkeys([*notes, *seen]))
     return {part: Split(s.images, s.labels, s.groups, task, classes, tuple(notes)) for part, s in splits.items()}
 
 
-def _check_arguments(root: Path, size: int | None, class_names: Sequence[str] | None, channels: int | None) -> None:
+def _check_arguments(root: Path, size: int | None, channels: int | None) -> None:
     if size is None:
         raise ValueError(
             f"{root}: pictures of a folder differ in size, so a side in pixels is needed; got size=None. For example "
@@ -121,38 +127,69 @@ def _check_arguments(root: Path, size: int | None, class_names: Sequence[str] | 
         raise ValueError(
             f"{root}: channels must be 1 for grey, 3 for colour, or None to look; got {channels!r}. Choose one."
         )
-    if isinstance(class_names, str) or (class_names is not None and len(set(class_names)) < len(class_names)):
+
+
+def _names(root: Path, class_names: Any) -> tuple[str, ...] | None:
+    """Names of class folders in an order; a set has none, and a table (a dict) may mean its keys or its values."""
+    if class_names is None:
+        return None
+    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | bytes | Set | Mapping)
+    names: tuple[object, ...] = tuple(class_names) if listed else ()
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError(
-            f"{root}: class_names must be a list of different names of folders; got {class_names!r}. For example "
-            "class_names=('NORMAL', 'PNEUMONIA')."
+            f"{root}: class_names must be a list of different names of folders, as text; got {class_names!r}. For "
+            "example class_names=('NORMAL', 'PNEUMONIA')."
         )
+    return tuple(map(str, names))
 
 
-def _read(
+def _choose(
     parts: dict[str, list[Picture]],
     counts: dict[str, int | None],
     classes: tuple[str, ...],
     task: str,
     root: Path,
     *,
-    size: int,
-    channels: int | None,
     seed: int,
-) -> tuple[dict[str, Split], dict[str, list[Path]]]:
-    """Decode the pictures of each part, or of a subset of it; and the paths of these."""
-    patients = sorted({picture.patient for part in parts.values() for picture in part})
-    numbers = {patient: number for number, patient in enumerate(patients)}
-    splits, files = {}, {}
+) -> dict[str, list[Picture]]:
+    """All pictures of each part, or a subset of them."""
+    chosen = {}
     for part, pictures in parts.items():
         labels = torch.tensor([picture.label for picture in pictures])
         with naming(f"{root}, {part}"):
             check_labels(labels, task, classes, every_class=part == "train")
-            positions = choose(labels, counts[part], seed=seed)
-        chosen = [pictures[i] for i in positions]
-        groups = torch.tensor([numbers[picture.patient] for picture in chosen])
-        paths = [picture.path for picture in chosen]
-        channels = channels or count_channels(paths)
-        of_image = labels[torch.from_numpy(positions)]
-        splits[part] = Split(decode(paths, size, channels), of_image, groups, task, classes)
-        files[part] = paths
-    return splits, files
+            chosen[part] = [pictures[i] for i in choose(labels, counts[part], seed=seed)]
+    return chosen
+
+
+def _read(
+    chosen: dict[str, list[Picture]],
+    parts: dict[str, list[Picture]],
+    classes: tuple[str, ...],
+    task: str,
+    *,
+    size: int,
+    channels: int | None,
+) -> tuple[dict[str, Split], list[str]]:
+    """Decode the chosen pictures, all parts alike; and the parts with colour beside a grey train part."""
+    files = {part: [picture.path for picture in pictures] for part, pictures in chosen.items()}
+    found = channels or count_channels(files["train"])
+    coloured = [part for part, paths in files.items() if channels is None and found == 1 and count_channels(paths) == 3]
+    patients = sorted({picture.patient for part in parts.values() for picture in part})
+    numbers = {patient: number for number, patient in enumerate(patients)}
+    splits = {}
+    for part, pictures in chosen.items():
+        labels = torch.tensor([picture.label for picture in pictures])
+        groups = torch.tensor([numbers[picture.patient] for picture in pictures])
+        splits[part] = Split(decode(files[part], size, 3 if coloured else found), labels, groups, task, classes)
+    return splits, coloured
+
+
+def _say_colour(coloured: Sequence[str]) -> str:
+    return (
+        f"All pictures of train are grey, and some of {' and '.join(coloured)} have colour: all are read in colour. If "
+        "the colour means nothing, pass channels=1. If it shows that the parts come from different places, a score "
+        "says nothing about either."
+        if coloured
+        else ""
+    )

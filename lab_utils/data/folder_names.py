@@ -4,14 +4,20 @@ Names are compared by their words: ``TrainImages``, ``train_images`` and ``Train
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 _SPELLINGS = {
-    "train": "train training trn trainset trainingset traindata trainingdata trainimages trainval",
-    "val": "val valid validate validation dev devel development eval evaluation valset validset validationset devset "
-    "evalset valdata validationdata valimages",
-    "test": "test testing tst testset testingset testdata testingdata testimages holdout heldout",
+    "train": """train training trn trainset trainingset traindata trainingdata trainimages trainval
+        trainingsdaten trainingsbilder trainingssatz entrainement entraînement apprentissage entrenamiento
+        treino treinamento addestramento 训练 训练集 訓練 訓練集 学習""",
+    "val": """val valid validate validation dev devel development eval evaluation valset validset validationset devset
+        evalset valdata validationdata valimages
+        validierung validierungsdaten validierungsbilder validacion validación validacao validação convalida
+        验证 验证集 驗證 驗證集 検証""",
+    "test": """test testing tst testset testingset testdata testingdata testimages holdout heldout
+        testdaten testbilder testsatz prueba pruebas teste testes 测试 测试集 測試 測試集 テスト""",
 }
 PARTS = {word: part for part, words in _SPELLINGS.items() for word in words.split()}
 # Words beside the name of a part that change nothing: train_images, training set.
@@ -38,16 +44,19 @@ PATIENTS = frozenset(_PATIENTS.split())
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """Lower-case words and numbers of a name: "TrainImages_2" is train, images, 2."""
-    return tuple(re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    """Lower-case words and numbers of a name: "TrainImages_2" is train, images, 2. Accents are written in one way."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
+    return tuple(re.findall(r"[^\W\d_]+|\d+", apart.lower()))
 
 
 def part_of(name: str) -> tuple[str, tuple[str, ...]] | None:
     """The part of a set that a name means and the other words of the name; None if it means none.
 
-    "Training_set" is ("train", ()), "ISIC_Test_Input" is ("test", ("isic", "input")).
+    "Training_set" and "01 Training" are ("train", ()), "ISIC_Test_Input" is ("test", ("isic", "input")).
     """
     words = words_of(name)
+    if len(words) > 1 and words[0].isdigit():
+        words = words[1:]
     if (joined := "".join(words)) in PARTS:
         return PARTS[joined], ()
     places = [i for i, word in enumerate(words) if word in PARTS]

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab_utils.data.copies import once
 from lab_utils.data.decode import later_pages
+from lab_utils.data.duplicates import once
 from lab_utils.data.structure import Classes, Structure
 from lab_utils.data.tree import SUFFIXES, Folder, kinds, numbered
 
@@ -66,11 +66,24 @@ def list_pictures(parts: dict[str, Classes], classes: Sequence[str], root: Path)
             paths = once(sorted(path for inside in folder.walk() for path in inside.pictures))
             if not paths:
                 raise _empty(folder)
+            _check_versions(folder)
             above = name if part == "all" else f"{part}/{name}"
             listed += [
                 Listed(path, part, label, f"{above}/{path.relative_to(folder.path).as_posix()}") for path in paths
             ]
     return listed
+
+
+def _check_versions(folder: Folder) -> None:
+    """Refuse a folder whose files have all the names of those around it: "predictions", "cropped"."""
+    for inside in folder.folders:
+        names = {path.stem for below in inside.walk() for path in below.pictures}
+        if len(names) > 1 and names == {path.stem for path in folder.pictures}:
+            raise ValueError(
+                f"every picture should be there once; {inside.path} holds pictures of the same names as the folder "
+                "around it, so they may be other versions of these, or predictions. Take those that do not belong to "
+                "the set out of it, or give them names of their own."
+            )
 
 
 def _empty(folder: Folder) -> ValueError:

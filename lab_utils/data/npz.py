@@ -86,7 +86,7 @@ def rows(archive: zipfile.ZipFile, key: str) -> Generator[Array, None, None]:
         shape, fortran, dtype = _header(member)
         if dtype.hasobject or fortran or not shape:
             raise ValueError(
-                f"{archive.filename}: {key} must be a plain array of numbers in C order; got type {dtype}, shape "
+                f"{key} must be a plain array of numbers in C order; got type {dtype}, shape "
                 f"{shape}{', Fortran order' * fortran}. Save numpy.ascontiguousarray(array) of a numeric type; files "
                 "with pickled objects are never loaded, they can run any code."
             )
@@ -113,9 +113,7 @@ def whole(archive: zipfile.ZipFile, key: str) -> Array:
     """The complete array: for labels, which are small."""
     pieces = list(rows(archive, key))
     if not pieces:
-        raise ValueError(
-            f"{archive.filename}: {key} must have at least one row; it is empty. Leave out the empty part, or fill it."
-        )
+        raise ValueError(f"{key} must have at least one row; it is empty. Leave out the empty part, or fill it.")
     return np.concatenate(pieces)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lab_utils.data.npz import length_of, whole
 from lab_utils.data.published import PUBLISHED, Published
-from lab_utils.data.validation import check_names
+from lab_utils.data.validation import check_names, naming
 
 
 def read_labels(archive: zipfile.ZipFile, path: Path, part: str) -> Tensor:
@@ -19,7 +19,8 @@ def read_labels(archive: zipfile.ZipFile, path: Path, part: str) -> Tensor:
     Raises:
         ValueError: if they are no whole numbers, or not one row for each image.
     """
-    array = whole(archive, f"{part}_labels")
+    with naming(str(path)):
+        array = whole(archive, f"{part}_labels")
     images = length_of(archive, f"{part}_images")
     if array.ndim not in (1, 2) or len(array) != images or 0 in array.shape:
         raise ValueError(
@@ -65,7 +66,7 @@ def describe_labels(
                 f"{path}: {part}_labels must have {wanted} columns for a {task} task with the classes "
                 f"{', '.join(class_names)}; it has {rows.shape[1]}. Correct the file, task= or class_names=."
             )
-    return task, tuple(class_names), dict(labels)
+    return task, tuple(map(str, class_names)), dict(labels)  # NumPy has texts of its own
 
 
 def _published(path: Path) -> Published | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 PatientRule = str | re.Pattern[str] | Callable[[Path], object] | Mapping[str, object]
 
@@ -18,6 +19,8 @@ def names_as_told(files: Sequence[Path], below: Sequence[str], patient: PatientR
     Raises:
         ValueError: if the rule is none, does not name a patient for every file, or names one for all.
     """
+    if hasattr(patient, "to_dict") and hasattr(patient, "index"):
+        patient = _from_column(patient)
     if isinstance(patient, str | re.Pattern):
         names = _by_expression(files, below, patient)
         scheme = f"the group of patient=r'{getattr(patient, 'pattern', patient)}'"
@@ -29,8 +32,8 @@ def names_as_told(files: Sequence[Path], below: Sequence[str], patient: PatientR
         scheme = "the function patient="
     else:
         raise ValueError(
-            "patient= must be a regular expression with one group, a function of the path, a dict from file name to "
-            f"patient, or 'unknown'; got {type(patient).__name__}. For example patient=r'^(\\d+)_'."
+            "patient= must be a regular expression with one group, a function of the path, a dict (or a column) from "
+            f"file name to patient, or 'unknown'; got {type(patient).__name__}. For example patient=r'^(\\d+)_'."
         )
     if len(set(names)) == 1 < len(names):
         raise ValueError(
@@ -38,6 +41,16 @@ def names_as_told(files: Sequence[Path], below: Sequence[str], patient: PatientR
             "Check it with two file names."
         )
     return names, scheme
+
+
+def _from_column(column: Any) -> Mapping[str, object]:
+    """A column of a table (a pandas Series) whose index holds the names of the files."""
+    if not column.index.is_unique:
+        raise ValueError(
+            "patient= as a column needs each file name once in its index; some are there twice. Drop the copies: "
+            "column[~column.index.duplicated()]."
+        )
+    return cast(Mapping[str, object], column.to_dict())
 
 
 def _by_expression(files: Sequence[Path], below: Sequence[str], expression: str | re.Pattern[str]) -> list[str]:

@@ -18,7 +18,8 @@ Open-i                   ``CXR12_IM-0130-1001``                                C
 BraTS                    ``BraTS20_Training_001_t1_80``                        BraTS20_Training_001
 OAI, knees               ``9003175L``, ``9003175R``                            9003175
 Montgomery, Shenzhen     ``MCUCXR_0001_0``, ``CHNCXR_0001_0``                  MCUCXR_0001, CHNCXR_0001
-TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``              LIDC-IDRI-0001, TCGA-02-0001
+TCIA                     ``LIDC-IDRI-0001``, ``TCGA-02-0001-01Z``,             LIDC-IDRI-0001, TCGA-02-0001,
+                         ``TCGA_CS_4941_19960909_1``                           TCGA_CS_4941
 BIDS                     ``sub-01_ses-02_T1w``                                 sub-01
 names that say so        ``patient_012_img_3``, ``subject7/a``, ``pat12-3``    patient_012, subject7, pat12
 P and a number           ``P001_1``, ``P001_2``                                P001, if one of them has several images
@@ -36,7 +37,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lab_utils.data.patient_folders import folders_inside, patients_by_folder
+from lab_utils.data.folder_names import part_of
 from lab_utils.data.patient_names import (
     FILES,
     FILES_WITHOUT_FOLDER,
@@ -45,17 +46,18 @@ from lab_utils.data.patient_names import (
     ONLY_IF_REPEATED,
     SURE,
     Scheme,
-    part_of,
+    folders_inside,
+    patients_by_folder,
 )
 from lab_utils.data.patient_rule import PatientRule, names_as_told
 
 FOLDER = "a folder for each patient"
 
 UNKNOWN = (
-    "Nobody knows the patients of these images: every image counts as a patient of its own. Images of one patient may "
+    "The patients of these images are unknown: every image counts as a patient of its own. Images of one patient may "
     "be in two parts, and then scores are too good."
 )
-ADVICE = "If names tell the patient, say how with patient=, for example patient=r'^(\\d+)_'."
+ADVICE = "If names tell the patient, say how: patient=r'^(\\d+)_', for example. If not: patient='unknown'."
 
 
 class Patients(NamedTuple):
@@ -63,7 +65,7 @@ class Patients(NamedTuple):
 
     Attributes:
         names: one per file, the same for two files only if they are of one patient.
-        scheme: how they were found, in words; "" if nobody knows the patients.
+        scheme: how they were found, in words; "" if the patients are unknown.
         note: what has to stay with every result: that all or some patients are unknown. "" if all are known.
     """
 
@@ -87,8 +89,8 @@ def patients_of(files: Sequence[Path], root: Path, *, patient: PatientRule | Non
         root: the folder that holds them.
         patient: None to look for the schemes above. Or a regular expression with one group, searched in the names of
             the files or, if some do not match, in the paths below the root (``a/b/c.png``); a function of the path; a
-            table (a dict) from file name, name without suffix, or path below the root to the patient; or "unknown",
-            where what looks like a patient is none.
+            table (a dict, or a column whose index holds the names) from file name, name without suffix, or path below
+            the root to the patient; or "unknown", where what looks like a patient is none.
 
     Raises:
         ValueError: if `patient` does not name one for every file, or if folders may be patients or not.
@@ -147,7 +149,7 @@ def _check_names_within_folders(named: Sequence[Owner | None], folders: Sequence
 
 def _of_test(owner: Owner | None, path: str) -> Owner | None:
     """Kermany's chest X-rays number the patients of test from 1 again."""
-    if owner and owner.source == KERMANY and any(part_of(folder) == "test" for folder in path.split("/")[:-1]):
+    if owner and owner.source == KERMANY and any(part_of(folder) == ("test", ()) for folder in path.split("/")[:-1]):
         return Owner(owner.source, f"test {owner.name}")
     return owner
 
@@ -188,7 +190,7 @@ def _note(below: Sequence[str], owners: Sequence[Owner | None]) -> str:
     reasons = [scheme.source for scheme in NO_PATIENTS if scheme.pattern.search(stem)]
     reason = f" ({unknown[0]}{': ' * bool(reasons)}{''.join(reasons)})"
     if len(unknown) == len(below):
-        return f"{UNKNOWN} No name tells the patient{reason}. {ADVICE}"
+        return f"{UNKNOWN} No name tells them{reason}. {ADVICE}"
     return (
         f"The patients of {len(unknown)} of {len(below)} images are unknown, since their names do not tell "
         f"them{reason}: each counts as a patient of its own, and one patient may be in two parts. {ADVICE}"

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lab_utils.data.class_folders import check_class_folders, refuse
+from lab_utils.data.class_folders import SAY, check_below, check_class_folders, refuse
 from lab_utils.data.folder_names import NEGATIVE, is_container, is_heap, part_of, words_of
 from lab_utils.data.tree import Folder, numbered
 
@@ -52,11 +52,15 @@ def find_structure(root: Folder, class_names: Sequence[str] | None = None) -> St
 
 
 def _is_wrapper(node: Folder) -> bool:
-    """Whether there is nothing but one folder of folders, and that is no class: what is in NORMAL are no classes."""
+    """Whether there is nothing but one folder of folders, and that is no class.
+
+    What is in a folder NORMAL are no classes, unless one of them is NORMAL again.
+    """
     if len(node.folders) != 1 or node.pictures:
         return False
     (inside,) = node.folders
-    return bool(inside.folders) and "".join(words_of(inside.name)) not in NEGATIVE
+    class_like = "".join(words_of(inside.name)) in NEGATIVE
+    return bool(inside.folders) and (not class_like or any(below.name == inside.name for below in inside.folders))
 
 
 def _find_parts(node: Folder, root: Folder) -> dict[str, Folder] | None:
@@ -100,6 +104,14 @@ def _check_without_train(parts: dict[str, list[Folder]], others: list[Folder], r
     if len(parts) == 1 and others and flat and not any(is_heap(folder.name) for folder in others):
         return
     names = ", ".join(folder.name for same in parts.values() for folder in same)
+    numbered_train = [folder.name for folder in others if (part_of(folder.name) or ("",))[0] == "train"]
+    if numbered_train:
+        raise refuse(
+            root,
+            f"beside the folders to evaluate on ({names}), several may be parts to train on, or none "
+            f"({', '.join(numbered_train[:3])}).",
+            "Put all pictures to train on into one folder train, with one folder for each class in it.",
+        )
     raise refuse(
         root,
         f"there is a part to evaluate on ({names}), and none to train on.",
@@ -109,18 +121,20 @@ def _check_without_train(parts: dict[str, list[Folder]], others: list[Folder], r
 
 
 def _with_classes(found: dict[str, Folder], node: Folder, root: Folder, class_names: Sequence[str] | None) -> Structure:
-    notes, doubts = [], list(_loose(node))
+    notes, left, doubts = [], [], list(_loose(node))
     parts = {}
     for part, folder in found.items():
         inside = _class_level(folder)
         if inside.same_as is not None:
             raise refuse(root, f"{folder.name} is a link to {inside.same_as}.", "Every part needs its own pictures.")
         if not inside.folders:
+            flat = not any(other.folders for other in node.folders)
             raise refuse(
                 root,
                 f"{folder.path} holds {numbered(len(inside.pictures), 'picture')} and no class folders, so their "
                 "labels are not known.",
-                "Put the pictures of each class into a folder with its name; move pictures without labels elsewhere.",
+                "Put the pictures of each class into a folder with its name; move pictures without labels elsewhere."
+                + f" {SAY}" * flat,
             )
         doubts += (*check_class_folders(inside, root, class_names), *_loose(inside))
         parts[part] = _as_classes(inside)
@@ -129,8 +143,10 @@ def _with_classes(found: dict[str, Folder], node: Folder, root: Folder, class_na
             if _is_copy(other, node):
                 notes.append(_copy_note(other, number))
             else:
-                known = ", ".join(folder.name for folder in found.values())
-                doubts.append(f"{other.name} ({numbered(number, 'picture')}) is none of the parts {known}: left out.")
+                left.append(f"{other.name} ({numbered(number, 'picture')})")
+    if left:
+        known = ", ".join(folder.name for folder in found.values())
+        doubts.append(f"Left out, since beside the parts {known}: {', '.join(left)}.")
     return Structure(parts, tuple(notes), tuple(doubts))
 
 
@@ -159,7 +175,10 @@ def _parts_in_classes(node: Folder, root: Folder) -> dict[str, Classes] | None:
             f"some class folders are divided into parts ({', '.join(with_parts[:3])}), and not all in the same way.",
             "Give every class the same parts.",
         )
-    return {part: {name: parts[part] for name, parts in found.items() if parts} for part in next(iter(lists))}
+    turned = {part: {name: parts[part] for name, parts in found.items() if parts} for part in next(iter(lists))}
+    for folders in turned.values():  # hospital_A/train/NORMAL, hospital_B/train/NORMAL: hospitals are no classes
+        check_below(Folder(node.path, list(folders.values())), root, [folder.name for folder in node.folders])
+    return turned
 
 
 def _without_copy(node: Folder, root: Folder) -> tuple[Folder, tuple[str, ...]]:

@@ -79,9 +79,14 @@ def is_tool(name: str) -> bool:
     return name.startswith(".") or name.lower() in TOOLS
 
 
-def _scan(path: Path, seen: dict[tuple[int, int], Path]) -> Folder:
+def identity(path: Path) -> object:
+    """The same for two paths only if they lead to the same file or folder; some file systems do not number files."""
     status = path.stat()
-    if (key := (status.st_dev, status.st_ino)) in seen:
+    return (status.st_dev, status.st_ino) if status.st_ino else path.resolve()
+
+
+def _scan(path: Path, seen: dict[object, Path]) -> Folder:
+    if (key := identity(path)) in seen:
         return Folder(path, same_as=seen[key])
     seen[key] = path
     folder = Folder(path)

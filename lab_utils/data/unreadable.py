@@ -17,7 +17,18 @@ def why(path: Path, error: Exception) -> str:
         )
     if isinstance(error, PermissionError):
         return f"{path}: a picture was expected; you may not read this file ({error.strerror}). Change its permissions."
+    if "MAX_TEXT_" in str(error):  # of PNGs that came through a program for photographs
+        return (
+            f"{path}: a picture with little text beside it was expected; this one has more than Pillow reads "
+            f"({error}). Save it again without metadata, or raise PIL.PngImagePlugin.MAX_TEXT_CHUNK and "
+            "MAX_TEXT_MEMORY before you load."
+        )
     start = _start(path)
+    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf", b"avi"):
+        return (
+            f"{path}: a JPEG or PNG was expected; this is a HEIC or AVIF picture, as phones write them, whatever its "
+            "name says. Save it as PNG."
+        )
     if start[128:132] == b"DICM":
         return (
             f"{path}: a picture was expected; this is a DICOM file. Choose the grey levels that should be visible and "

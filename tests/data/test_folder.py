@@ -220,11 +220,11 @@ def test_unknown_patients_are_warned_of_and_stay_in_the_result(tmp_path):
     for i in range(10):
         draw(tmp_path / "cat" / f"a{i}.png")
         draw(tmp_path / "dog" / f"b{i}.png")
-    with pytest.warns(UserWarning, match="Nobody knows the patients"):
+    with pytest.warns(UserWarning, match="patients of these images are unknown"):
         splits = load_data(tmp_path, size=8)
-    assert all(any("Nobody knows the patients" in note for note in split.notes) for split in splits.values())
+    assert all(any("patients of these images are unknown" in note for note in split.notes) for split in splits.values())
     splits = load_data(tmp_path, size=8, patient="unknown")  # whoever says so needs no warning, readers do
-    assert any("Nobody knows the patients" in note for note in splits["test"].notes)
+    assert any("patients of these images are unknown" in note for note in splits["test"].notes)
 
 
 def test_the_two_eyes_of_a_patient_stay_together(tmp_path):

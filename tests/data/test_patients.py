@@ -2,17 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.data.patient_folders import folders_inside, patients_by_folder
-from lab_utils.data.patient_names import NOT_A_PATIENT, part_of
+from lab_utils.data.patient_names import NOT_A_PATIENT, folders_inside, patients_by_folder
 from lab_utils.data.patients import patients_of
-
-
-@pytest.mark.parametrize(
-    ("folder", "part"),
-    [("train", "other"), ("Test", "test"), ("testing_set", "test"), ("val images", "other"), ("testis", ""), ("x", "")],
-)
-def test_folders_of_parts_are_known_by_name(folder, part):
-    assert part_of(folder) == part
 
 
 def test_the_class_folder_is_found_below_what_all_files_share_and_below_the_parts():

@@ -125,10 +125,43 @@ def test_masks_beside_class_folders_are_no_class(tmp_path):
     assert total(splits) == 16
 
 
+def test_a_folder_with_all_the_names_of_those_around_it_is_refused(tmp_path):
+    for name in ("NORMAL", "SICK"):
+        draw(*(tmp_path / name / f"{name}{i}.png" for i in range(8)))
+        draw(*(tmp_path / name / "predictions" / f"{name}{i}.jpg" for i in range(8)))
+    with pytest.raises(
+        ValueError, match=r"NORMAL/predictions holds pictures of the same names as the folder around it"
+    ):
+        load_folder(tmp_path, **UNKNOWN)
+    (tmp_path / "NORMAL/predictions/NORMAL0.jpg").rename(tmp_path / "NORMAL/predictions/new.jpg")
+    (tmp_path / "SICK/predictions/SICK0.jpg").rename(tmp_path / "SICK/predictions/new.jpg")
+    assert total(load_folder(tmp_path, **UNKNOWN)) == 32  # other pictures
+
+
+def test_a_class_folder_unpacked_into_itself_is_not_one_patient(tmp_path):
+    fill(tmp_path, "NORMAL/NORMAL", "SICK/SICK", n=10)
+    with pytest.warns(UserWarning, match="patients of these images are unknown"):
+        splits = load_folder(tmp_path, size=8)
+    assert {part: len(split.groups.unique()) for part, split in splits.items()} == {"train": 14, "val": 2, "test": 4}
+
+
+def test_one_picture_in_two_formats_comes_into_one_part(tmp_path):
+    for value, name in enumerate(("NORMAL", "SICK")):
+        for i in range(20):
+            for ending in ("png", "jpg"):
+                draw(tmp_path / name / f"{name}{i}.{ending}", value=100 * value + 4 * i)
+    for seed in range(3):
+        splits = load_folder(tmp_path, **UNKNOWN, seed=seed)
+        shown = [{int(image[0, 0, 0]) // 4 for image in split.images.int() + 2} for split in splits.values()]
+        assert sum(map(len, shown)) == len(set.union(*shown)) == 40
+
+
 def test_pictures_and_masks_alone_are_no_classes(tmp_path):
     fill(tmp_path, "images", n=8)
     draw_mask(*(tmp_path / "masks" / f"images-{i}.png" for i in range(8)))
-    with pytest.raises(ValueError, match=r"at least two class folders .* it holds images"):
+    with pytest.raises(
+        ValueError, match=r"it holds images; 8 pictures left out as masks .*masks/images-0.*class_names="
+    ):
         load_folder(tmp_path, **UNKNOWN)
 
 
@@ -152,7 +185,7 @@ def test_faces_with_masks_are_pictures(tmp_path):
 @pytest.mark.parametrize("inside", ["images", "Images", "jpg", "data", "raw", "images_01"])
 def test_a_folder_of_images_in_each_class_folder_is_not_one_patient(tmp_path, inside):
     fill(tmp_path, f"NORMAL/{inside}", f"SICK/{inside}", n=10)
-    with pytest.warns(UserWarning, match="Nobody knows the patients"):
+    with pytest.warns(UserWarning, match="patients of these images are unknown"):
         splits = load_folder(tmp_path, size=8)
     assert {part: len(split.groups.unique()) for part, split in splits.items()} == {"train": 14, "val": 2, "test": 4}
 

@@ -6,12 +6,15 @@ import os
 import tarfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates
+from lab_utils.data.folder import load_folder
 from lab_utils.data.patients import UNKNOWN, patients_of
 from lab_utils.data.splits import Split
+from tests.field_cases.drawing import draw
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NIH = SHARED / "nih"
@@ -57,6 +60,7 @@ def patients(*names: str, **options: object):
         ),
         (["a/LIDC-IDRI-0001/1-001.png", "b/LIDC-IDRI-0002/1-001.png"], ["LIDC-IDRI-0001", "LIDC-IDRI-0002"]),
         (["a/TCGA-02-0001-01Z-00-DX1_3.png", "b/TCGA-02-0001-01A_4.png"], ["TCGA-02-0001"] * 2),
+        (["a/TCGA_CS_4941_19960909_1.tif", "b/TCGA_CS_4941_19960909_2.tif"], ["TCGA_CS_4941"] * 2),
         (
             ["a/BraTS20_Training_001_t1_80.png", "b/BraTS20_Training_002/1.png"],
             [f"BraTS20_Training_00{i}" for i in (1, 2)],
@@ -163,6 +167,25 @@ def test_the_user_says_who_by_expression_function_or_table():
     by_stem = {"x7_1": 3, "x7_2": 3, "x8_1": 4}
     assert patients(*files, patient=by_stem).names == ["3", "3", "4"]
     assert patients("p1/a/1.png", "p2/a/1.png", patient=r"(p\d)/").names == ["p1", "p2"]
+
+
+def test_a_column_of_a_table_is_a_rule_if_it_names_each_file_once():
+    table = {"x7_1.png": 3, "x7_2.png": 3, "x8_1.png": 4}
+    files = ("train/a/x7_1.png", "test/b/x7_2.png", "test/b/x8_1.png")
+    assert patients(*files, patient=pd.Series(table)).names == ["3", "3", "4"]
+    with pytest.raises(ValueError, match="each file name once"):
+        patients(*files, patient=pd.Series([3, 4], index=["x7_1.png"] * 2))
+    with pytest.raises(ValueError, match=r"None for train/a/x7_1\.png"):
+        patients(*files, patient=pd.Series([3, 3, 4]))  # numbered rows, no file names
+
+
+@pytest.mark.parametrize("name", ["IM-0001-{:04d}.jpg", "sub-01_{}.png", "patient_2020_{}.png", "P10_{}.png"])
+def test_too_few_patients_for_the_parts_say_where_they_were_read(tmp_path, name):
+    for i in range(12):
+        draw(tmp_path / "ab"[i % 2] / name.format(i))
+    with pytest.raises(ValueError, match=r"these images are of 1 as read from .*\(1 patient\).*patient='unknown'"):
+        load_folder(tmp_path, size=8)
+    assert sum(map(len, load_folder(tmp_path, size=8, patient="unknown").values())) == 12
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from lab_utils.data import decode as decode_module
 from lab_utils.data.decode import count_channels, decode, later_pages
+from lab_utils.data.folder import load_folder
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 GREY = np.add.outer(np.arange(0, 160, 10), np.arange(16)).astype(np.uint8)  # no two sides alike
@@ -356,6 +357,49 @@ def test_what_is_no_picture_is_refused_by_name_and_never_waited_for(tmp_path, ma
         if "PPM" not in words or look is count_channels:
             with pytest.raises(ValueError, match=words):
                 look([path])
+
+
+def test_a_png_with_long_text_beside_its_pixels_is_not_called_damaged(tmp_path):
+    content = png(tmp_path / "a.png", GREY, 0).read_bytes()
+    text = b"zTXtxmp\0\0" + zlib.compress(bytes(3_000_000))
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    (tmp_path / "a.png").write_bytes(content[:33] + chunk + content[33:])  # after the header
+    refused(tmp_path / "a.png", "more than Pillow reads .*without metadata, or raise PIL.PngImagePlugin.MAX_TEXT_CHUNK")
+
+
+def test_a_heic_picture_under_another_name_is_called_so(tmp_path):
+    (tmp_path / "IMG_0001.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+    refused(tmp_path / "IMG_0001.jpg", "this is a HEIC or AVIF picture.*Save it as PNG")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "the file is empty"), (b"<html>404", "this is a text that begins '<html>404'"), (None, "are copies of 1")],
+)
+def test_a_set_of_which_every_file_is_the_same_is_called_so_and_not_too_small(tmp_path, content, words):
+    for name in ("normal", "sick"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for k in range(10):
+            path = tmp_path / "set" / name / f"person{name}{k}_1.png"
+            path.write_bytes(content) if content is not None else Image.fromarray(GREY).save(path)
+    with pytest.raises(ValueError, match=words):
+        load_folder(tmp_path / "set", size=16, patient="unknown")
+
+
+@pytest.mark.parametrize("coloured", ["train", "val", "test"])
+def test_colour_in_any_part_is_read_as_colour_and_said_if_the_training_had_none(tmp_path, coloured, recwarn):
+    for part in ("train", "val", "test"):
+        for name in ("normal", "sick"):
+            (tmp_path / "set" / part / name).mkdir(parents=True)
+            for k in range(3):
+                pixels = np.roll(COLOUR if part == coloured else GREY, k + 3 * len(part) + len(name), axis=0)
+                Image.fromarray(pixels).save(tmp_path / "set" / part / name / f"{part}{k}.png")
+    splits = load_folder(tmp_path / "set", size=16, patient="unknown")
+    assert {split.in_channels for split in splits.values()} == {3}
+    said = f"All pictures of train are grey, and some of {coloured} have colour"
+    assert any(said in note for note in splits["test"].notes) == (coloured != "train")
+    assert any(said in str(warning.message) for warning in recwarn) == (coloured != "train")
+    assert load_folder(tmp_path / "set", size=16, patient="unknown", channels=1)["test"].in_channels == 1
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):

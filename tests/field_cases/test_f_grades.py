@@ -40,6 +40,10 @@ def kappa_by_hand(labels, predicted, classes):
         ("BIRADS 4a", "BIRADS 4b", "BIRADS 5"),
         ("normal", "grade 1", "grade 2"),
         ("T1a", "T1b", "T2"),
+        ("30 min", "2 h", "1 day"),
+        ("5cm", "10mm"),
+        ("1e3", "2e2"),
+        ("Gleason 3+3", "Gleason 3+4", "Gleason 4+3"),
     ],
 )
 def test_grades_in_words_are_refused_without_class_names(tmp_path, folders):
@@ -73,6 +77,9 @@ def test_kappa_of_grades_is_that_of_their_order(tmp_path):
         ("CDR 0", "CDR 0.5", "CDR 1", "CDR 2"),
         ("-1", "0", "1"),
         ("01", "2", "10"),
+        ("0Normal", "1Doubtful", "2Mild", "3Moderate", "4Severe"),
+        ("1st", "2nd", "10th"),
+        ("0-9", "10-19", "100-109"),
         ("8mm", "9mm", "10mm"),
         ("Stage 1 lesion", "Stage 2 lesion", "Stage 10 lesion"),
     ],
@@ -191,6 +198,10 @@ def test_numbers_that_are_not_one_for_each_name_are_none():
         ({"task": "binary"}, "a binary task needs two class folders; there are 3"),
         ({"class_names": "012"}, "a list of different names"),
         ({"class_names": ["0", "1", "1"]}, "a list of different names"),
+        ({"class_names": [0, 1, 2]}, "a list of different names of folders, as text; got .0, 1, 2."),
+        ({"class_names": {"0", "1", "2"}}, "a list of different names"),
+        ({"class_names": {0: "2", 1: "1", 2: "0"}}, "a list of different names"),
+        ({"class_names": 3}, "a list of different names"),
         ({"class_names": ["0", "1", "3"]}, "should hold the class folders 0, 1, 3; it holds 0, 1, 2"),
     ],
 )

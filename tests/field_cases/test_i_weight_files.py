@@ -10,7 +10,7 @@ import pickle
 import random
 import warnings
 import zipfile
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from lab_utils.models import build_model, load_model, preprocess, save_model
 from lab_utils.preprocessing import Preprocessing
 from lab_utils.train import fit, predict
 from lab_utils.weights import load_weights
-from tests.field_cases.weight_objects import Callback, Own
+from tests.field_cases.weight_objects import Callback, Config, Marked, Names, Own
 from tests.tiny import tiny_split
 
 NAME = "cbr_tiny"
@@ -145,6 +145,28 @@ def test_a_whole_network_of_a_class_that_is_not_here_is_named(tmp_path: Path) ->
         read(tmp_path / "own.pth")
 
 
+def test_dictionaries_and_lists_of_other_classes_are_passed_over_whatever_they_are_called(
+    tmp_path: Path, model: nn.Module, state: State
+) -> None:
+    config = Config(a=Config(b=1))
+    config.frozen = True  # an attribute of the dictionary itself, as yacs has
+    beside = {"config": config, "steps": deque([1, 2]), "names": Names("ab"), "counts": defaultdict(int, a=1)}
+    torch.save({"state_dict": state, **beside}, tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth"), state)
+    torch.save({"weights": Config(state)}, tmp_path / "w.pth")
+    assert_backbone(read(tmp_path / "w.pth"), state)
+    torch.save(nn.ModuleDict({"net": model}), tmp_path / "w.pth")  # a network, for all its name
+    assert_backbone(read(tmp_path / "w.pth"), state)
+
+
+@pytest.mark.parametrize("beside", ["criterion.pos_weight", "loss_fn.weight", "train_loss.cross_entropy.weight"])
+def test_class_weights_of_a_loss_in_a_lightning_file_are_no_part_of_the_network(
+    tmp_path: Path, state: State, beside: str
+) -> None:
+    torch.save({"state_dict": put(state, "model.") | {beside: torch.ones(2)}}, tmp_path / "last.ckpt")
+    assert_backbone(read(tmp_path / "last.ckpt"), state)
+
+
 def test_a_running_mean_of_weights_and_compiled_and_parallel_networks_come_back(
     tmp_path: Path, model: nn.Module, state: State
 ) -> None:
@@ -175,7 +197,7 @@ def test_a_prefix_on_some_of_the_names_is_not_guessed_but_can_be_named(tmp_path:
     with pytest.raises(ValueError, match=asked):
         read(tmp_path / "moco.pth")
     assert_backbone(read(tmp_path / "moco.pth", entry="state_dict.module.encoder_q"), state)
-    torch.save(put(state, "model.") | {"criterion.pos_weight": torch.ones(2)}, tmp_path / "lightning.pth")
+    torch.save(put(state, "model.") | {"projector.0.weight": torch.ones(2, 2)}, tmp_path / "lightning.pth")
     with pytest.raises(ValueError, match="pass entry='model'"):
         read(tmp_path / "lightning.pth")
     assert_backbone(read(tmp_path / "lightning.pth", entry="model"), state)
@@ -302,21 +324,14 @@ def test_a_file_that_could_run_code_is_refused_without_advice_to_load_it(
 
 
 def test_what_cannot_be_passed_over_is_refused_with_a_recipe(tmp_path: Path, state: State) -> None:
-    class Attributes(dict[str, int]):
-        """A dictionary under a name that does not say so."""
-
-    Attributes.__qualname__ = "Attributes"
-    Attributes.__module__ = "tests.field_cases.weight_objects"
-    import tests.field_cases.weight_objects as module
-
-    module.Attributes = Attributes  # type: ignore[attr-defined]
-    torch.save({"state_dict": state, "config": Attributes(a=1)}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"Attributes.*torch.save\(model.state_dict\(\)") as error:
+    torch.save({"state_dict": state, "config": torch.ones(2).as_subclass(Marked)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"Marked.*torch.save\(model.state_dict\(\)") as error:
         read(tmp_path / "w.pth")
     assert "weights_only" not in str(error.value)
     torch.save(state, tmp_path / "w.pth", pickle_protocol=4)
-    with pytest.raises(ValueError, match=r"protocol.*torch.save\(model.state_dict\(\)") as error:
+    with pytest.raises(ValueError, match=r"another pickle protocol.*torch.save\(model.state_dict\(\)") as error:
         read(tmp_path / "w.pth")
+    assert "no tensors" not in str(error.value)
 
 
 def zipped(names: dict[str, bytes]) -> bytes:

@@ -99,6 +99,11 @@ def test_labels_and_names_that_do_not_number_classes_from_0_are_refused(tmp_path
     assert "mine.npz" in str(caught.value) or "class_names" in options
 
 
+def test_names_from_numpy_are_plain_text(tmp_path):
+    split = load_npz(npz(tmp_path, CLASSES % 2), class_names=np.array(["normal", "sick"]))["train"]
+    assert [type(name) for name in split.class_names] == [str, str]
+
+
 def test_true_and_false_are_two_classes(tmp_path):
     train = load_data(npz(tmp_path, CLASSES > 0))["train"]
     assert (train.task, train.labels.tolist()) == ("binary", (CLASSES > 0).astype(int).tolist())

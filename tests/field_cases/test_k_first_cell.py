@@ -94,7 +94,10 @@ def packages(tmp_path):
 
 
 def add(site, name, version):
-    write(site, {f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"})
+    folder = name.replace("-", "_")
+    write(
+        site, {f"{folder}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+    )
 
 
 def cell(repository="https://example.org/your-course/labs.git", folder="labs", branch="main"):
@@ -199,13 +202,13 @@ def test_blanks_and_umlauts_in_paths_do_no_harm(repository, tmp_path, packages, 
 
 def test_a_notebook_without_an_address_says_so(here, packages):
     _, stopped = run(cell(), here, packages)
-    assert "has no address of a course yet" in stopped
+    assert stopped.startswith(f"The course is not in {here}, its address is unknown")
     assert "ask your teacher" in stopped
 
 
 def test_a_machine_without_git_says_so_and_a_copy_by_hand_works(repository, here, packages):
     _, stopped = run(cell(repository), here, packages, PATH="")
-    assert "no git on this machine" in stopped
+    assert stopped.startswith(f"The course is not in {here}, and there is no git to fetch it: install git")
     write(here / "labs", kit_files())
     assert STARTED in run(cell(repository), here, packages, PATH="")[0]
 
@@ -215,7 +218,7 @@ def test_a_misspelt_address_is_named_with_the_words_of_git_and_later_it_works(re
     _, stopped = run(cell(address), here, packages)
     assert str(address) in stopped
     assert "does not exist" in stopped
-    assert "Is the address right" in stopped
+    assert "Is the address right, and may everybody read it?" in stopped
     shutil.copytree(repository, address)
     assert STARTED in run(cell(address), here, packages)[0]
 
@@ -227,7 +230,7 @@ def test_a_repository_that_holds_another_project_is_not_taken(here, packages, tm
     git(other, "add", ".")
     git(other, "commit", "--quiet", "-m", "x")
     _, stopped = run(cell(other), here, packages)
-    assert "no kit of this course" in stopped
+    assert "It holds no kit of a course" in stopped
     assert not any(here.iterdir())
 
 
@@ -254,34 +257,34 @@ def test_a_private_repository_never_asks_for_a_password(here, packages, tmp_path
     assert not asked.exists()
 
 
-def test_a_machine_without_a_network_is_told_from_a_wrong_address(here, packages):
+def test_a_machine_without_a_network_is_told_what_git_says_and_where_kaggle_switches_it_on(here, packages):
     _, stopped = run(cell("http://127.0.0.1:9/labs.git"), here, packages)
-    assert "Is this machine online?" in stopped
-    assert "Kaggle" in stopped
+    assert "Failed to connect to 127.0.0.1 port 9" in stopped
+    assert "Is this machine online (Kaggle: Internet, in the settings)?" in stopped
 
 
 @pytest.mark.parametrize(
-    ("words", "advice"),
+    "words",
     [
-        ("fatal: could not create work tree dir 'x': Read-only file system", "may you write in this folder"),
-        ("fatal: could not create work tree dir 'x': Permission denied", "may you write in this folder"),
-        ("fatal: write error: No space left on device", "Is there room on the disk"),
-        ("error: unable to write file x.npz", "Is there room on the disk"),
-        ("fatal: unable to access 'https://a/': Could not resolve host: a", "Is this machine online"),
-        ("fatal: unable to access 'https://a/': Failed to connect to a port 443", "Is this machine online"),
-        ("error: RPC failed; curl 56 Recv failure\nfatal: early EOF", "Is this machine online"),
-        ("fatal: unable to access 'https://a/': The requested URL returned error: 403", "Is the address right"),
-        ("remote: Repository not found.\nfatal: repository 'https://a/' not found", "Is the address right"),
-        ("git@a: Permission denied (publickey).\nfatal: Could not read from remote", "Is the address right"),
+        "fatal: could not create work tree dir 'x': Read-only file system",
+        "error: unable to write file x.npz\nfatal: No space left on device",
+        "error: RPC failed; curl 56 Recv failure\nfatal: early EOF",
+        "remote: Repository not found.\nfatal: repository 'https://a/' not found",
+        "git@a: Permission denied (publickey).\nfatal: Could not read from remote",
+        "xcrun: error: invalid active developer path, missing xcrun",
     ],
 )
-def test_what_git_says_is_repeated_with_advice_that_fits_and_then_a_rerun_works(
-    words, advice, repository, here, packages, tmp_path
+@pytest.mark.parametrize("left", ["", "lab_utils"])
+def test_what_git_says_is_repeated_whatever_it_left_behind_and_then_a_rerun_works(
+    words, left, repository, here, packages, tmp_path
 ):
-    broken = fake(tmp_path / "bin", "git", f"print({words!r}, file=sys.stderr); os.mkdir(sys.argv[-1]); sys.exit(128)")
-    _, stopped = run(cell(repository), here, packages, **broken)
+    """Git keeps the files of a checkout that failed, on a full disk for example."""
+    write(tmp_path / "half", kit_files())
+    copy = f"import shutil; shutil.copytree({str(tmp_path / 'half')!r}, sys.argv[-1])"
+    script = f"print({words!r}, file=sys.stderr); {copy if left else 'os.mkdir(sys.argv[-1])'}; sys.exit(128)"
+    _, stopped = run(cell(repository), here, packages, **fake(tmp_path / "bin", "git", script))
     assert " ".join(words.split()) in stopped
-    assert advice in stopped
+    assert "Is this folder still there, may you write in it, and is there room on the disk?" in stopped
     assert not any(here.iterdir())
     assert STARTED in run(cell(repository), here, packages)[0]
 
@@ -292,12 +295,13 @@ def test_a_git_that_never_ends_is_given_up(repository, here, packages, tmp_path)
     _, stopped = run(source, here, packages, **slow)
     assert "timed out" in stopped
     assert "Is this machine online" in stopped
+    assert not any(here.iterdir())
 
 
 def test_a_folder_in_which_nothing_can_be_made_is_named(repository, here, packages):
     (here / "a").write_text("a file in the way")
     _, stopped = run(cell(repository, folder="a/b"), here, packages)
-    assert "may you write in this folder" in stopped
+    assert "may you write in it" in stopped
     (here / "a").unlink()
     assert STARTED in run(cell(repository, folder="a/b"), here, packages)[0]
 
@@ -308,7 +312,7 @@ def test_a_folder_in_which_nothing_can_be_made_is_named(repository, here, packag
 def test_a_kernel_that_is_killed_while_it_fetches_leaves_nothing_in_the_way(repository, here, packages, tmp_path):
     half = "os.makedirs(sys.argv[-1] + '/.git'); print('made', flush=True); time.sleep(30)"
     process = begin(cell(repository), here, packages, **fake(tmp_path / "bin", "git", half))
-    while not any(here.iterdir()):
+    while not any(here.glob("*/*/.git")):
         assert process.poll() is None
         time.sleep(0.05)
     process.kill()
@@ -323,7 +327,7 @@ def test_a_kernel_that_is_killed_while_it_fetches_leaves_nothing_in_the_way(repo
 def test_half_a_clone_or_something_else_in_the_place_is_named_and_left_alone(files, repository, here, packages):
     write(here / "labs", files)
     _, stopped = run(cell(repository), here, packages)
-    assert f"{here / 'labs'} is something else, or a copy of the course that was cut short" in stopped
+    assert f"{here / 'labs'} is something else, or was cut short: rename or delete it and run" in stopped
     assert [path.relative_to(here / "labs").as_posix() for path in (here / "labs").rglob("*.*") if path.is_file()] == [
         name for name in files if name != ".git/HEAD"
     ]
@@ -340,12 +344,18 @@ def test_a_file_in_the_place_is_named_and_an_empty_folder_is_filled(repository, 
     assert STARTED in run(cell(repository), here, packages)[0]
 
 
-@pytest.mark.parametrize("missing", ["requirements.txt", "lab_utils/first_cell.py"])
-def test_half_a_clone_that_has_the_package_is_recognised(missing, here, packages):
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("requirements.txt", "was not copied whole"),
+        ("lab_utils/first_cell.py", "an older one, half a copy, or another"),
+    ],
+)
+def test_half_a_clone_that_has_the_package_is_recognised(missing, words, here, packages):
     write(here / "labs", {**kit_files(), ".git/HEAD": "ref"})
     (here / "labs" / missing).unlink()
     _, stopped = run(cell(), here, packages)
-    assert "not copied whole" in stopped
+    assert words in stopped
     assert str(here / "labs") in stopped
 
 
@@ -368,7 +378,7 @@ def test_a_course_that_another_notebook_fetched_meanwhile_is_used(repository, he
 def test_a_folder_that_was_deleted_under_the_kernel_is_named(here, packages):
     (here / "labs").mkdir()
     before = f"import os; os.chdir({str(here / 'labs')!r}); os.rmdir({str(here / 'labs')!r})"
-    assert "The folder of this notebook is gone" in run(cell(), here, packages, before=before)[1]
+    assert "Is this folder still there" in run(cell(), here, packages, before=before)[1]
 
 
 # ---- another package of the name, other versions
@@ -387,11 +397,32 @@ def test_another_package_of_the_name_is_not_taken_for_the_kit(repository, here, 
 
 
 @pytest.mark.parametrize("file", ["lab_utils/__init__.py", "lab_utils.py", "lab_utils/data.txt"])
-def test_another_package_beside_a_notebook_without_an_address_is_named(file, here, packages):
+def test_another_package_beside_a_notebook_is_not_taken_and_to_be_renamed(file, here, packages):
     write(here, {file: "x = 1"})
-    assert "is another package" in run(cell(), here, packages)[1]
+    assert "its address is unknown" in run(cell(), here, packages)[1]
     write(here / "labs", kit_files())
-    assert f"{STARTED} {here / 'labs'}" in run(cell(), here, packages)[0]
+    printed, _ = run(cell(), here, packages)
+    assert f"{STARTED} {here / 'labs'}" in printed
+    if file.endswith(".py"):
+        assert f"NOTE: {here / file} is another package" in printed
+        assert "If you do not need the other one: rename it" in printed
+
+
+def test_a_kit_on_the_path_is_found_behind_another_package_of_the_name(here, packages, tmp_path):
+    """A notebook host with its internet off: the course was added as a folder of data."""
+    write(packages, FOREIGN)
+    write(tmp_path / "input/course", kit_files())
+    before = f"import sys; sys.path.append({str(tmp_path / 'input/course')!r})"
+    printed, stopped = run(cell(), here, packages, before=before, PATH="")
+    assert not stopped
+    assert f"{STARTED} {tmp_path / 'input/course'}" in printed
+
+
+def test_a_course_beside_the_folder_of_the_notebook_is_not_fetched_again(here, packages):
+    write(here / "labs", kit_files())
+    (here / "week 2").mkdir()
+    printed, _ = run(cell(), here / "week 2", packages, PATH="")
+    assert f"{STARTED} {here / 'labs'}" in printed
 
 
 def test_another_package_that_the_kernel_has_loaded_is_named_and_after_a_restart_it_works(here, packages):
@@ -400,17 +431,50 @@ def test_another_package_that_the_kernel_has_loaded_is_named_and_after_a_restart
     (here / "labs").mkdir()
     before = f"import sys; sys.path.insert(0, {str(packages)!r}); import lab_utils"
     _, stopped = run(cell(), here / "labs", packages, before=before)
-    assert f"has loaded {packages / 'lab_utils/__init__.py'}, but the course is in {here}. Restart it" in stopped
+    assert f"This kernel has {packages / 'lab_utils/__init__.py'} of version 3.1.0" in stopped
+    assert "Restart the kernel" in stopped
     assert STARTED in run(cell(), here / "labs", packages)[0]
+
+
+def test_another_course_that_the_kernel_has_loaded_is_named_and_after_a_restart_each_has_its_own(tmp_path, packages):
+    """Two courses side by side, with kits of two versions."""
+    write(tmp_path / "a", kit_files())
+    write(tmp_path / "b", kit_files("0.9.0"))
+    before = f"import sys; sys.path.insert(0, {str(tmp_path / 'b')!r}); import lab_utils"
+    _, stopped = run(cell(), tmp_path / "a", packages, before=before)
+    loaded = tmp_path / "b/lab_utils/__init__.py"
+    assert f"has loaded {loaded}, but the course is in {tmp_path / 'a'}. Restart the kernel." in stopped
+    for name in ("a", "b"):
+        assert f"{STARTED} {tmp_path / name}" in run(cell(), tmp_path / name, packages)[0]
+
+
+@pytest.mark.parametrize("distribution", ["lab-utils", "transfer-learning-labs"])
+def test_an_older_kit_that_pip_installed_is_not_to_be_pulled_by_git(distribution, here, packages):
+    write(packages, {name: text for name, text in kit_files("0.1.9").items() if name.startswith("lab_utils/")})
+    add(packages, distribution, "0.1.9")
+    _, stopped = run(cell(), here, packages)
+    assert "The kit is older than this notebook" in stopped
+    assert f"pip uninstall {distribution}" in stopped
+    assert "git pull" not in stopped
+
+
+def test_a_kernel_with_the_kit_under_its_old_name_goes_on(here, packages):
+    """The name of the distribution was lab-utils in version 0.1.0; the folder was updated, and not installed again."""
+    add(packages, "lab-utils", "0.1.0")
+    write(here, kit_files())
+    write(packages, {"course.pth": str(here)})
+    printed, stopped = run(cell(), here, packages, before=f"import site; site.addsitedir({str(packages)!r})")
+    assert not stopped
+    assert f"{STARTED} {here}" in printed
+    assert "NOTE" not in printed
 
 
 def test_the_kit_of_the_first_version_is_recognised_as_older(here, packages):
     first = '"""Transfer learning in medical imaging: the package behind the labs."""\n\n__version__ = "0.1.0"\n'
     write(here, {"lab_utils/__init__.py": first, "lab_utils/doctor.py": "def start(lab): print('STARTED')"})
     printed, stopped = run(cell(), here, packages)
-    assert (
-        f"needs the kit of version {lab_utils.__version__}. That in {here} is of version 0.1.0: it is older" in stopped
-    )
+    assert f"needs the kit of version {lab_utils.__version__}" in stopped
+    assert f"{here / 'lab_utils/__init__.py'} of version 0.1.0: an older one" in stopped
     assert "git pull" in stopped
     assert "STARTED" not in printed
 
@@ -591,12 +655,12 @@ def test_a_kernel_shows_the_paragraph_alone_and_runs_no_further_cell(here):
     )
     notebook = new_notebook(cells=[new_code_cell(text) for text in (hide, cell(), "print('ran on')")])
     client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(here)}})
-    with pytest.raises(CellExecutionError, match="has no address of a course"):
+    with pytest.raises(CellExecutionError, match="its address is unknown"):
         client.execute()
     (output,) = notebook.cells[1].outputs
     shown = " ".join(output.traceback)
     assert shown.startswith("The course is not in ")
-    assert shown.endswith("Then run this cell again.")
+    assert shown.endswith("or ask your teacher.")
     assert not any(word in shown for word in ("Traceback", "File", "raise", "\x1b"))
     assert notebook.cells[2].outputs == []
     assert nbformat.validate(notebook) is None

@@ -27,3 +27,15 @@ class Own(nn.Module):
         super().__init__()
         self.first = nn.Linear(3, 2)
         self.register_buffer("scratch", torch.zeros(1), persistent=False)
+
+
+class Config(dict[str, Any]):
+    """A dictionary under a name that does not say so."""
+
+
+class Names(list[str]):
+    """A list of its own class."""
+
+
+class Marked(torch.Tensor):
+    """A tensor of its own class."""
