@@ -7,7 +7,8 @@ TOOLS := .venv/.installed-tools
 OLDEST := .venv-oldest
 OLDEST_INSTALLED := $(OLDEST)/.installed
 # CPU=1: PyTorch's builds without CUDA, which only Linux on Intel and AMD has to be told about. Later calls remember it.
-INDEX := $(if $(filter 1,$(CPU))$(wildcard .venv/.cpu),--extra-index-url https://download.pytorch.org/whl/cpu)
+# (Other values are others': some systems set CPU to the name of the processor.)
+INDEX := $(if $(filter 1 yes true on,$(CPU))$(wildcard .venv/.cpu),--extra-index-url https://download.pytorch.org/whl/cpu)
 
 .PHONY: help lab test oldest run bench lint build clean
 .DEFAULT_GOAL := help

@@ -5,6 +5,8 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
 
 def as_whole(value: Any) -> int | None:
     """A whole number of Python, NumPy or PyTorch; None for anything else, also ``True``, ``"32"`` and ``32.0``."""
@@ -42,7 +44,7 @@ def number(name: str, value: Any, *, example: float = 0.001) -> float:
         ValueError: if it is anything else, also NaN, ``True`` and ``"1e-3"``.
     """
     try:
-        if isinstance(value, bool | str | bytes):
+        if isinstance(value, bool | np.bool_ | str | bytes):
             raise TypeError
         found = float(value)
     except (TypeError, ValueError, RuntimeError):

@@ -20,7 +20,17 @@ import lab_utils
 from lab_utils.bands import expected_seconds
 from lab_utils.device import default_device, precision_for
 from lab_utils.first_cell import compare
-from lab_utils.profile import cache_root, data_root, profile
+from lab_utils.profile import (
+    cache_root,
+    data_root,
+    file_in_the_way,
+    profile,
+    results_folder,
+    setting,
+    strict,
+    unknown_variables,
+)
+from lab_utils.study import workers_asked_for
 
 MEMORY_GB = 4.0
 DISK_GB = 2.0
@@ -77,6 +87,7 @@ def examine() -> list[Finding]:
         check_torch,
         check_device,
         check_profile,
+        check_variables,
         check_memory,
         check_disk,
         check_cache,
@@ -112,7 +123,7 @@ def check_device() -> Finding:
     """Say where the labs will compute."""
     device = default_device()
     text = f"{_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads"
-    if profile() == "full" and device.type == "cpu":
+    if setting("LAB_PROFILE").lower() == "full" and device.type == "cpu":  # a wrong profile is told once, below
         return Finding("device", "warning", text, "the full profile takes hours without a GPU; use LAB_PROFILE=quick")
     return Finding("device", "ok", text)
 
@@ -120,6 +131,15 @@ def check_device() -> Finding:
 def check_profile() -> Finding:
     """The profile is one of the three."""
     return Finding("profile", "ok", f"{profile()} (LAB_PROFILE)")
+
+
+def check_variables() -> Finding:
+    """The variables that only count later hold what the kit understands, and none is misspelt."""
+    for read in (workers_asked_for, results_folder, strict):
+        read()
+    if unknown := unknown_variables():
+        return Finding("variables", "warning", " ".join(unknown), "correct the name, or unset it")
+    return Finding("variables", "ok", "no unknown ones")
 
 
 def check_memory() -> Finding:
@@ -150,7 +170,9 @@ def check_cache() -> Finding:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:
-        return Finding("cache", "problem", f"{folder}: {error.strerror or error}", advice)
+        blocking = file_in_the_way(folder)
+        reason = f"{folder}: {error.strerror or error}" if blocking is None else f"{blocking} is a file, not a folder"
+        return Finding("cache", "problem", reason, advice)
     return Finding("cache", "ok", str(folder))
 
 
@@ -158,7 +180,7 @@ def check_weights() -> Finding:
     """The source weights that ship with the kit are there, byte for byte."""
     folder = data_root() / "weights"
     advice = "restore the folder from the repository: git checkout -- data/weights"
-    if "LAB_DATA" in os.environ:
+    if setting("LAB_DATA"):
         advice += "; or unset LAB_DATA, if it should not be another folder"
     try:
         entries = json.loads((folder / "manifest.json").read_text("utf-8")).values()

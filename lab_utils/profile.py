@@ -6,6 +6,7 @@ machinery), ``quick`` (two CPU cores, what students run) and ``full`` (a GPU).
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ VARIABLES = {
     "LAB_RESULTS": "folder that the results of a lab are also written to",
     "LAB_STRICT": "1: a result outside its published band is an error",
 }
+WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _OF_THE_TESTS = ("LAB_SHARED_DATA", "LAB_REAL_NPZ")
 
 T = TypeVar("T")
@@ -78,21 +80,26 @@ def results_folder() -> Path | None:
         ValueError: if that is no folder.
     """
     folder = _folder("LAB_RESULTS")
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ValueError(f"LAB_RESULTS should name a folder, but {folder} is a file. Name another one, or unset it.")
+    if folder is not None and (file := file_in_the_way(folder)) is not None:
+        raise ValueError(f"LAB_RESULTS should name a folder, but {file} is a file. Name another one, or unset it.")
     return folder
+
+
+def file_in_the_way(folder: Path) -> Path | None:
+    """Return what stands where a folder, or one above it, should be."""
+    return next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
 
 
 def strict() -> bool:
     """Return whether a result outside its published band is an error: ``LAB_STRICT``.
 
     Raises:
-        ValueError: if it is neither 1 nor 0.
+        ValueError: if it is neither 1 nor 0, nor a word for one of them.
     """
     value = setting("LAB_STRICT")
-    if value not in ("", "0", "1"):
+    if value and value.lower() not in WORDS:
         raise ValueError(f"LAB_STRICT should be 1 or 0, but is {value!r}. Change the variable, or unset it.")
-    return value == "1"
+    return WORDS.get(value.lower(), False)
 
 
 def restore(what: str) -> str:
@@ -118,8 +125,15 @@ def unknown_variables() -> list[str]:
 
 
 def _folder(variable: str) -> Path | None:
-    """Return the folder that a variable names; a relative one counts from where Python was started."""
-    value = setting(variable)
+    """Return the folder that a variable names; a relative one counts from where Python was started.
+
+    A name such as ``$HOME`` in it stands for its value: files of settings, and editors, pass it on as it is written.
+    """
+    value = os.path.expandvars(setting(variable))
+    if re.match(r"\w+://|\$\{?\w|%\w+%", value) or (os.name == "posix" and re.match(r"[A-Za-z]:\\", value)):
+        raise ValueError(
+            f"{variable} should name a folder of this machine, but is {value!r}. Write the whole path, or unset it."
+        )
     try:
         return Path(value).expanduser().resolve() if value else None
     except (RuntimeError, OSError) as error:  # ~name of nobody, a loop of links

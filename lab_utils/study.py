@@ -124,14 +124,24 @@ def _default_device_is_cpu() -> bool:
     return default_device().type == "cpu"
 
 
+def workers_asked_for() -> int | None:
+    """Return the number of ``LAB_WORKERS``, None where it is not set.
+
+    Raises:
+        ValueError: if it is no such number.
+    """
+    text = setting(WORKERS_VARIABLE)
+    if text and (not text.isdecimal() or not 1 <= int(text[:9]) <= LARGEST_NUMBER):
+        raise ValueError(
+            f"{WORKERS_VARIABLE} should be a number of processes, from 1 to {LARGEST_NUMBER}, but is {text!r}. "
+            f"Change the variable, or unset it: then there is one per processor, at most {MOST_WORKERS}."
+        )
+    return int(text) if text else None
+
+
 def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
-    if workers is None and (text := setting(WORKERS_VARIABLE)):
-        if not text.isdecimal() or not 1 <= int(text[:9]) <= LARGEST_NUMBER:
-            raise ValueError(
-                f"{WORKERS_VARIABLE} should be a number of processes, from 1 to {LARGEST_NUMBER}, but is {text!r}. "
-                f"Change the variable, or unset it: then there is one per processor, at most {MOST_WORKERS}."
-            )
-        workers = int(text)
+    if workers is None:
+        workers = workers_asked_for()
     if workers is None:
         workers = min(joblib.cpu_count(), MOST_WORKERS) if on_cpu else 1
     return min(whole("workers", workers, 1, example=2), runs)

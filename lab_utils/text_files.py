@@ -5,18 +5,18 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = (",", ";", "\t")  # of columns: Excel writes semicolons where the comma is the decimal sign
 
 
 def decoded(data: bytes, *, errors: str = "strict") -> str:
-    """Return the text of a file: UTF-8, with or without a mark at its start, or UTF-16 with one (Notepad, PowerShell).
+    """Return the text of a file: UTF-8, with or without marks at its start, or UTF-16 with one (Notepad, PowerShell).
 
     Raises:
         UnicodeDecodeError: if the bytes are something else, and `errors` is "strict".
     """
-    return data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig", errors)
+    text = data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8", errors)
+    return text.lstrip("\ufeff")  # a script that adds the mark to a file that has it leaves two
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -86,6 +86,6 @@ def held(path: Path, verb: str, error: OSError) -> PermissionError:
 
 
 def _separator(text: str) -> str:
-    """Return what makes the most cells of the first line; a comma if nothing does."""
-    first = text.splitlines()[0] if text else ""
+    """Return what makes the most cells of the first line that is not empty; a comma if nothing does."""
+    first = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
     return max(SEPARATORS, key=lambda separator: len(next(csv.reader([first], delimiter=separator), [])))

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path):
     """A machine with weights, bands, a cache folder and no settings of its own."""
-    for name in ("LAB_PROFILE", "LAB_DEVICE"):
+    for name in ("LAB_PROFILE", "LAB_DEVICE", "LAB_WORKERS", "LAB_RESULTS", "LAB_STRICT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
@@ -64,13 +64,40 @@ def test_a_cache_folder_that_cannot_be_written_is_a_problem(monkeypatch, machine
     monkeypatch.setenv("LAB_CACHE", str(machine / "file" / "cache"))
     finding = by_name()["cache"]
     assert finding.state == "problem"
+    assert finding.text == f"{machine / 'file'} is a file, not a folder"
     assert "LAB_CACHE" in finding.advice
 
 
-def test_an_unknown_profile_is_a_problem_not_a_crash(monkeypatch):
+def test_an_unknown_profile_is_a_problem_not_a_crash_and_told_once(monkeypatch, capsys):
     monkeypatch.setenv("LAB_PROFILE", "quik")
     assert "Did you mean 'quick'" in by_name()["profile"].text
     assert doctor.main() == 1
+    assert capsys.readouterr().out.count("quik'") == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("LAB_WORKERS", "four"), ("LAB_STRICT", "2"), ("LAB_RESULTS", "s3://x")])
+def test_a_variable_that_a_lab_reads_late_is_looked_at_before(monkeypatch, name, value):
+    assert by_name()["variables"].state == "ok"
+    monkeypatch.setenv(name, value)
+    finding = by_name()["variables"]
+    assert finding.state == "problem"
+    assert f"{name} should" in finding.text
+
+
+def test_a_misspelt_variable_is_told_by_the_doctor_and_by_the_first_cell(monkeypatch, capsys):
+    monkeypatch.setenv("LAB_PROFIL", "full")
+    finding = by_name()["variables"]
+    assert (finding.state, "Did you mean LAB_PROFILE?" in finding.text) == ("warning", True)
+    monkeypatch.setenv("LAB_DEVICE", "cpu")
+    doctor.start("01_a", notebook=doctor.lab_utils.__version__)
+    assert "LAB_PROFIL is set, but nothing reads it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("nothing", ["", " ", '""'])
+def test_an_empty_folder_of_data_is_not_blamed(monkeypatch, machine, nothing):
+    monkeypatch.setattr(doctor, "data_root", lambda: machine / "elsewhere")
+    monkeypatch.setenv("LAB_DATA", nothing)
+    assert "LAB_DATA" not in by_name()["weights"].advice
 
 
 def test_an_unknown_device_is_a_problem_not_a_crash(monkeypatch):

@@ -20,7 +20,7 @@ from lab_utils.grading.test_set import read_labels
 
 KIT = Path(__file__).resolve().parents[1]
 COURSE = ("solutions", "labs", "lab_utils", "data/bands.json", "data/results", "data/weights", "requirements.txt")
-COURSE += ("constraints.txt", "pyproject.toml", "course.toml")
+COURSE += (".gitattributes", "constraints.txt", "pyproject.toml", "course.toml")
 RELEASED = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.timezone.utc)
 DEADLINE = datetime.datetime(2026, 3, 16, 15, 59, tzinfo=datetime.timezone.utc)  # 23:59 at +08:00
 COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2_fixed")

@@ -32,13 +32,15 @@ def test_rows_come_in_the_order_of_the_grid(workers):
     grid = [
         {"seconds_to_sleep": 0.4, "name": "slow"},
         {"seconds_to_sleep": 0.0, "name": "fast"},
+        *[{"seconds_to_sleep": 0.0, "name": f"fast{i}"} for i in range(6)],
         {"seconds_to_sleep": 0.0, "name": "last"},
     ]
+    names = [row["name"] for row in grid]
     table = run_grid(run, grid, workers=workers, progress=False)
     assert list(table) == ["seconds_to_sleep", "name", "seconds", "upper", "points"]
-    assert list(table["name"]) == ["slow", "fast", "last"]
-    assert list(table["upper"]) == ["SLOW", "FAST", "LAST"]
-    assert table["seconds"][0] >= 0.4 > table["seconds"][1]
+    assert list(table["name"]) == names
+    assert list(table["upper"]) == [name.upper() for name in names]
+    assert table["seconds"][0] >= 0.4 > table["seconds"][1:].min()  # a busy machine does not hold up all of them
     np.testing.assert_array_equal(table["points"][2], [0, 1, 2])
 
 

@@ -20,14 +20,15 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-import nbformat
 import numpy as np
 
 from lab_utils.checks import homework4_file, outcome, slices
 from lab_utils.checks.answers import answer_below
 from lab_utils.checks.outcome import Outcome
 from lab_utils.checks.sandbox import OutOfTime, time_limit
+from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import data_root
+from lab_utils.text_files import decoded
 
 SECONDS = 60.0  # for what a function needs before it can be called
 
@@ -76,11 +77,7 @@ def _cells(notebook: Path) -> list[tuple[str, str]]:
     """Return (kind, source) of every cell."""
     if not notebook.is_file():
         raise FileNotFoundError(f"Expected a notebook in {notebook}, found no file. Name one, labs/homework4.ipynb.")
-    try:
-        return [(cell.cell_type, cell.source) for cell in nbformat.read(notebook, as_version=4).cells]
-    except (ValueError, AttributeError, nbformat.ValidationError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"Expected a Jupyter notebook in {notebook}, but it cannot be read: {reason}.") from error
+    return [(cell.cell_type, cell.source) for cell in read_notebook(notebook).cells]
 
 
 def _module(program: slices.Program, notebook: Path) -> ModuleType:
@@ -140,7 +137,7 @@ def _check_predictions(path: Path) -> Outcome:
         count = len(images["groups"])
     complete, text = homework4_file.describe(path, count)
     try:
-        homework4_file.read_predictions(path.read_text("utf-8"), count)
+        homework4_file.read_predictions(decoded(path.read_bytes(), errors="replace"), count)
     except (ValueError, OSError):
         return Outcome(path.name, "incorrect", text, note="")
     return Outcome(path.name, "correct" if complete else "not attempted", text, note="")

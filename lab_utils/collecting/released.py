@@ -12,7 +12,7 @@ from lab_utils.atomic import write_text
 from lab_utils.collecting.git import GitError
 from lab_utils.collecting.mirror import Commit, Entry, blobs, files
 from lab_utils.grading.assignment import read_assignment
-from lab_utils.text_files import UTF8_MARK, decoded
+from lab_utils.text_files import decoded
 
 FILE = "released.json"
 LARGEST = 64 * 2**20  # bytes of a notebook that is looked into; a larger one counts as work
@@ -111,9 +111,9 @@ def note_release(release: Path, folder: Path) -> None:
 def spellings(content: bytes) -> set[str]:
     """Return the names that Git gives to a text with either kind of line ends, with and without the last one.
 
-    A checkout on Windows, or an editor, changes these and the mark at the start; that is no work.
+    A checkout on Windows, or an editor, changes these, the mark at the start and UTF-8 itself; that is no work.
     """
-    plain = content.removeprefix(UTF8_MARK).replace(b"\r\n", b"\n").rstrip(b"\n")
+    plain = decoded(content, errors="replace").encode("utf-8").replace(b"\r\n", b"\n").rstrip(b"\n")
     return {blob_name(text.replace(b"\n", end)) for text in (plain, plain + b"\n") for end in (b"\n", b"\r\n")}
 
 

@@ -207,7 +207,7 @@ def _row(
     if len(cells) > len(header) or set(lacking) & set(columns):
         raise ValueError(
             f"Expected {len(header)} values in line {number} of {path}, got {len(cells)}. "
-            "Put values that hold a comma between double quotes."
+            "Put values that hold a comma between double quotes, without a blank before the first quote."
         )
     row = {name: cell.strip() for name, cell in zip(header, [*cells, *[""] * len(lacking)], strict=True)}
     return {name: row.get(name, "") for name in known}

@@ -20,6 +20,8 @@ from lab_utils.course.bootstrap import FIRST_METADATA, FIRST_WORDS, STAMP, boots
 from lab_utils.course.marks import split_solution, student_source
 from lab_utils.course.settings import Course, read_course
 from lab_utils.course.stubs import already_solved
+from lab_utils.notebook_file import read_notebook
+from lab_utils.text_files import decoded
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -38,7 +40,7 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
     wanted = _wanted(solutions, labs, read_course(course_file))
     if found := _orphans(solutions, labs) + _leaks_in(solutions, wanted, labs) + _solved_in(wanted, labs):
         raise ValueError("\n".join(found))
-    changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
+    changed = [path for path, text in wanted.items() if not _holds(path, text)]
     for path in changed:
         write_text(path, wanted[path])
     return changed
@@ -47,12 +49,12 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
 def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
     """Return what is wrong with the folders as they stand, in words; write nothing."""
     wanted = _wanted(solutions, labs, read_course(course_file))
-    on_disk = {path: path.read_text("utf-8") if path.is_file() else "" for path in wanted}
+    on_disk = {path: decoded(path.read_bytes(), errors="replace") if path.is_file() else "" for path in wanted}
     stale = [
         f"{path}: {'differs from what build makes of the solution' if on_disk[path] else 'is missing'}; "
         "run: python -m lab_utils build"
         for path, text in wanted.items()
-        if on_disk[path] != text
+        if not _holds(path, text)
     ]
     return _orphans(solutions, labs) + stale + _leaks_in(solutions, on_disk, labs) + _solved_in(on_disk, labs)
 
@@ -129,6 +131,11 @@ def _nearest(name: str, others: list[str]) -> str:
     return folded[near[0]] if (near := difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)) else ""
 
 
+def _holds(path: Path, text: str) -> bool:
+    """Say whether a file is this text in UTF-8, without a mark, with the ends of lines of any system."""
+    return path.is_file() and path.read_bytes().replace(b"\r\n", b"\n") == text.encode("utf-8")
+
+
 def _leaks_in(solutions: Path, texts: dict[Path, str], labs: Path) -> list[str]:
     found = []
     for path in sorted(solutions.glob("*.ipynb")):
@@ -158,10 +165,10 @@ def _orphans(solutions: Path, labs: Path) -> list[str]:
 
 
 def _read(path: Path) -> NotebookNode:
+    notebook = read_notebook(path)
     try:
-        notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    except (ValueError, nbformat.ValidationError) as error:  # ValueError: no JSON at all
+    except nbformat.ValidationError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"Expected a Jupyter notebook in {path}, but it cannot be read: {reason}.") from error
     return notebook

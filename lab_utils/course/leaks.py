@@ -4,10 +4,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
-
 from lab_utils.course.build import SHORTEST_LEAK, squeeze, texts_of
 from lab_utils.course.marks import split_solution
+from lab_utils.notebook_file import read_notebook
 
 INSTRUCTORS = ("collecting", "course", "feedback", "grading", "instructor.py")  # of lab_utils
 FORBIDDEN = (*INSTRUCTORS, "solutions", "tests", "__pycache__")
@@ -44,7 +43,7 @@ def _hidden_lines(solutions: Path, released: dict[Path, str]) -> dict[str, str]:
     outside: list[str] = []
     for path in sorted(solutions.iterdir()):
         if path.suffix == ".ipynb":
-            for cell in nbformat.read(path, as_version=4).cells:
+            for cell in read_notebook(path).cells:
                 inside, shown = split_solution(cell.source)
                 answers.update(dict.fromkeys(map(squeeze, inside), path.name))
                 outside += shown
@@ -74,6 +73,6 @@ def _is_forbidden(path: Path, tree: Path) -> bool:
 def _texts(path: Path) -> Iterator[str]:
     """Yield every text in a file; a notebook's are those of its source, outputs and metadata."""
     if path.suffix == ".ipynb":
-        yield from texts_of(nbformat.read(path, as_version=4))
+        yield from texts_of(read_notebook(path))
     elif path.suffix not in BINARY:
         yield path.read_text("utf-8", "replace")

@@ -12,15 +12,22 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import nbformat
-
 from lab_utils.atomic import write_whole
 from lab_utils.course import student_files
 from lab_utils.course.build import check
 from lab_utils.course.leaks import INSTRUCTORS, tree_leaks
 from lab_utils.course.settings import Course, read_course
+from lab_utils.notebook_file import read_notebook
 
-COPIED = ("requirements.txt", "constraints.txt", "LICENSE", "data/bands.json", "data/results", "data/weights")
+COPIED = (
+    ".gitattributes",
+    "requirements.txt",
+    "constraints.txt",
+    "LICENSE",
+    "data/bands.json",
+    "data/results",
+    "data/weights",
+)
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -103,7 +110,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _title(path: Path) -> str:
     """Return the first heading of a notebook."""
-    cells = nbformat.read(path, as_version=4).cells
+    cells = read_notebook(path).cells
     lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
     return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), path.stem)
 

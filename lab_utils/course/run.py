@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from lab_utils.atomic import write_text
 from lab_utils.bands import Row, expected_seconds, rows
+from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import profile
 
 SECONDS_PER_CELL = {"smoke": 300, "quick": 900, "full": 7200}
@@ -72,7 +72,7 @@ def select(solutions: Path, labs: Sequence[str]) -> list[Path]:
 
 def run_lab(path: Path, build: Path) -> Result:
     """Run one notebook with a progress bar and write its HTML, up to the first error if there is one."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_notebook(path)
     result_file = build / "results" / f"{path.stem}.json"
     result_file.unlink(missing_ok=True)
     error = ""

@@ -19,6 +19,7 @@ from lab_utils.course.safe_words import (
     repository_problem,
     text_problem,
 )
+from lab_utils.text_files import decoded
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -166,20 +167,19 @@ def local_times(text: str, zone: tzinfo | None = None) -> str:
 
 
 def _decode(path: Path) -> str:
-    """Return the text of the file; a byte order mark, which Windows editors write, means nothing and is left out."""
+    """Return the text of the file, whatever program saved it, with the line ends of TOML."""
     content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
-        raise ValueError(
-            f"Expected {path} to be text in UTF-8, got UTF-16 or zero bytes. Save it with the encoding UTF-8."
-        )
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = decoded(content).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(
             f"Expected {path} to be text in UTF-8, but line {line} is in another encoding. Save it with the encoding "
             "UTF-8."
         ) from error
+    if "\0" in text:
+        raise ValueError(f"Expected {path} to be text in UTF-8, got zero bytes. Save it with the encoding UTF-8.")
+    return text
 
 
 def _about(table: object, path: Path) -> dict[str, str]:

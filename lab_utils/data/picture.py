@@ -187,7 +187,9 @@ def _check_transparency(picture: ImageFile, path: Path) -> None:
 
 
 def _orientation(picture: ImageFile) -> int:
-    """After loading: Pillow turns TIFFs by itself, and then forgets the orientation."""
+    """How a picture is still to be turned. Pillow turns TIFFs itself, but not every version forgets the orientation."""
+    if picture.format == "TIFF":
+        return 1
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # a damaged block says nothing, whichever way Pillow stumbles over it

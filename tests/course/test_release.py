@@ -49,6 +49,7 @@ def course(tmp_path):
     root = tmp_path / "course"
     for name, text in {
         "course.toml": COURSE,
+        ".gitattributes": "* text=auto eol=lf\n",
         "requirements.txt": "numpy\n",
         "constraints.txt": "numpy==2\n",
         "pyproject.toml": '[project]\nname = "x"\n\n[tool.ruff]\nline-length = 120\n',
@@ -93,6 +94,7 @@ def put_out(root, target=None, images=b"images"):
 def test_only_what_is_named_goes_out(course):
     _, files = put_out(course)
     assert files == [
+        ".gitattributes",
         ".github/workflows/checks.yml",
         ".gitignore",
         "README.md",

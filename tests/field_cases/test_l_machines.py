@@ -12,19 +12,24 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from lab_utils import __main__ as command_line
 from lab_utils import doctor
 from lab_utils.atomic import write_text
 from lab_utils.checks.homework4_file import COLUMNS, describe, read_predictions
+from lab_utils.checks.run_checks import run_checks
 from lab_utils.collecting.collect import collect
 from lab_utils.collecting.roster import read_roster
+from lab_utils.course.build import build, check
 from lab_utils.course.settings import read_time
 from lab_utils.feedback.likeness import find_alike, read_cells
 from lab_utils.grading.assignment import read_assignment
 from lab_utils.grading.inside_read import read
 from lab_utils.grading.safe_csv import read_table
+from lab_utils.notebook_file import read_notebook
 from lab_utils.widgets import Question, explore, multiple_choice
 from tests.collecting.repositories import commit, course, git, repository, roster
 from tests.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
@@ -39,11 +44,15 @@ SPELLINGS = {
     "as it is": lambda text: text.encode(),
     "a checkout on Windows": lambda text: text.replace("\n", "\r\n").encode(),
     "a mark at the start": lambda text: text.encode("utf-8-sig"),
+    "two marks at the start": lambda text: b"\xef\xbb\xbf" + text.encode("utf-8-sig"),
     "a mark and CRLF": lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
     "without the last line end": lambda text: text.rstrip("\n").encode(),
     "one line end more": lambda text: (text + "\n").encode(),
 }
-UTF16 = {"PowerShell's >": lambda text: text.replace("\n", "\r\n").encode("utf-16")}
+UTF16 = {
+    "PowerShell's >": lambda text: text.replace("\n", "\r\n").encode("utf-16"),
+    "Unicode big endian": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+}
 
 
 @pytest.fixture
@@ -68,9 +77,9 @@ def desk(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
 def test_a_released_notebook_with_other_line_ends_is_no_work(desk, spelling):
-    assert desk(SPELLINGS[spelling](NOTEBOOK)).flags == ("No commit changes the homework.",)
+    assert desk((SPELLINGS | UTF16)[spelling](NOTEBOOK)).flags == ("No commit changes the homework.",)
 
 
 def test_a_released_notebook_in_the_instructors_checkout_on_windows_is_the_same_one(desk):
@@ -78,10 +87,10 @@ def test_a_released_notebook_in_the_instructors_checkout_on_windows_is_the_same_
     assert desk(NOTEBOOK.encode()).flags == ("No commit changes the homework.",)
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
 def test_a_notebook_with_one_word_changed_is_work_whatever_its_line_ends(desk, spelling):
     changed = NOTEBOOK.replace("another hospital", "elsewhere")
-    assert "No commit changes the homework." not in desk(SPELLINGS[spelling](changed)).flags
+    assert "No commit changes the homework." not in desk((SPELLINGS | UTF16)[spelling](changed)).flags
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
@@ -93,6 +102,51 @@ def test_the_grader_reads_the_same_notebook_whatever_program_saved_it(tmp_path, 
     found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"])
     assert "invalid" not in found
     assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"])
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+def test_the_public_checks_read_the_same_notebook_and_predictions_whatever_program_saved_them(tmp_path, spelling):
+    cells = ("from lab_utils.checks import homework4", "def choose_models():\n    return 'cbr_tiny', 'cbr_small'")
+    rows = [",".join(["image", *COLUMNS]), *(f"{i},{', '.join([str(i / 400)] * 4)}" for i in range(400))]
+    spell = (SPELLINGS | UTF16)[spelling]
+    (tmp_path / "homework4.ipynb").write_bytes(
+        spell(nbformat.writes(new_notebook(cells=[new_code_cell(cell) for cell in cells])) + "\n")
+    )
+    (tmp_path / "homework4_predictions.csv").write_bytes(spell("\n".join(rows) + "\n"))
+    found = {outcome.name: outcome.status for outcome in run_checks(tmp_path / "homework4.ipynb")}
+    assert found["choose_models"] == found["homework4_predictions.csv"] == "correct"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+def test_a_solution_is_built_into_the_same_lab_whatever_program_saved_it(tmp_path, spelling):
+    text = (ROOT / "solutions" / "homework4.ipynb").read_text("utf-8")
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions" / "homework4.ipynb").write_bytes((SPELLINGS | UTF16)[spelling](text))
+    build(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
+    assert (tmp_path / "labs" / "homework4.ipynb").read_bytes() == (ROOT / "labs" / "homework4.ipynb").read_bytes()
+    assert check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml") == []
+
+
+@pytest.mark.parametrize("folder", ["labs", "solutions"])
+def test_the_check_of_the_labs_allows_line_ends_and_names_what_else_another_program_changed(tmp_path, folder):
+    text = (ROOT / folder / "homework4.ipynb").read_text("utf-8")
+    for name in ("labs", "solutions"):
+        (tmp_path / name).mkdir()
+        shutil.copy(ROOT / name / "homework4.ipynb", tmp_path / name)
+    for spelling in SPELLINGS | UTF16:
+        (tmp_path / folder / "homework4.ipynb").write_bytes((SPELLINGS | UTF16)[spelling](text))
+        found = check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
+        named = [f"{tmp_path / folder / 'homework4.ipynb'}: differs" in line for line in found]
+        assert named == ([] if spelling in ("as it is", "a checkout on Windows") else [True]), spelling
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", '"a"', "null", '{"cells": 3, "nbformat": 4}', "<!DOCTYPE html>", "<<<<<<< HEAD\n{}", "{\n"]
+)
+def test_what_is_no_notebook_is_told_in_words(tmp_path, text):
+    (tmp_path / "a.ipynb").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=r"Expected a Jupyter notebook in .*a\.ipynb, but it cannot be read: "):
+        read_notebook(tmp_path / "a.ipynb")
 
 
 def test_code_with_other_line_ends_is_the_released_code_all_the_same(tmp_path):
@@ -165,6 +219,36 @@ def test_excels_line_about_the_separator_is_no_line_of_the_table(tmp_path):
         read_roster(tmp_path / "roster.csv")
     (tmp_path / "written.csv").write_bytes(b"\xef\xbb\xbfsep=;\r\nstudent;points\r\nann;2,5\r\n")
     assert read_table(tmp_path / "written.csv") == [(3, {"student": "ann", "points": "2,5"})]
+
+
+@pytest.mark.parametrize("before", ["\n\n", "\r\n;;;\r\n", " \n", "\r\r"])
+def test_empty_lines_above_the_columns_do_not_hide_their_separator(tmp_path, before):
+    text = f"{before}student;name;email;url\nann;Doe, Ann;a@b.c;https://x.org/a\n"
+    (tmp_path / "roster.csv").write_bytes(text.encode())
+    (ann,) = read_roster(tmp_path / "roster.csv")
+    assert (ann.name, ann.url) == ("Doe, Ann", "https://x.org/a")
+
+
+def test_two_marks_at_the_start_of_a_roster_are_no_part_of_a_name(tmp_path):
+    text = "\ufeff\ufeffstudent,name,email,url\nann,Ann,a@b.c,https://x.org/a\n"
+    for encoding in ("utf-8", "utf-16"):
+        (tmp_path / "roster.csv").write_bytes(text.encode(encoding))
+        assert read_roster(tmp_path / "roster.csv")[0].student == "ann"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('ann, "Doe, Ann", a@b.c, https://x.org/a', "without a blank before the first quote"),
+        ("1.23457E+11,Ann,a@b.c,https://x.org/a", r"got '1.23457E\+11'"),  # Excel, and the identifier is gone
+        ("'ann,Ann,a@b.c,https://x.org/a", r"got \"'ann\""),
+        ("ann|Ann|a@b.c|https://x.org/a", "got 1"),
+    ],
+)
+def test_lines_of_a_roster_that_are_not_understood_are_refused_with_their_number(tmp_path, line, words):
+    (tmp_path / "roster.csv").write_text(f"student,name,email,url\n{line}\n", "utf-8")
+    with pytest.raises(ValueError, match=f"(?s)line 2.*{words}"):
+        read_roster(tmp_path / "roster.csv")
 
 
 def test_empty_cells_at_the_end_of_a_line_are_added_and_left_out(tmp_path):

@@ -1,6 +1,7 @@
 """Issue 10, kind M: environment variables with nonsense get words, once; misspelt ones are named."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -83,7 +84,47 @@ def test_folders_are_understood_from_home_and_from_where_python_runs(monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_strictness_is_understood_as_people_write_it(monkeypatch):
+    for on, off in zip(("1", "true", "Yes", " ON "), ("0", "false", "No", '"off"'), strict=True):
+        monkeypatch.setenv("LAB_STRICT", on)
+        assert strict() is True
+        monkeypatch.setenv("LAB_STRICT", off)
+        assert strict() is False
+
+
+@pytest.mark.parametrize("spelt", ["$PLACE/a", "${PLACE}/a", "${PLACE}/b/../a"])
+def test_a_variable_in_a_folder_stands_for_its_value(monkeypatch, tmp_path, spelt):
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    for name, folder in (("LAB_CACHE", cache_root), ("LAB_DATA", data_root), ("LAB_RESULTS", results_folder)):
+        monkeypatch.setenv(name, spelt)
+        assert folder() == tmp_path / "a"
+
+
+@pytest.mark.parametrize("name", ["data$", "a$b", "50%", "100%sure", "x:y", "a//b"])
+def test_odd_names_of_folders_are_names(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAB_CACHE", f"./{name}")
+    assert cache_root() == (tmp_path / name).resolve()
+
+
 # ---- what is refused, in words that name the variable
+
+
+@pytest.mark.parametrize(
+    "value", ["s3://mine/cache", "https://x.org/a", "file:///tmp/a", "$NO_SUCH_THING/a", "%NONE%\\a"]
+)
+def test_what_would_become_a_folder_of_a_silly_name_is_refused(monkeypatch, value):
+    for name, folder in (("LAB_CACHE", cache_root), ("LAB_DATA", data_root), ("LAB_RESULTS", results_folder)):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValueError, match=f"{name} should name a folder of this machine, but is"):
+            folder()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there it is a folder")
+def test_a_folder_of_windows_is_none_here(monkeypatch):
+    monkeypatch.setenv("LAB_DATA", r"C:\Users\ann\labs")
+    with pytest.raises(ValueError, match="LAB_DATA should name a folder of this machine"):
+        data_root()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +176,7 @@ def test_a_device_that_is_none_is_refused(monkeypatch, value, words):
         default_device()
 
 
-@pytest.mark.parametrize("value", ["yes", "true", "2", "on", "-1"])
+@pytest.mark.parametrize("value", ["2", "-1", "strict", "none", "y", "01"])
 def test_strictness_is_on_or_off(monkeypatch, value):
     monkeypatch.setenv("LAB_STRICT", value)
     with pytest.raises(ValueError, match=f"LAB_STRICT should be 1 or 0, but is '{value}'"):
@@ -146,10 +187,11 @@ def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path
     (tmp_path / "file").write_text("mine", "utf-8")
     (tmp_path / "bands.json").write_text(json.dumps({"schema": 1, "labs": {}}), "utf-8")
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
-    monkeypatch.setenv("LAB_RESULTS", str(tmp_path / "file"))
-    for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
-        with pytest.raises(ValueError, match=r"LAB_RESULTS should name a folder, but .*file is a file"):
-            write()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv("LAB_RESULTS", str(place))
+        for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
+            with pytest.raises(ValueError, match=r"LAB_RESULTS should name a folder, but .*file is a file"):
+                write()
     assert (tmp_path / "file").read_text("utf-8") == "mine"
 
 
