@@ -338,15 +338,15 @@ def test_a_wrapped_run_resumes_and_is_not_taken_for_the_bare_one(tmp_path):
 
 
 def test_distributed_networks_are_refused_with_the_right_advice():
-    class DistributedDataParallel(nn.parallel.DistributedDataParallel):  # to make the real one needs a process group
+    class Distributed(nn.parallel.DistributedDataParallel):
         def __init__(self, module):
-            nn.Module.__init__(self)
+            nn.Module.__init__(self)  # that of the real one needs a process group
             self.module = module
 
         def forward(self, x):
             return self.module(x)
 
-    model = DistributedDataParallel(TinyNet())
+    model = Distributed(TinyNet())
     assert list(stages(model)) == ["stem", "layer1"]
     for training in (fit, lr_range_test):
         with pytest.raises(ValueError, match=r"happens in one process.*model\.module.*nn\.DataParallel"):
