@@ -187,7 +187,9 @@ def _check_transparency(picture: ImageFile, path: Path) -> None:
 
 
 def _orientation(picture: ImageFile) -> int:
-    """After loading: Pillow turns TIFFs by itself, and then forgets the orientation."""
+    """What is left to do after loading: Pillow turns TIFFs by itself; before version 10.4 it still tells how."""
+    if picture.format == "TIFF":
+        return 1
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # a damaged block says nothing, whichever way Pillow stumbles over it
