@@ -274,14 +274,13 @@ def test_a_machine_without_a_network_is_told_what_git_says_and_where_kaggle_swit
         "xcrun: error: invalid active developer path, missing xcrun",
     ],
 )
-@pytest.mark.parametrize("left", ["", "lab_utils"])
 def test_what_git_says_is_repeated_whatever_it_left_behind_and_then_a_rerun_works(
-    words, left, repository, here, packages, tmp_path
+    words, repository, here, packages, tmp_path
 ):
     """Git keeps the files of a checkout that failed, on a full disk for example."""
     write(tmp_path / "half", kit_files())
     copy = f"import shutil; shutil.copytree({str(tmp_path / 'half')!r}, sys.argv[-1])"
-    script = f"print({words!r}, file=sys.stderr); {copy if left else 'os.mkdir(sys.argv[-1])'}; sys.exit(128)"
+    script = f"print({words!r}, file=sys.stderr); {copy}; sys.exit(128)"
     _, stopped = run(cell(repository), here, packages, **fake(tmp_path / "bin", "git", script))
     assert " ".join(words.split()) in stopped
     assert "Is this folder still there, may you write in it, and is there room on the disk?" in stopped
