@@ -25,14 +25,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lab_utils.activations import extract_features
-from lab_utils.data.phantoms import make_phantoms
+from lab_utils.data.phantoms.load import make_phantoms
 from lab_utils.data.splits import Split, batch_indices
 from lab_utils.device import default_device, precision_for
-from lab_utils.models import build_model
-from lab_utils.probe import linear_probe
-from lab_utils.train import fit
-from lab_utils.transfer import freeze
+from lab_utils.networks import build_model
+from lab_utils.similarity.activations import extract_features
+from lab_utils.training.fitting import fit
+from lab_utils.training.probe import linear_probe
+from lab_utils.transfer.freezing import freeze
 
 ROOT = Path(__file__).resolve().parents[1]
 Side = Callable[[], object]
@@ -236,7 +236,7 @@ def probe_cached(rounds: int) -> None:
 
 def import_time(rounds: int) -> None:
     """Importing what a lab imports against `import torch` alone, in fresh processes."""
-    kit = "import lab_utils.train, lab_utils.models, lab_utils.transfer, lab_utils.activations, lab_utils.data"
+    kit = "from lab_utils.training import fit; from lab_utils.networks import build_model; import lab_utils.data"
     for name, code in (("import", "import lab_utils"), ("import_train", kit)):
         found = ratios(
             lambda code=code: _python(f"import torch; {code}"), lambda: _python("import torch"), rounds=rounds

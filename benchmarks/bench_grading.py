@@ -21,10 +21,10 @@ import numpy as np
 import psutil
 
 from lab_utils.checks import slices
-from lab_utils.grading.cases import Local
-from lab_utils.grading.grade import grade, load_key
-from lab_utils.grading.submission import Key, run_case
-from lab_utils.grading.test_set import read_labels
+from lab_utils.staff.grading.cases import Local
+from lab_utils.staff.grading.grade import grade, load_key
+from lab_utils.staff.grading.submission import Key, run_case
+from lab_utils.staff.grading.test_set import read_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2_fixed")

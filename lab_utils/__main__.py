@@ -32,8 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check, on_error=2)
     phantoms = commands.add_parser("phantoms", help="draw the phantoms that the labs use, once")
     phantoms.set_defaults(command=_phantoms)
-    if Path(__file__).with_name("instructor.py").is_file():  # students get the kit without it
-        from lab_utils.instructor import add_commands
+    if Path(__file__).with_name("staff").is_dir():  # students get the kit without it
+        from lab_utils.staff.commands import add_commands
 
         add_commands(commands)
     return parser

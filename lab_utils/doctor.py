@@ -17,9 +17,8 @@ import psutil
 import torch
 
 import lab_utils
-from lab_utils.bands import expected_seconds
 from lab_utils.device import default_device, precision_for
-from lab_utils.first_cell import compare
+from lab_utils.metrics import expected_seconds
 from lab_utils.profile import (
     cache_root,
     data_root,
@@ -30,7 +29,8 @@ from lab_utils.profile import (
     strict,
     unknown_variables,
 )
-from lab_utils.study import workers_asked_for
+from lab_utils.studies import workers_asked_for
+from lab_utils.versions import compare
 
 MEMORY_GB = 4.0
 DISK_GB = 2.0

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lab_utils
-from lab_utils.missing_packages import DISTRIBUTION, OLD_DISTRIBUTION, missing, pip_install, requirements, version_of
+from lab_utils.missing_packages import DISTRIBUTION, missing, pip_install, requirements, version_of
+from lab_utils.versions import AGAIN, compare, kit_root, numbers
 
 OLDEST_PYTHON = (3, 10)
 OWN_MODULES = {"scikit-learn": "sklearn"}  # packages whose module has another name
 
-_AGAIN = "Then run this cell again."
 _ADVICE = (  # a part of what pip says, and what to do about it; the first that fits
     ("externally-managed", "This Python belongs to the operating system: choose the kernel of the course (.venv)."),
     ("No module named pip", "This kernel has no pip: install it with the tool that made the kernel (uv, conda)."),
@@ -57,19 +57,19 @@ def start(lab: str, notebook: str, root: Path) -> None:
     if sys.version_info < OLDEST_PYTHON:
         raise Stop(
             f"The labs need Python 3.10 or newer. This kernel runs {platform.python_version()} ({sys.executable}): "
-            f"choose another one. {_AGAIN}"
+            f"choose another one. {AGAIN}"
         )
     _check_kit(notebook, root)
     _name_others()
     _check_torch()
-    install(missing(requirements(_root())))
+    install(missing(requirements(kit_root())))
     _tell_child_processes()
     from lab_utils import doctor  # not before: it imports what was just looked for
 
     try:
         doctor.start(lab, notebook)
     except (ValueError, OSError) as error:  # a variable of the environment with nonsense, or a file that is not there
-        raise Stop(f"{error} {_AGAIN}") from None
+        raise Stop(f"{error} {AGAIN}") from None
 
 
 def install(wanted: Sequence[str]) -> None:
@@ -92,58 +92,32 @@ def install(wanted: Sequence[str]) -> None:
         advice = next((text for words, text in _ADVICE if re.search(words, said)), "")
         raise Stop(
             f"The lab needs {', '.join(still)}, which this kernel ({sys.executable}) does not have, and pip could not "
-            f"install it: {said or 'it did not say why'}. {advice} {_AGAIN}"
+            f"install it: {said or 'it did not say why'}. {advice} {AGAIN}"
         )
     if loaded:
-        raise Stop(f"This kernel still has the old {', '.join(loaded)}, which had to be renewed: restart it. {_AGAIN}")
-
-
-def compare(notebook: str, kit: str) -> str:
-    """Say in words which of two versions is older, and what to do; "" if both are the same."""
-    if _numbers(kit) < _numbers(notebook):
-        return (
-            f"The kit is older than this notebook: the notebook is of version {notebook}, the kit in {_root()} of "
-            f"version {kit}. {_renewal()}, then restart the kernel. {_AGAIN}"
-        )
-    if _numbers(kit) > _numbers(notebook):
-        return (
-            f"This notebook is older than the kit: the notebook is of version {notebook}, the kit in {_root()} of "
-            f"version {kit}. Your work goes on. If an exercise no longer fits its check, take the new notebook from "
-            "labs/ of that folder and copy your functions over."
-        )
-    return ""
-
-
-def _renewal() -> str:
-    """Say how the kit is brought up to date where it lies."""
-    if (_root() / ".git").exists():
-        return "In that folder run git pull"
-    if (_root() / "requirements.txt").exists():
-        return "Download the course anew"
-    name = DISTRIBUTION if version_of(DISTRIBUTION) else OLD_DISTRIBUTION
-    return f"Open the notebook in the folder of the course, or run pip uninstall {name}"
+        raise Stop(f"This kernel still has the old {', '.join(loaded)}, which had to be renewed: restart it. {AGAIN}")
 
 
 def _check_kit(notebook: str, root: Path) -> None:
     """Hold the kit to the notebook, and what this kernel has loaded of the kit to what lies there now."""
-    if not os.path.samefile(_root(), root):
+    if not os.path.samefile(kit_root(), root):
         raise Stop(
-            f"This kernel has loaded {lab_utils.__file__}, but the course is in {root}. Restart the kernel. {_AGAIN}"
+            f"This kernel has loaded {lab_utils.__file__}, but the course is in {root}. Restart the kernel. {AGAIN}"
         )
-    if (_root() / ".git").exists() and not (_root() / "requirements.txt").exists():  # git writes that one last
+    if (kit_root() / ".git").exists() and not (kit_root() / "requirements.txt").exists():  # git writes that one last
         raise Stop(
-            f"The course in {_root()} was not copied whole: requirements.txt is missing. Rename or delete that folder, "
-            f"fetch it anew, and restart the kernel. {_AGAIN}"
+            f"The course in {kit_root()} was not copied whole: requirements.txt is missing. Rename or delete "
+            f"that folder, fetch it anew, and restart the kernel. {AGAIN}"
         )
     text = Path(str(lab_utils.__file__)).read_text("utf-8", "replace")
     on_disk = text.partition('__version__ = "')[2].partition('"')[0]
     if on_disk != lab_utils.__version__:
         raise Stop(
-            f"The kit in {_root()} is now of version {on_disk}, but this kernel has loaded version "
-            f"{lab_utils.__version__}. Restart the kernel. {_AGAIN}"
+            f"The kit in {kit_root()} is now of version {on_disk}, but this kernel has loaded version "
+            f"{lab_utils.__version__}. Restart the kernel. {AGAIN}"
         )
     said = compare(notebook, on_disk)
-    if said and _numbers(on_disk) < _numbers(notebook):
+    if said and numbers(on_disk) < numbers(notebook):
         raise Stop(said)
     if said:
         print(f"NOTE: {said}")
@@ -161,7 +135,7 @@ def _name_others() -> None:
             advice = "rename it" if Path.cwd() in file.parents else "pip uninstall lab-utils"
             print(
                 f"NOTE: {file} is another package of the name lab_utils. The notebook uses that of the course, in "
-                f"{_root()}. If you do not need the other one: {advice}"
+                f"{kit_root()}. If you do not need the other one: {advice}"
             )
 
 
@@ -169,8 +143,8 @@ def _check_torch() -> None:
     """Stop where PyTorch is missing or broken."""
     absent = [name for name in ("torch", "torchvision") if importlib.util.find_spec(name) is None]
     if absent:
-        python = _root() / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        own = f"Make an environment for the course, as README.md in {_root()} says, and choose it as the kernel."
+        python = kit_root() / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        own = f"Make an environment for the course, as README.md in {kit_root()} says, and choose it as the kernel."
         if python.exists():
             own = (
                 f"Choose the kernel of the course, {python}: in VS Code with Select Kernel at the top right, in "
@@ -179,7 +153,7 @@ def _check_torch() -> None:
         raise Stop(
             f"This kernel ({sys.executable}) has no {' and no '.join(absent)}. Nothing was installed: it would be "
             f"up to 2.7 GB. {own} Or, if you want it in this kernel, run %pip install torch torchvision in a new cell. "
-            f"{_AGAIN}"
+            f"{AGAIN}"
         )
     try:
         importlib.import_module("torch")
@@ -187,21 +161,13 @@ def _check_torch() -> None:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise Stop(
             f"PyTorch is installed in this kernel ({sys.executable}), but it cannot be loaded: {first}. Install torch "
-            f"and torchvision anew, both from one index, and restart the kernel. {_AGAIN}"
+            f"and torchvision anew, both from one index, and restart the kernel. {AGAIN}"
         ) from None
 
 
 def _tell_child_processes() -> None:
     """Let programs that the notebook starts find the kit, where it is not installed but only lies in a folder."""
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    root = str(_root())
+    root = str(kit_root())
     if version_of(DISTRIBUTION) is None and root not in known and os.pathsep not in root:
         os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, known)])
-
-
-def _root() -> Path:
-    return Path(str(lab_utils.__file__)).resolve().parent.parent
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version))

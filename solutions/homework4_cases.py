@@ -23,7 +23,7 @@ from lab_utils.checks.homework4_numbers import (
 )
 from lab_utils.checks.homework4_tensors import explain_first_conv, explain_prepared, explain_unchanged
 from lab_utils.checks.outcome import Wrong
-from lab_utils.grading.cases import Case, Student
+from lab_utils.staff.grading.cases import Case, Student
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

@@ -17,13 +17,13 @@ import torch
 from PIL import Image
 
 from lab_utils.data import load_data
-from lab_utils.data.phantoms import load_phantoms
+from lab_utils.data.phantoms.load import load_phantoms
 from lab_utils.data.published import PUBLISHED
 from lab_utils.data.splits import Split, check_disjoint, split_by_image, subset
-from lab_utils.models import build_model
-from lab_utils.train import fit
-from lab_utils.transfer import freeze
-from lab_utils.weights import DEFAULT_PREPROCESSING, load_weights, save_weights
+from lab_utils.networks import build_model
+from lab_utils.networks.weights import DEFAULT_PREPROCESSING, load_weights, save_weights
+from lab_utils.training.fitting import fit
+from lab_utils.transfer.freezing import freeze
 
 
 class Row(NamedTuple):

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from lab_utils.__main__ import main
-from lab_utils.collecting.collect import collect
-from lab_utils.grading.isolation import FULL, isolation
-from lab_utils.grading.test_set import read_labels
+from lab_utils.staff.collecting.collect import collect
+from lab_utils.staff.grading.isolation import FULL, isolation
+from lab_utils.staff.grading.test_set import read_labels
 
 KIT = Path(__file__).resolve().parents[1]
 COURSE = ("solutions", "labs", "lab_utils", "data/bands.json", "data/results", "data/weights", "requirements.txt")

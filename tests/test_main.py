@@ -110,13 +110,13 @@ def test_a_grading_that_is_stopped_says_how_to_go_on(course, capsys, monkeypatch
     def stop(*args, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lab_utils.grading.grade.grade", stop)
+    monkeypatch.setattr("lab_utils.staff.grading.grade.grade", stop)
     assert main(["grade", "--root", str(course)]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
 
 
 def test_release_returns_2_if_the_folder_is_something_else(root, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("lab_utils.grading.hidden_set.hidden_images", lambda *args, **settings: (b"x", False))
+    monkeypatch.setattr("lab_utils.staff.grading.hidden_set.hidden_images", lambda *args, **settings: (b"x", False))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     assert main(["release", str(tmp_path / "mine"), "--root", str(root)]) == 2

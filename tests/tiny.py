@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils.data.splits import Split
-from lab_utils.weights import Preprocessing
+from lab_utils.networks.weights import Preprocessing
 
 
 class TinyNet(nn.Module):

@@ -12,9 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab_utils.data import load_data
-from lab_utils.data.phantoms import load_phantoms
-from lab_utils.data.splits import Split, subset
+from lab_utils.data import Split, load_data, load_phantoms, subset
 from lab_utils.profile import data_root
 
 CLASSES = ("normal", "pneumonia")

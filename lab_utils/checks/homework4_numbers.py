@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils.checks.outcome import Wrong
-from lab_utils.models import list_models
+from lab_utils.networks import list_models
 
 Floats = NDArray[np.float64]
 PAIRED = ("accuracy_a", "accuracy_b", "difference", "only_a_right", "only_b_right")

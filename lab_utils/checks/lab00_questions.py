@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 0."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 PREVALENCE = Question(
     "35 % of the images show a pleural effusion. A program says 'no effusion' for every image. What is its accuracy?",

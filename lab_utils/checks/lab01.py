@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab_utils.activations import extract_features
 from lab_utils.checks import lab01_features, lab01_probe
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.preprocessing import Preprocessing
+from lab_utils.networks import Preprocessing
+from lab_utils.similarity import extract_features
 
 Normalise = Callable[[Tensor, Sequence[float], Sequence[float]], Tensor]
 

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils.activations import collect_activations, extract_features
 from lab_utils.checks.outcome import Wrong
-from lab_utils.models import head, stages
-from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, head, stages
+from lab_utils.similarity import collect_activations, extract_features
 
 Extract = Callable[..., Any]
 MAPS, LOGITS = 6, 4

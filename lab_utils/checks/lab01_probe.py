@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from lab_utils import probe
+from lab_utils import training
 from lab_utils.checks.outcome import Wrong
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ CLOSE = 0.01  # other solvers, and sds over known images only, stay below this
 
 def linear_probe(train_features: Floats, train_labels: Floats, test_features: Floats, C: float = 0.1) -> Floats:
     """The kit's version: one logistic regression per finding on standardised features."""
-    return probe.linear_probe(train_features, train_labels, test_features, task="multilabel", l2=1 / C)
+    return training.linear_probe(train_features, train_labels, test_features, task="multilabel", l2=1 / C)
 
 
 def _one_probability_per_finding(student: Probe) -> None:

@@ -1,6 +1,6 @@
 """Concept questions of lab 1: what features depend on, and what may be looked at."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 EVAL_MODE = Question(
     "You extract the features of one X-ray twice: once in a batch with 31 healthy people, once in a batch with 31 sick "

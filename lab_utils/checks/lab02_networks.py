@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lab_utils.checks.outcome import Wrong
-from lab_utils.models import head
+from lab_utils.networks import head
 
 InPlace = Callable[[nn.Module], Any]
 

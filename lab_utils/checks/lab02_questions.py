@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 2."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 NO_GRAD = Question(
     "You freeze the backbone with requires_grad = False and train. Which parts of the work can PyTorch leave out?",

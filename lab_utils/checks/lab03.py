@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils import conv1
+from lab_utils import networks
 from lab_utils.checks.lab03_fine_tune import check_fine_tune, fine_tune
 from lab_utils.checks.lab03_param_groups import check_param_groups, param_groups
 from lab_utils.checks.lab03_questions import FAIR, INTERVAL, NEW_CONV1, WHICH_DEPTH, WHICH_RATE
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.lr_range import smooth
-from lab_utils.models import build_model
+from lab_utils.networks import build_model
+from lab_utils.training import smooth
 
 __all__ = [
     "FAIR",
@@ -63,7 +63,7 @@ def lr_suggestion(lrs: Floats, losses: Floats) -> float:
 
 def adapt_conv1(weight: Tensor) -> Tensor:
     """The kit's version, for one channel."""
-    return conv1.adapt_conv1(weight, 1)
+    return networks.adapt_conv1(weight, 1)
 
 
 # ---- exercise 1
@@ -204,7 +204,7 @@ def _same_type(student: Adapt) -> None:
 
 def _real_network(student: Adapt) -> None:
     """In the lab the weights are the parameter of a network, not a plain tensor."""
-    layer = conv1.first_conv(build_model("resnet10_w16", num_classes=2, in_channels=3, seed=0))
+    layer = networks.first_conv(build_model("resnet10_w16", num_classes=2, in_channels=3, seed=0))
     before = layer.weight.detach().clone()
     result = student(layer.weight)
     if not torch.equal(layer.weight.detach(), before):

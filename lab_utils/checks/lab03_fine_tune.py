@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils import train, transfer
+from lab_utils import training, transfer
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.data.splits import Split
-from lab_utils.history import History
-from lab_utils.weights import Preprocessing
+from lab_utils.data import Split
+from lab_utils.networks import Preprocessing
+from lab_utils.training import History
 
 FineTune = Callable[..., History]
 HEAD_STEPS, STEPS, LR, DECAY = 3, 5, 0.02, 0.5
@@ -34,7 +34,9 @@ def fine_tune(
     **settings: Any,
 ) -> History:
     """The kit's version."""
-    return train.fine_tune(model, train_split, val, head_steps=head_steps, steps=steps, lr=lr, decay=decay, **settings)
+    return training.fine_tune(
+        model, train_split, val, head_steps=head_steps, steps=steps, lr=lr, decay=decay, **settings
+    )
 
 
 @dataclass

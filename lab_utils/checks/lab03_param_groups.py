@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lab_utils import transfer
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.models import build_model, stages
+from lab_utils.networks import build_model, stages
 
 Groups = list[dict[str, Any]]
 MakeGroups = Callable[[nn.Module, float, float], Groups]

@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 3."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 WHICH_RATE = Question(
     "A range test is flat up to 1e-4, falls fastest at 1e-3, is lowest at 2e-2 and explodes at 1e-1. "

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils import cbr
 from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.networks import cbr
 
 Build = Callable[[int, int, int, bool], nn.Module]
 Mistake = Callable[[nn.Conv2d, nn.BatchNorm2d, Tensor], Tensor]

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.conv1 import first_conv
-from lab_utils.models import build_model, head
+from lab_utils.networks import build_model, first_conv, head
 
 Count = Callable[[nn.Module, str], int]
 

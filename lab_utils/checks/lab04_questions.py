@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 4."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 RECEPTIVE_FIELD = Question(
     "A 3x3 convolution, a 2x2 max-pool with stride 2, a 3x3 convolution. How wide is the receptive field of one "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils import convergence
+from lab_utils import metrics
 from lab_utils.checks.outcome import Wrong, judge
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ def check_steps_to_reach(student: Steps) -> Steps:
 
 def steps_to_reach(steps: Floats, values: Floats, threshold: float) -> tuple[float, bool]:
     """The kit's version."""
-    return convergence.steps_to_reach(steps, values, threshold)
+    return metrics.steps_to_reach(steps, values, threshold)
 
 
 def _a_pair(student: Steps) -> None:
@@ -77,7 +77,7 @@ def _compare(
 ) -> None:
     marks = MARKS if steps is None else np.array(steps)
     got, reached = _call(student, curve, threshold, what, marks)
-    expected = convergence.steps_to_reach(marks, curve, threshold)
+    expected = metrics.steps_to_reach(marks, curve, threshold)
     if not reached:
         raise Wrong(f"{what}: the threshold is reached, but you say that it is not. {hint}".rstrip())
     if math.isclose(got, expected.steps, abs_tol=1e-6):

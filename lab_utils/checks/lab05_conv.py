@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab_utils import activations
+from lab_utils import similarity
 from lab_utils.checks.outcome import Wrong, judge
 
 Fold = Callable[[Tensor, int], Tensor]
@@ -19,7 +19,7 @@ def check_conv_to_samples(student: Fold) -> Fold:
 
 def conv_to_samples(maps: Tensor, stride: int = 1) -> Tensor:
     """The kit's version."""
-    return activations.conv_to_samples(maps, stride=stride)
+    return similarity.conv_to_samples(maps, stride=stride)
 
 
 def _maps(*shape: int) -> Tensor:

@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 5."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 FEW_IMAGES = Question(
     "Two layers with 256 neurons each, 400 images, pooled over space. The mean CCA is 0.97. What do you know?",

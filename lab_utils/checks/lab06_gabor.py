@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab_utils import gabor
+from lab_utils import transfer
 from lab_utils.checks.outcome import Wrong, judge
 
 Bank = Callable[[int, Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -41,7 +41,7 @@ def check_gabor_bank(student: Bank) -> Bank:
 
 def gabor_bank(size: int, orientation: Tensor, frequency: Tensor, phase: Tensor, bandwidth: Tensor) -> Tensor:
     """The kit's version."""
-    return gabor.gabor_bank(size, orientation, frequency, phase, bandwidth)
+    return transfer.gabor_bank(size, orientation, frequency, phase, bandwidth)
 
 
 def _tensors(filters: list[Settings]) -> list[Tensor]:

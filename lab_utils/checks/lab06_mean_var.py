@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils import inits
+from lab_utils import transfer
 from lab_utils.checks.lab06_networks import Pair, cbr_pair, changed, resnet_pair, state
 from lab_utils.checks.outcome import Wrong, judge
 
@@ -25,7 +25,7 @@ def check_mean_var_init(student: Init) -> Init:
 
 def mean_var_init(model: nn.Module, source: nn.Module, seed: int) -> None:
     """The kit's version."""
-    inits.mean_var_init(model, source, seed=seed)
+    transfer.mean_var_init(model, source, seed=seed)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

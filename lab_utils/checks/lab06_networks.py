@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as tv
 
-from lab_utils.models import build_model, stages
+from lab_utils.networks import build_model, stages
 
 Pair = tuple[nn.Module, nn.Module]
 

@@ -1,6 +1,6 @@
 """The multiple-choice questions of lab 6."""
 
-from lab_utils.widgets import Question
+from lab_utils.show import Question
 
 WHAT_MEAN_VAR_TELLS = Question(
     "Suppose transfer reaches the goal after 20 steps, Mean Var after 60, random after 100. What follows?",

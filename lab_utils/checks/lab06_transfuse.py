@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils import transfusion
+from lab_utils import transfer
 from lab_utils.checks.lab06_networks import Pair, cbr_pair, changed, owner, resnet_pair, state, torchvision_pair
 from lab_utils.checks.outcome import Wrong, judge
-from lab_utils.models import head, stages
+from lab_utils.networks import head, stages
 
 Transfuse = Callable[[nn.Module, nn.Module, str], list[str]]
 
@@ -22,7 +22,7 @@ def check_transfuse(student: Transfuse) -> Transfuse:
 
 def transfuse(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
     """The kit's version."""
-    return list(transfusion.transfuse(model, source, upto=upto).copied)
+    return list(transfer.transfuse(model, source, upto=upto).copied)
 
 
 def _middle(student: Transfuse) -> None:

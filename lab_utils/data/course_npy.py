@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from lab_utils.data.duplicates import describe_duplicates
+from lab_utils.data.folders.patients import UNKNOWN
 from lab_utils.data.images import chunks_of, read_images
-from lab_utils.data.patients import UNKNOWN
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split, with_notes
 from lab_utils.data.validation import check_size, naming

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lab_utils.data.folders.tree import identity
 from lab_utils.data.splits import Split
-from lab_utils.data.tree import identity
 
 PIECE = 4096  # bytes from the middle of a file: enough to tell most files of one length apart
 

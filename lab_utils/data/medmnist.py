@@ -19,10 +19,10 @@ import torch
 
 from lab_utils.data.download import download, md5_of
 from lab_utils.data.duplicates import describe_duplicates
+from lab_utils.data.folders.patients import UNKNOWN
 from lab_utils.data.images import read_images
 from lab_utils.data.npz import open_npz, rows
 from lab_utils.data.npz_labels import describe_labels, read_labels
-from lab_utils.data.patients import UNKNOWN
 from lab_utils.data.positions import choose
 from lab_utils.data.published import PUBLISHED, SIZES, URL, file_of
 from lab_utils.data.splits import Split, with_notes

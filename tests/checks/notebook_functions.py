@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-from lab_utils.course.bootstrap import FIRST_LINE
+from lab_utils.staff.course.bootstrap import FIRST_LINE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lab_utils.checks.answers import STUB, answer_below
-from lab_utils.course.marks import WORDS_STUB
+from lab_utils.staff.course.marks import WORDS_STUB
 
 HEAD = "**Answer A2**\n\n"
 

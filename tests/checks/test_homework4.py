@@ -7,7 +7,7 @@ import pytest
 
 from lab_utils.checks import homework4
 from lab_utils.checks.outcome import examine
-from lab_utils.course.run import run_lab
+from lab_utils.staff.course.run import run_lab
 from tests.checks import homework4_answers as answers
 from tests.checks.notebook_functions import ROOT, load_function
 
@@ -111,7 +111,7 @@ HALF = {
 def test_a_half_solved_notebook_runs_from_top_to_bottom(missing, tmp_path, monkeypatch):
     import nbformat
 
-    from lab_utils.course.marks import student_source
+    from lab_utils.staff.course.marks import student_source
 
     monkeypatch.setenv("LAB_PROFILE", "smoke")
     monkeypatch.setenv("LAB_WORKERS", "1")

@@ -8,12 +8,12 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lab_utils.activations import extract_features as kit_extract
-from lab_utils.activations import record
 from lab_utils.checks import lab01, lab01_probe, lab01_questions
 from lab_utils.checks.lab01_features import Tiny
-from lab_utils.models import head, preprocess
-from lab_utils.widgets import Question
+from lab_utils.networks import head, preprocess
+from lab_utils.show.widgets import Question
+from lab_utils.similarity.activations import extract_features as kit_extract
+from lab_utils.similarity.activations import record
 from tests.checks.notebook_functions import load_function
 
 LAB = "01_feature_extraction.ipynb"

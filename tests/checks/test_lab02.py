@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lab_utils.checks import lab02
 from lab_utils.checks.lab02_networks import batch_norms, changed, copy_of_state, images, with_classifier, with_head
-from lab_utils.models import build_model, head, stages
+from lab_utils.networks import build_model, head, stages
 from tests.checks.notebook_functions import load_function
 
 LAB = "02_freezing.ipynb"

@@ -4,11 +4,11 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab03
-from lab_utils.lr_range import lr_suggestion as lr_suggestion_of_smoothed
-from lab_utils.lr_range import smooth
-from lab_utils.models import head, stages
-from lab_utils.train import fit
-from lab_utils.transfer import freeze, unfreeze
+from lab_utils.networks import head, stages
+from lab_utils.training.fitting import fit
+from lab_utils.training.lr_range import lr_suggestion as lr_suggestion_of_smoothed
+from lab_utils.training.lr_range import smooth
+from lab_utils.transfer.freezing import freeze, unfreeze
 from tests.checks.notebook_functions import load_function
 
 LAB = "03_fine_tuning.ipynb"

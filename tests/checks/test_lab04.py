@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab04
-from lab_utils.models import build_model, head
+from lab_utils.networks import build_model, head
 from tests.checks.notebook_functions import load_function
 
 LAB = "04_cbr_vs_resnet.ipynb"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab06
-from lab_utils.models import stages
+from lab_utils.networks import stages
 from tests.checks.notebook_functions import load_function
 
 LAB = "06_weight_transfusion.ipynb"

@@ -11,7 +11,7 @@ from lab_utils.__main__ import main
 from lab_utils.checks.answers import STUB
 from lab_utils.checks.homework4_file import COLUMNS, FILE
 from lab_utils.checks.run_checks import run_checks
-from lab_utils.grading.assignment import read_assignment
+from lab_utils.staff.grading.assignment import read_assignment
 
 ROOT = Path(__file__).resolve().parents[2]
 

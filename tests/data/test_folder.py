@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from lab_utils.data import load_data
-from lab_utils.data.folder import load_folder
+from lab_utils.data.folders.folder import load_folder
 from lab_utils.data.splits import check_disjoint
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

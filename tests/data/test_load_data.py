@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import PHANTOM_COUNTS, load_data
-from lab_utils.data.phantoms import FINDINGS, make_phantoms
+from lab_utils.data.load import PHANTOM_COUNTS, load_data
+from lab_utils.data.phantoms.load import FINDINGS, make_phantoms
 from lab_utils.data.splits import check_disjoint
 
 SMALL = {"n_train": 24, "n_val": 8, "n_test": 16}
@@ -51,7 +51,7 @@ def test_the_usual_numbers_of_phantoms(monkeypatch):
         return make_phantoms(4, **options)
 
     asked: list[tuple[int, str]] = []
-    monkeypatch.setattr("lab_utils.data.load_phantoms", tiny)
+    monkeypatch.setattr("lab_utils.data.load.load_phantoms", tiny)
     load_data()
     assert asked[:3] == [(n, "A") for n in PHANTOM_COUNTS.values()]
     assert asked[3][1] == "B"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.data.patient_names import NOT_A_PATIENT, folders_inside, patients_by_folder
-from lab_utils.data.patients import patients_of
+from lab_utils.data.folders.patient_names import NOT_A_PATIENT, folders_inside, patients_by_folder
+from lab_utils.data.folders.patients import patients_of
 
 
 def test_the_class_folder_is_found_below_what_all_files_share_and_below_the_parts():

@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lab_utils.data.augment import Augment
-from lab_utils.models import build_model
-from lab_utils.optimizers import parameter_groups
-from lab_utils.preprocessing import Preprocessing
-from lab_utils.run_settings import run_settings
-from lab_utils.train import fine_tune, fit
-from lab_utils.transfer import param_groups
+from lab_utils.data.augmentation import Augment
+from lab_utils.networks import build_model
+from lab_utils.networks.preprocessing import Preprocessing
+from lab_utils.training.fitting import fine_tune, fit
+from lab_utils.training.optimizers import parameter_groups
+from lab_utils.training.run_settings import run_settings
+from lab_utils.transfer.freezing import param_groups
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}
@@ -102,7 +102,7 @@ def interruption(monkeypatch, *, after, training=1):
         yield types.SimpleNamespace(update=update, set_postfix=lambda *args: None)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lab_utils.train.progress_bar", bar)
+        patch.setattr("lab_utils.training.fitting.progress_bar", bar)
         with pytest.raises(KeyboardInterrupt):
             yield
 

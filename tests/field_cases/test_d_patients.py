@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates
-from lab_utils.data.folder import load_folder
-from lab_utils.data.patients import UNKNOWN, patients_of
+from lab_utils.data.folders.folder import load_folder
+from lab_utils.data.folders.patients import UNKNOWN, patients_of
 from lab_utils.data.splits import Split
 from tests.field_cases.drawing import draw
 

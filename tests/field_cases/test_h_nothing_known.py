@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lab_utils.evaluate import evaluate, score
-from lab_utils.history import History
-from lab_utils.losses import masked_bce
-from lab_utils.run import mean_loss
-from lab_utils.train import fine_tune, fit, lr_range_test
+from lab_utils.training.evaluation import evaluate, score
+from lab_utils.training.fitting import fine_tune, fit, lr_range_test
+from lab_utils.training.history import History
+from lab_utils.training.loop import mean_loss
+from lab_utils.training.losses import masked_bce
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}
@@ -153,7 +153,7 @@ def test_nan_never_wins_whenever_it_comes(monitor, better):
 def measured(monkeypatch, values):
     """Let validation give these dictionaries, one after the other."""
     given = iter(values)
-    monkeypatch.setattr("lab_utils.train.evaluate", lambda *args, **settings: next(given))
+    monkeypatch.setattr("lab_utils.training.fitting.evaluate", lambda *args, **settings: next(given))
 
 
 def test_a_first_value_of_nan_does_not_block_the_later_ones(monkeypatch):

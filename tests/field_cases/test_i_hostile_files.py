@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.models import build_model
+from lab_utils.networks import build_model
 
 
 def read(path: Path) -> nn.Module:

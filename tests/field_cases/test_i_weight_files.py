@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision import models as tv
 
-from lab_utils.models import build_model, load_model, preprocess, save_model
-from lab_utils.preprocessing import Preprocessing
-from lab_utils.train import fit, predict
-from lab_utils.weights import load_weights
+from lab_utils.networks import build_model, load_model, preprocess, save_model
+from lab_utils.networks.preprocessing import Preprocessing
+from lab_utils.networks.weights import load_weights
+from lab_utils.training.fitting import fit, predict
 from tests.field_cases.weight_objects import Callback, Config, Marked, Names, Own
 from tests.tiny import tiny_split
 
@@ -135,7 +135,9 @@ def test_a_whole_pickled_network_is_read_without_building_it(tmp_path: Path, mod
 
 def test_a_whole_network_in_an_old_file_is_refused_with_a_recipe(tmp_path: Path, model: nn.Module) -> None:
     torch.save(model, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
-    with pytest.raises(ValueError, match=r"lab_utils.cbr.CBR.*torch.save\(model.state_dict\(\), 'weights.pth'\)"):
+    with pytest.raises(
+        ValueError, match=r"lab_utils.networks.cbr.CBR.*torch.save\(model.state_dict\(\), 'weights.pth'\)"
+    ):
         read(tmp_path / "whole.pth")
 
 
@@ -367,7 +369,7 @@ def test_what_is_no_weight_file_is_named_with_what_to_do(tmp_path: Path, content
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(ValueError, match=f"w.pth, but {says}|w.pth, but it is .*{says}") as error:
         read(tmp_path / "w.pth")
-    for wrong in ("cut short", "another network", "weights_only", "\n", "lab_utils.pretrain"):
+    for wrong in ("cut short", "another network", "weights_only", "\n", "lab_utils.studies.pretrain"):
         assert wrong not in str(error.value)
 
 
@@ -651,7 +653,7 @@ def test_a_checksum_in_capitals_is_the_same_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: nn.Module
 ) -> None:
     from lab_utils.doctor import check_weights
-    from lab_utils.known_weights import sha256
+    from lab_utils.networks.known_weights import sha256
 
     save_model(model, tmp_path / "weights" / "a.safetensors")
     digest = sha256(tmp_path / "weights" / "a.safetensors").upper()

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from lab_utils.activations import extract_features
 from lab_utils.data.splits import Split
-from lab_utils.evaluate import evaluate, predict
-from lab_utils.models import build_model, preprocess
-from lab_utils.preprocessing import Preprocessing, to_grey
-from lab_utils.train import fit
+from lab_utils.networks import build_model, preprocess
+from lab_utils.networks.preprocessing import Preprocessing, to_grey
+from lab_utils.similarity.activations import extract_features
+from lab_utils.training.evaluation import evaluate, predict
+from lab_utils.training.fitting import fit
 from tests.tiny import TinyNet
 
 GREY = Preprocessing((0.5,), (0.25,), 1)

@@ -9,9 +9,9 @@ import torch
 
 from lab_utils.data import load_data
 from lab_utils.data.course_npy import load_course
+from lab_utils.data.folders.patients import UNKNOWN
 from lab_utils.data.medmnist import load_medmnist, load_npz
-from lab_utils.data.patients import UNKNOWN
-from lab_utils.data.phantoms import load_phantoms, make_phantoms
+from lab_utils.data.phantoms.load import load_phantoms, make_phantoms
 from lab_utils.data.splits import Split, subset
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

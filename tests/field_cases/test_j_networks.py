@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torchvision import models as tv
 
-from lab_utils.activations import collect_activations, extract_features
-from lab_utils.models import build_model, head, preprocess, preprocessing_of, stages, unwrapped
-from lab_utils.preprocessing import Preprocessing
-from lab_utils.train import predict
-from lab_utils.transfusion import transfuse
+from lab_utils.networks import build_model, head, preprocess, preprocessing_of, stages, unwrapped
+from lab_utils.networks.preprocessing import Preprocessing
+from lab_utils.similarity.activations import collect_activations, extract_features
+from lab_utils.training.fitting import predict
+from lab_utils.transfer.transfusion import transfuse
 from tests.tiny import tiny_split
 
 

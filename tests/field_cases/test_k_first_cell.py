@@ -22,8 +22,8 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 import lab_utils
-from lab_utils.course.bootstrap import bootstrap_cell
-from lab_utils.course.settings import Course
+from lab_utils.staff.course.bootstrap import bootstrap_cell
+from lab_utils.staff.course.settings import Course
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = "torch>=2.6\ntorchvision>=0.21\nsafetensors\nnbval  # of the command line\n"

@@ -21,18 +21,18 @@ from lab_utils import doctor
 from lab_utils.atomic import write_text
 from lab_utils.checks.homework4_file import COLUMNS, describe, read_predictions
 from lab_utils.checks.run_checks import run_checks
-from lab_utils.collecting.collect import collect
-from lab_utils.collecting.roster import read_roster
-from lab_utils.course.build import build, check
-from lab_utils.course.settings import read_time
-from lab_utils.feedback.likeness import find_alike, read_cells
-from lab_utils.grading.assignment import read_assignment
-from lab_utils.grading.inside_read import read
-from lab_utils.grading.safe_csv import read_table
 from lab_utils.notebook_file import read_notebook
-from lab_utils.widgets import Question, explore, multiple_choice
-from tests.collecting.repositories import commit, course, git, repository, roster
-from tests.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
+from lab_utils.show.widgets import Question, explore, multiple_choice
+from lab_utils.staff.collecting.collect import collect
+from lab_utils.staff.collecting.roster import read_roster
+from lab_utils.staff.course.build import build, check
+from lab_utils.staff.course.settings import read_time
+from lab_utils.staff.feedback.likeness import find_alike, read_cells
+from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.grading.inside_read import read
+from lab_utils.staff.grading.safe_csv import read_table
+from tests.staff.collecting.repositories import commit, course, git, repository, roster
+from tests.staff.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = json.dumps(notebook(*PERFECT), indent=1, ensure_ascii=False) + "\n"
@@ -401,10 +401,10 @@ def test_the_commands_run_where_the_machine_knows_only_ascii(tmp_path):
         "warnings.filterwarnings('error', category=EncodingWarning, module='lab_utils')\n"
         "from pathlib import Path\n"
         "from lab_utils.__main__ import main\n"
-        "from lab_utils.grading.assignment import read_assignment\n"
-        "from lab_utils.bands import expected_seconds\n"
-        "from lab_utils.feedback.likeness import read_code\n"
-        "from lab_utils.results import load_results\n"
+        "from lab_utils.staff.grading.assignment import read_assignment\n"
+        "from lab_utils.metrics.bands import expected_seconds\n"
+        "from lab_utils.staff.feedback.likeness import read_code\n"
+        "from lab_utils.studies.results import load_results\n"
         "assert main(['build', '--check']) == 0\n"
         "assert read_assignment(Path(sys.argv[1], 'solutions/homework4.toml')).points == 100\n"
         "assert expected_seconds('00_start_here') and load_results('lab04_family')\n"

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from lab_utils.__main__ import main
-from lab_utils.course.bootstrap import bootstrap_cell, stamp_cell
-from lab_utils.course.settings import read_course
+from lab_utils.staff.course.bootstrap import bootstrap_cell, stamp_cell
+from lab_utils.staff.course.settings import read_course
 
 GOOD = {"repository": "https://host.example/a/labs.git", "folder": "labs", "branch": "main"}
 DATES = 'release = "2026-10-01T09:00:00Z"\ndeadline = "2026-11-06T23:59:00Z"\n'

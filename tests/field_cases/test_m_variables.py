@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab_utils import bands, study
 from lab_utils.checks.homework4_file import file_path
 from lab_utils.data.cache import cached_tensors
 from lab_utils.device import default_device
+from lab_utils.metrics import bands
 from lab_utils.profile import (
     VARIABLES,
     cache_root,
@@ -22,7 +22,8 @@ from lab_utils.profile import (
     strict,
     unknown_variables,
 )
-from lab_utils.results import load_results
+from lab_utils.studies import grid as study
+from lab_utils.studies.results import load_results
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,113 @@
+"""Published bands: between which bounds the results of a lab should lie, per profile.
+
+data/bands.json holds, for each lab, a note on how its bands were derived, and for each profile the seconds the lab
+takes and a band for each value::
+
+    {"schema": 1, "labs": {"01_feature_extraction": {"note": "...", "quick": {
+        "seconds": 95,
+        "values": {"procedural - random, n = 100": {"low": 0.02, "high": 0.15}}
+    }}}}
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lab_utils.atomic import write_text
+from lab_utils.profile import data_root, profile, restore, results_folder, strict
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a value, its band and whether it lies inside (None: no band is published)."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    met: bool | None
+
+    @property
+    def verdict(self) -> str:
+        if self.met is None:
+            return "no band"
+        if self.value is None:
+            return "NOT COMPUTED"
+        return "in the band" if self.met else "OUTSIDE"
+
+
+def expected_seconds(lab: str) -> float | None:
+    """Return how long the lab takes in the profile in use, in seconds, or None where nothing is published."""
+    seconds = _entry(lab).get("seconds")
+    return None if seconds is None else float(seconds)
+
+
+def rows(lab: str, values: Mapping[str, float]) -> list[Row]:
+    """Put every value beside its band; a published band without a value counts as missed."""
+    bands = _entry(lab).get("values", {})
+    table = []
+    for name in [*values, *(name for name in bands if name not in values)]:
+        value = float(values[name]) if name in values else None
+        band = bands.get(name)
+        if band is None:
+            table.append(Row(name, value, None, None, None))
+            continue
+        low, high = float(band["low"]), float(band["high"])
+        met = value is not None and math.isfinite(value) and low <= value <= high
+        table.append(Row(name, value, low, high, met))
+    return table
+
+
+def compare(lab: str, values: Mapping[str, float]) -> None:
+    """Print each value of a lab beside its published band; call it once, at the end of the lab.
+
+    With the environment variable LAB_RESULTS set to a folder, the table is also written there as <lab>.json.
+
+    Args:
+        lab: the name of the notebook without ``.ipynb``.
+        values: name to value, all the lab's published numbers at once.
+
+    Raises:
+        ValueError: if LAB_STRICT=1 and a value lies outside its band or was not computed.
+    """
+    table = rows(lab, values)
+    print(f"{lab}, profile {profile()}: value, published band, verdict")
+    width = max((len(row.name) for row in table), default=0)
+    for row in table:
+        value = "" if row.value is None else f"{row.value:.3f}"
+        band = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
+        print(f"  {row.name:<{width}}  {value:>9}  {band:^18}  {row.verdict}")
+    if folder := results_folder():
+        _write(folder / f"{lab}.json", {"lab": lab, "profile": profile(), "rows": [asdict(row) for row in table]})
+    missed = [f"{row.name} = {row.value} ({row.low} to {row.high})" for row in table if row.met is False]
+    if missed and strict():
+        raise ValueError(
+            f"Expected the values of {lab} inside their published bands (profile {profile()}), but "
+            f"{len(missed)} are not: {'; '.join(missed)}. If the change is meant, publish new bands in data/bands.json."
+        )
+
+
+def _entry(lab: str) -> Mapping[str, Any]:
+    path = data_root() / "bands.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected the published bands in {path}, found no file. {restore('bands.json')}")
+    try:
+        content = json.loads(path.read_bytes())
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}, expected {SCHEMA}")
+        return content["labs"].get(lab, {}).get(profile(), {})
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"Expected {path} to hold bands as described in lab_utils/metrics/bands.py, but it cannot be read "
+            f"({type(error).__name__}: {error}). {restore('bands.json')}"
+        ) from error
+
+
+def _write(path: Path, content: object) -> None:
+    text = json.dumps(content, indent=1) + "\n"
+    write_text(path, text)

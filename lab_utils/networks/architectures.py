@@ -1,0 +1,126 @@
+"""The networks that the kit can build, without weights: their names, their construction, their tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lab_utils.networks import cbr
+from lab_utils.networks.conv1 import adapt_conv1, first_conv, set_conv1
+from lab_utils.networks.small_resnet import resnet10
+from lab_utils.networks.stage_list import head_path
+
+OURS: dict[str, Callable[..., nn.Module]] = {
+    "cbr_large_t": cbr.cbr_large_t,
+    "cbr_large_w": cbr.cbr_large_w,
+    "cbr_small": cbr.cbr_small,
+    "cbr_tiny": cbr.cbr_tiny,
+    "resnet10_w32": partial(resnet10, width=32),
+    "resnet10_w16": partial(resnet10, width=16),
+}
+
+# Built without their auxiliary classifiers and without their own change of normalisation.
+INCEPTIONS = ("googlenet", "inception_v3")
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+POSITIONS = "encoder.pos_embedding"  # of a ViT: one row per patch and one for the class token
+
+
+def list_models() -> list[str]:
+    """Every name that `build_model` knows: ours first, then torchvision's."""
+    from torchvision import models as tv  # takes longer to import than PyTorch itself, and our networks do without it
+
+    return [*OURS, *tv.list_models(module=tv)]
+
+
+def construct(
+    name: str, *, num_classes: int, in_channels: int, state: Mapping[str, Tensor] | None, channels: int
+) -> nn.Module:
+    """A network with random numbers, in the shapes of `state` where there are weights.
+
+    Args:
+        name: One of `list_models()`.
+        num_classes: Number of logits.
+        in_channels: Channels of the images, for a network of ours without weights.
+        state: The weights that will go into it, or None.
+        channels: Channels of the images that the weights were trained on.
+    """
+    if name in OURS:
+        model = OURS[name](num_classes=num_classes, in_channels=in_channels if state is None else channels)
+    else:
+        options: dict[str, Any] = {}
+        if name in INCEPTIONS:
+            # init_weights=True is torchvision's default, said aloud so that it does not warn; it is slow
+            options = {"aux_logits": False, "transform_input": False, "init_weights": state is None}
+        elif name.startswith("vit_"):
+            options = _vit_size(name, state)
+        from torchvision import models as tv
+
+        model = tv.get_model(name, weights=None, num_classes=num_classes, **options)
+    if state is not None:  # give conv1 the channels of the weights; they are adapted later
+        conv = first_conv(model)
+        key = path_of(model, conv) + ".weight"
+        found = state[key].shape[1] if key in state else conv.in_channels
+        if found != conv.in_channels:
+            set_conv1(model, adapt_conv1(conv.weight.detach(), found))
+    return model
+
+
+def path_of(model: nn.Module, part: nn.Module) -> str:
+    """Dotted name of a module in `model`."""
+    return next(path for path, module in model.named_modules() if module is part)
+
+
+def _vit_size(name: str, state: Mapping[str, Tensor] | None) -> dict[str, int]:
+    """The image side for which a ViT's position embedding was made, where weights tell."""
+    embedding = None if state is None else state.get(POSITIONS)
+    if embedding is None:
+        return {}
+    patch = int(name.rsplit("_", 1)[1])
+    return {"image_size": patch * math.isqrt(embedding.shape[1] - 1)}  # less the class token
+
+
+class Plan(NamedTuple):
+    """Names and shapes of a network's tensors.
+
+    Attributes:
+        shapes: Of everything in ``state_dict()``, the head included (for 2 classes).
+        head: Name of the head, with a dot at its end.
+        conv1: Name of the first convolution's filters, which may have any number of channels.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    head: str
+    conv1: str
+
+    def backbone(self) -> list[str]:
+        """Names of everything that is transferred."""
+        return [key for key in self.shapes if not key.startswith((self.head, *AUXILIARY))]
+
+    def fits(self, key: str, tensor: Tensor) -> bool:
+        """Whether the tensor has the shape of its name, for some number of input channels or of patches."""
+        wanted, found = self.shapes[key], tuple(tensor.shape)
+        if key == self.conv1 and len(found) == 4:
+            return found[1] > 0 and (found[0], *found[2:]) == (wanted[0], *wanted[2:])
+        if key == POSITIONS and len(found) == 3:
+            patches = found[1] - 1
+            return found[::2] == wanted[::2] and patches > 0 and math.isqrt(patches) ** 2 == patches
+        return found == wanted
+
+
+@cache
+def plan(name: str) -> Plan:
+    """Names and shapes of what `build_model` builds under this name; draws no random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                model = construct(name, num_classes=2, in_channels=1, state=None, channels=1)
+        except NotImplementedError:  # RegNet computes its widths with tensors, which need numbers
+            with torch.device("cpu"):
+                model = construct(name, num_classes=2, in_channels=1, state=None, channels=1)
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    return Plan(shapes, head_path(model) + ".", path_of(model, first_conv(model)) + ".weight")

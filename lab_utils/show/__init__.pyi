@@ -1,0 +1,17 @@
+from .pictures import plot_filters as plot_filters
+from .pictures import plot_images as plot_images
+from .plots import GREY as GREY
+from .plots import legend_above as legend_above
+from .plots import plot_bars as plot_bars
+from .plots import plot_curves as plot_curves
+from .plots import plot_history as plot_history
+from .plots import plot_lr_range as plot_lr_range
+from .plots import plot_paired as plot_paired
+from .plots import plot_stage_heatmap as plot_stage_heatmap
+from .plots import set_style as set_style
+from .score_plots import plot_calibration as plot_calibration
+from .score_plots import plot_prevalence as plot_prevalence
+from .score_plots import plot_roc as plot_roc
+from .widgets import Question as Question
+from .widgets import explore as explore
+from .widgets import multiple_choice as multiple_choice

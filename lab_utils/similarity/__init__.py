@@ -1,0 +1,5 @@
+"""How alike two networks are inside: activations, CCA and its kin, CKA."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

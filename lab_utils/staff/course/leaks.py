@@ -1,0 +1,78 @@
+"""What must not be read in a release: lines of solutions, of hidden cases, of rubrics; labels of the test images."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab_utils.notebook_file import read_notebook
+from lab_utils.staff.course.build import SHORTEST_LEAK, squeeze, texts_of
+from lab_utils.staff.course.marks import split_solution
+
+STAFF = "staff"  # the folder of lab_utils that students never get
+FORBIDDEN = (STAFF, "solutions", "tests", "__pycache__")
+MOST_NAMED = 20  # lines that the error shows
+BINARY = (".safetensors", ".npz", ".png")
+
+
+def tree_leaks(solutions: Path, tree: Path) -> list[str]:
+    """Return what the released files show and should not, in words.
+
+    A line counts if it has at least `SHORTEST_LEAK` characters and is not public anyway: in the notebooks outside of
+    the solution marks, or in the released package. The public checks of a homework make no line of a solution public:
+    they are where one would slip through. They share lines with the hidden cases, which call them.
+
+    Args:
+        solutions: the folder with solved notebooks and everything else that stays with the instructor.
+        tree: the release.
+    """
+    shown = {path: squeeze("\n".join(_texts(path))) for path in sorted(tree.rglob("*")) if path.is_file()}
+    hidden = _hidden_lines(solutions, {path.relative_to(tree): text for path, text in shown.items()})
+    found = [f"{path.relative_to(tree)}: must not be in a release" for path in shown if _is_forbidden(path, tree)]
+    everything = "\n".join(shown.values())
+    for line, source in sorted(hidden.items()):
+        if line in everything:
+            where = next(path for path, text in shown.items() if line in text)
+            found.append(f"{where.relative_to(tree)}: shows this line of {source}: {line!r}")
+    return [*found[:MOST_NAMED], *([f"... and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else [])]
+
+
+def _hidden_lines(solutions: Path, released: dict[Path, str]) -> dict[str, str]:
+    """Map every line that must stay hidden to the file that it stands in."""
+    answers: dict[str, str] = {}
+    cases: dict[str, str] = {}
+    outside: list[str] = []
+    for path in sorted(solutions.iterdir()):
+        if path.suffix == ".ipynb":
+            for cell in read_notebook(path).cells:
+                inside, shown = split_solution(cell.source)
+                answers.update(dict.fromkeys(map(squeeze, inside), path.name))
+                outside += shown
+        elif path.suffix in (".py", ".toml", ".csv", ".md", ".json"):
+            lines = dict.fromkeys(map(squeeze, path.read_text("utf-8").splitlines()), path.name)
+            (cases if path.suffix == ".py" else answers).update(lines)
+    homeworks = tuple(path.stem.removesuffix("_cases") for path in solutions.glob("*_cases.py"))
+    kit = {path: text for path, text in released.items() if path.parts[0] == "lab_utils"}
+    checks = [path for path in kit if path.parent.name == "checks" and path.name.startswith(homeworks or ("\0",))]
+    shown_text = squeeze("\n".join(outside))
+    known = "\n".join([shown_text, *(text for path, text in kit.items() if path not in checks)])
+    known_to_cases = "\n".join([known, *(kit[path] for path in checks)])
+    hidden = {line: name for line, name in cases.items() if line not in known_to_cases}
+    hidden |= {line: name for line, name in answers.items() if line not in known}
+    return {line: name for line, name in hidden.items() if len(line) >= SHORTEST_LEAK}
+
+
+def _is_forbidden(path: Path, tree: Path) -> bool:
+    parts = path.relative_to(tree).parts
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as opened:
+            if "labels.npy" in opened.namelist():
+                return True
+    return bool(set(parts) & set(FORBIDDEN)) or path.name.endswith(("_cases.py", "_labels.csv"))
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield every text in a file; a notebook's are those of its source, outputs and metadata."""
+    if path.suffix == ".ipynb":
+        yield from texts_of(read_notebook(path))
+    elif path.suffix not in BINARY:
+        yield path.read_text("utf-8", "replace")

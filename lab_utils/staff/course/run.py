@@ -1,0 +1,143 @@
+"""Run the solved labs without a browser: ``python -m lab_utils run [LAB ...]``."""
+
+import difflib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from lab_utils.atomic import write_text
+from lab_utils.metrics import Row, expected_seconds, rows
+from lab_utils.notebook_file import read_notebook
+from lab_utils.profile import profile
+
+SECONDS_PER_CELL = {"smoke": 300, "quick": 900, "full": 7200}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class Result(NamedTuple):
+    """What came of one lab; `error` is "" if every cell ran."""
+
+    lab: str
+    seconds: float
+    rows: list[Row]
+    error: str
+
+    @property
+    def good(self) -> bool:
+        return not self.error and all(row.met is not False for row in self.rows)
+
+
+def run(solutions: Path, build: Path, labs: Sequence[str] = ()) -> int:
+    """Run the labs one after another, write build/<lab>.html, print a table.
+
+    Returns:
+        0 if every cell ran and every published band was met, else 1.
+
+    Raises:
+        ValueError: if one of `labs` names no notebook in `solutions`.
+    """
+    results = []
+    for path in select(solutions, labs):
+        results.append(run_lab(path, build))
+        if results[-1].error:
+            print(f"{path.stem}: {results[-1].error}")
+    print(table(results))
+    print(f"HTML with pictures: {build}")
+    return int(not all(result.good for result in results))
+
+
+def select(solutions: Path, labs: Sequence[str]) -> list[Path]:
+    """Return the notebooks whose names begin with one of `labs`, or all of them, in order."""
+    known = sorted(solutions.glob("*.ipynb"))
+    if not known:
+        raise ValueError(f"Expected solved notebooks in {solutions}, found none. Run this in a clone of the course.")
+    names = [path.stem for path in known]
+    for lab in labs:
+        if not any(name.startswith(lab) for name in names):
+            nearest = difflib.get_close_matches(lab, names, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"Expected a lab of {', '.join(names)}, or the beginning of one, got {lab!r}. Did you mean {nearest!r}?"
+            )
+    return [path for path in known if not labs or path.stem.startswith(tuple(labs))]
+
+
+def run_lab(path: Path, build: Path) -> Result:
+    """Run one notebook with a progress bar and write its HTML, up to the first error if there is one."""
+    notebook = read_notebook(path)
+    result_file = build / "results" / f"{path.stem}.json"
+    result_file.unlink(missing_ok=True)
+    error = ""
+    began = time.perf_counter()
+    with tqdm(total=len(notebook.cells), desc=path.stem, unit="cell") as bar:
+        try:
+            _execute(notebook, path.parent, result_file.parent, bar)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
+            error = f"cell {max(bar.n, 1)} failed: {_describe(failure)}"
+    seconds = time.perf_counter() - began
+    _write_html(notebook, path.stem, build)
+    found = json.loads(result_file.read_text("utf-8"))["rows"] if result_file.is_file() else None
+    table_rows = rows(path.stem, {}) if found is None else [Row(**row) for row in found]
+    return Result(path.stem, seconds, table_rows, error)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return seconds and bands per lab as text, with a line for every band that was missed."""
+    width = max(len(result.lab) for result in results)
+    lines = [f"{'lab':<{width}}  {'seconds':>8}  {'published':>9}  bands (profile {profile()})"]
+    for result in results:
+        expected = expected_seconds(result.lab)
+        published = "" if expected is None else f"{expected:.0f}"
+        lines.append(f"{result.lab:<{width}}  {result.seconds:>8.1f}  {published:>9}  {_verdict(result)}")
+        lines += [
+            f"    {row.name} = {row.value}: {row.verdict}, {row.low} to {row.high}"
+            for row in result.rows
+            if row.met is False
+        ]
+    return "\n".join(lines)
+
+
+def _verdict(result: Result) -> str:
+    if result.error:
+        return "STOPPED BY AN ERROR"
+    banded = [row for row in result.rows if row.met is not None]
+    if not banded:
+        return "none published"
+    met = sum(bool(row.met) for row in banded)
+    return f"all {met} met" if met == len(banded) else f"{len(banded) - met} of {len(banded)} MISSED"
+
+
+def _execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[object]") -> None:
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",  # of this environment, whatever the notebook says
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warnings about the transport across the progress bar
+        timeout=SECONDS_PER_CELL[profile()],
+        resources={"metadata": {"path": str(folder)}},
+        store_widget_state=False,  # the page then shows the pictures and lists that widgets carry, also offline
+        on_cell_start=lambda **_: bar.update(),  # counts the cell that runs, so that an error can name it
+    )
+    # Not strict: a missed band is for the table, and the cells after it should run all the same.
+    client.execute(env={**os.environ, "LAB_RESULTS": str(results.resolve()), "LAB_STRICT": "0"})
+
+
+def _describe(failure: Exception) -> str:
+    if isinstance(failure, CellExecutionError):
+        return f"{failure.ename}: {failure.evalue}"
+    return f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
+
+
+def _write_html(notebook: NotebookNode, lab: str, build: Path) -> None:
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # a bar would stand at 0 % for ever; other widgets carry a picture or a list
+            cell.outputs = [out for out in cell.outputs if set(out.get("data", {})) != {WIDGET, "text/plain"}]
+    page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": lab}})
+    write_text(build / f"{lab}.html", page)

@@ -1,0 +1,128 @@
+"""``feedback``: a page per student, a page of the class, the gradebook."""
+
+import json
+from collections import Counter, defaultdict
+from datetime import datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lab_utils.staff.course.bootstrap import deadline_text
+from lab_utils.staff.course.settings import Homework, read_course, read_time
+from lab_utils.staff.feedback.class_numbers import waiting
+from lab_utils.staff.feedback.class_page import class_page
+from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
+from lab_utils.staff.feedback.likeness import Alike, find_alike, read_cells, read_code
+from lab_utils.staff.feedback.standing import Standing, read_results, stand
+from lab_utils.staff.feedback.student_page import by_hand, student_page
+from lab_utils.staff.grading.assignment import Assignment, read_assignment
+from lab_utils.staff.grading.collected import FILE, Collected, homework_name, read_collected
+from lab_utils.staff.grading.files import put
+from lab_utils.staff.grading.result import GRADED
+from lab_utils.staff.grading.written import NAME, Mark, update_written
+
+_TOLD = {
+    "by_hand": "points given by a person instead of the grader",
+    "left_over": "pages of people who are not in the class any more, delete them",
+}
+
+
+def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool = False) -> int:
+    """Write the pages and the gradebook from what was collected, graded and marked.
+
+    Writing again with the same input gives the same files, byte for byte.
+
+    Args:
+        folder: the instructor's working folder, with collected.json, results/ and written.csv.
+        root: the course, with solutions/ and labs/.
+        nbgrader: also write gradebook_nbgrader.csv, with the columns of nbgrader's export.
+        as_json: print a summary as JSON, and nothing else.
+
+    Returns:
+        0: all was written.
+
+    Raises:
+        FileNotFoundError: if nothing was collected, or the questions are missing.
+        ValueError: if a file cannot be used; the message names it and the line.
+    """
+    assignment = read_assignment(root / "solutions" / f"{homework_name(folder)}.toml")
+    standings = read_standings(folder, assignment)
+    dates = _dates(root, assignment.name)
+    rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
+    dues = {standing.student: _due(standing.collected) for standing in standings}
+    alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
+    over = not any(standing.collected.open for standing in standings)
+    for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
+        page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
+        put(folder / "feedback" / f"{standing.student}.html", page)
+    zone = next((due.tzinfo for due in dues.values() if due), None)
+    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))
+    write_gradebook(folder / "gradebook.csv", assignment, standings)
+    if nbgrader:
+        duedate = "" if dates is None else dates.deadline.isoformat()
+        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, duedate)
+    summary = _summary(folder, standings, alike)
+    print(json.dumps(summary, indent=1) if as_json else _sentences(summary, folder))
+    return 0
+
+
+def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
+    """Return where each student of collected.json stands; brings written.csv up to date on the way."""
+    students = read_collected(folder)
+    results = read_results(folder, students)
+    marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
+    for mark in update_written(folder, assignment, [entry.student for entry in students], results):
+        marks[mark.student][mark.question] = mark
+    return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
+
+
+def _due(entry: Collected) -> datetime | None:
+    """Return the student's own deadline, or None where collected.json has none."""
+    return read_time(entry.due, f"due of {entry.student} in {FILE}") if entry.due else None
+
+
+def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:
+    """Return the pairs of submissions that look alike, the released notebook taken away."""
+    codes = {entry.student: read_code(folder / "submissions" / entry.student) for entry in students if entry.folder}
+    return find_alike(codes, read_cells(released))
+
+
+def _dates(root: Path, homework: str) -> Homework | None:
+    """Return the dates and the late policy of course.toml, or None where it has none."""
+    path = root / "course.toml"
+    return read_course(path).homeworks.get(homework) if path.is_file() else None
+
+
+def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) -> dict[str, object]:
+    return {
+        "students": len(standings),
+        "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
+        "status": dict(sorted(Counter(standing.status for standing in standings).items())),
+        "to_mark": waiting([standing for standing in standings if standing.result is not None]),
+        "look_alike": len(alike),
+        "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
+        "left_over": _left_over(folder, standings),
+        "class_page": str(folder / "feedback" / "class.html"),
+        "gradebook": str(folder / "gradebook.csv"),
+    }
+
+
+def _left_over(folder: Path, standings: list[Standing]) -> list[str]:
+    """Return the pages of people who are not in the class any more."""
+    known = {"class", *(standing.student for standing in standings)}
+    return sorted(path.name for path in (folder / "feedback").glob("*.html") if path.stem not in known)
+
+
+def _sentences(summary: dict[str, object], folder: Path) -> str:
+    marks = summary["to_mark"]
+    lines = [
+        f"{summary['students']} students, {summary['complete']} of them graded and marked to the end",
+        f"wrote {folder / 'feedback'} and {summary['gradebook']}; begin with {summary['class_page']}",
+    ]
+    if isinstance(marks, dict) and marks:
+        open_marks = ", ".join(f"{name}: {n}" for name, n in sorted(marks.items()))
+        lines.append(f"answers to mark in {folder / NAME}: {open_marks}")
+    for key, words in _TOLD.items():
+        if isinstance(found := summary[key], list) and found:
+            lines.append(f"{words}: {', '.join(found)}")
+    return "\n".join(lines)

@@ -1,0 +1,158 @@
+"""A form for JupyterLab to mark written answers: one answer at a time, question by question, saved at once."""
+
+import html
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from lab_utils.staff.grading.assignment import Assignment, read_assignment
+from lab_utils.staff.grading.collected import homework_name, read_collected
+from lab_utils.staff.grading.lock import Busy, one_writer
+from lab_utils.staff.grading.safe_text import shorten
+from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
+
+GOOD, BAD = "#00704f", "#a84300"  # words say the same
+PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
+
+
+def marking_form(folder: Path | str, root: Path | str | None = None) -> "MarkingForm":
+    """Return the form for the answers in `folder`/written.csv. Make it the last expression of a cell.
+
+    Args:
+        folder: the instructor's working folder.
+        root: the course, with solutions/; by default the folder above `folder`.
+
+    Raises:
+        FileNotFoundError: if nothing was collected or graded yet.
+        ValueError: if written.csv cannot be used; the message names the line.
+    """
+    folder = Path(folder).resolve()
+    name = homework_name(folder)
+    assignment = read_assignment((folder.parent if root is None else Path(root)) / "solutions" / f"{name}.toml")
+    students = [entry.student for entry in read_collected(folder)]
+    students += sorted(left_class(folder, students))
+    if not (folder / NAME).is_file():
+        raise FileNotFoundError(f"Expected {folder / NAME}, found no file. Run `python -m lab_utils grade` first.")
+    return MarkingForm(folder / NAME, assignment, students)
+
+
+class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The form. It reads the file again before each save, so marks made elsewhere meanwhile are kept."""
+
+    def __init__(self, path: Path, assignment: Assignment, students: list[str]) -> None:
+        self.path, self.assignment, self.students = path, assignment, students
+        self.rows = list(read_written(path, assignment, students))
+        self.place = 0
+        self.filling = False  # whether the form itself is changing its fields
+        self.refused = False  # whether the fields hold what is no mark
+        self.head, self.answer, self.rubric, self.status = (widgets.HTML() for _ in range(4))
+        self.points = widgets.Text(description="Points", continuous_update=False, placeholder="not marked yet")
+        wide = widgets.Layout(width="95%", height="6em")
+        self.comment = widgets.Textarea(description="Comment", continuous_update=False, layout=wide)
+        self.previous = widgets.Button(description="Previous", icon="arrow-left")
+        self.next = widgets.Button(description="Next", icon="arrow-right")
+        self.next_open = widgets.Button(description="Next not marked", button_style="primary")
+        self.previous.on_click(lambda _: self.leave(lambda: self.place - 1))
+        self.next.on_click(lambda _: self.leave(lambda: self.place + 1))
+        self.next_open.on_click(lambda _: self.leave(self.find_open))
+        self.points.observe(self.save, names="value")
+        self.comment.observe(self.save, names="value")
+        buttons = widgets.HBox([self.previous, self.next, self.next_open])
+        fields = [self.points, self.comment, self.status] if self.rows else []
+        super().__init__([self.head, self.answer, self.rubric, *fields, buttons])
+        self.show(self.find_open())
+
+    def find_open(self) -> int:
+        """Return the place of the next answer without points, going round; the present place if there is none."""
+        n = len(self.rows)
+        places = [(self.place + step) % n for step in range(n)]
+        return next((place for place in places if self.rows[place].points is None), self.place)
+
+    def leave(self, find: Callable[[], int]) -> None:
+        """Show another answer, unless this one still cannot be saved: it would be lost unseen."""
+        if self.refused:
+            self.save()
+        if not self.refused:
+            self.show(find())
+
+    def show(self, place: int) -> None:
+        """Show one answer."""
+        if not self.rows:
+            self.head.value = "There are no written answers to mark."
+            return
+        self.place, self.refused = place % len(self.rows), False
+        row = self.rows[self.place]
+        question = next(question for question in self.assignment.questions if question.name == row.question)
+        marked = sum(row.points is not None for row in self.rows)
+        note = f"<p style='color:{BAD}'><b>! {html.escape(row.note)}</b></p>" if row.note else ""
+        self.head.value = (
+            f"<h3>{html.escape(question.name)} {html.escape(question.title)}</h3>"
+            f"<p>answer {self.place + 1} of {len(self.rows)}, by {html.escape(shorten(row.student, 100))}; "
+            f"{marked} marked</p>{note}"
+        )
+        text = html.escape(shorten(row.answer, 20_000))
+        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em"
+        self.answer.value = f"<div style='{box};line-height:1.5'>{text}</div>"
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
+        self.rubric.value = (
+            f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
+        )
+        self.fill(row)
+        self.say("")
+
+    def save(self, _: Any = None) -> None:
+        """Write the fields of this answer into the file; every other row stays as it is in the file now."""
+        if self.filling:
+            return
+        shown, self.refused = self.rows[self.place], False
+        try:
+            question = next(q for q in self.assignment.questions if q.name == shown.question)
+            points = read_points(self.points.value, question.points)
+            with one_writer(self.path, patience=PATIENCE):
+                rows = list(read_written(self.path, self.assignment, self.students))
+                who = (shown.student, shown.question)
+                at = next(i for i, row in enumerate(rows) if (row.student, row.question) == who)
+                rows[at] = self.marked(rows[at], shown, points)
+                write_written(self.path, self.assignment, rows)
+        except StopIteration:
+            self.say("Not saved: this answer is no longer in the file. Make the form anew.", bad=True)
+        except Busy:
+            self.refused = True
+            self.say("Not saved yet: grade or feedback is writing the marks. A button below saves it.", bad=True)
+        except (ValueError, OSError) as error:
+            self.refused = True
+            self.say(f"Not saved: {error}. Correct it, or empty the field, before you go on.", bad=True)
+        else:
+            self.rows = rows
+            self.place = at
+            self.fill(rows[at])
+            points = rows[at].points
+            self.say("Saved, no points yet." if points is None else f"Saved: {points:g} of {question.points:g}.")
+
+    def fill(self, row: Mark) -> None:
+        """Show points and comment of a row in the fields."""
+        self.filling = True
+        self.points.value = "" if row.points is None else f"{row.points:g}"
+        self.comment.value = row.comment
+        self.filling = False
+
+    def marked(self, row: Mark, shown: Mark, points: float | None) -> Mark:
+        """Return the row of the file with what was changed here; new points settle a note about a changed answer.
+
+        A field that is as it was when the answer was shown keeps what another marker wrote into the file meanwhile.
+        """
+        comment = self.comment.value.strip()
+        changed = points != shown.points
+        return replace(
+            row,
+            points=points if changed else row.points,
+            comment=comment if comment != shown.comment else row.comment,
+            note="" if changed else row.note,
+        )
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a line below the fields."""
+        self.status.value = f"<b style='color:{BAD if bad else GOOD}'>{html.escape(text)}</b>"

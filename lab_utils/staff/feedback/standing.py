@@ -1,0 +1,133 @@
+"""Where each student stands: what was collected, what grading found and what was marked by hand, put together."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab_utils.staff.grading.assignment import Assignment, Question
+from lab_utils.staff.grading.collected import Collected
+from lab_utils.staff.grading.result import GRADED, INVALID, MISSING, WAITING, QuestionResult, Result, read_result
+from lab_utils.staff.grading.written import Mark
+
+UNGRADED = "not graded yet"  # collected, but `grade` has not been there
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question of one student; points is None as long as nobody knows them. marked: whether a person gave them."""
+
+    question: Question
+    points: float | None
+    status: str
+    found: QuestionResult | None = None
+    comment: str = ""
+    note: str = ""
+    marked: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """Points reached of the points to reach, in [0, 1]."""
+        return None if self.points is None else self.points / self.question.points
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One student.
+
+    Attributes:
+        status: GRADED, INVALID, MISSING or UNGRADED.
+        message: why the submission as a whole was not graded, or "".
+        stale: whether another commit was graded than the one collected.
+    """
+
+    collected: Collected
+    result: Result | None
+    status: str
+    message: str
+    answered: tuple[Answered, ...]
+    stale: bool = False
+
+    @property
+    def student(self) -> str:
+        """The roster's identifier."""
+        return self.collected.student
+
+    @property
+    def complete(self) -> bool:
+        """Whether the deadline is over, and all points of the commit that was collected are known."""
+        return not self.stale and not self.collected.open and all(answer.points is not None for answer in self.answered)
+
+    @property
+    def known(self) -> bool:
+        """Whether any points are known: else a total of 0 would say something that nobody knows."""
+        return any(answer.points is not None for answer in self.answered)
+
+    @property
+    def raw(self) -> float:
+        """Points so far, before the penalty."""
+        return round(math.fsum(answer.points or 0.0 for answer in self.answered), 2)
+
+    @property
+    def lost(self) -> float:
+        """Points that the late penalty takes off."""
+        return round(self.raw * self.collected.penalty, 2)
+
+    @property
+    def total(self) -> float:
+        """Points so far, after the penalty."""
+        return round(self.raw - self.lost, 2)
+
+
+def read_results(folder: Path, students: tuple[Collected, ...]) -> dict[str, Result]:
+    """Read results/<student>.json of every student who has one.
+
+    Raises:
+        ValueError: if one of them is not a result.
+    """
+    paths = {entry.student: folder / "results" / f"{entry.student}.json" for entry in students}
+    return {student: read_result(path) for student, path in paths.items() if path.is_file()}
+
+
+def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark], assignment: Assignment) -> Standing:
+    """Put together what is known of one student.
+
+    Args:
+        collected: from collected.json.
+        result: from grading, or None.
+        marks: question -> what a person gave; it outranks what grading found.
+        assignment: the questions.
+    """
+    status, message = _status(collected, result)
+    found = {entry.name: entry for entry in result.questions} if result is not None else {}
+    answered = tuple(
+        _answered(question, found.get(question.name), marks.get(question.name), status)
+        for question in assignment.questions
+    )
+    stale = result is not None and bool(collected.sha) and result.sha != collected.sha
+    return Standing(collected, result, status, message, answered, stale)
+
+
+def _status(collected: Collected, result: Result | None) -> tuple[str, str]:
+    if result is not None:
+        return result.status, result.message
+    if collected.status == "collected":
+        return UNGRADED, "The submission was collected, but it has not been graded yet."
+    reasons = {
+        "no commit": "There is no commit that counts: nothing was pushed to the repository in time.",
+        "unreachable": "The repository could not be fetched. Is the link right, and is it open to the course?",
+    }
+    return MISSING, reasons.get(collected.status, f"Nothing was collected: {collected.status}.")
+
+
+def _answered(question: Question, found: QuestionResult | None, mark: Mark | None, status: str) -> Answered:
+    comment, note = (mark.comment, mark.note) if mark is not None else ("", "")
+    if mark is not None and mark.points is not None:
+        return Answered(question, mark.points, GRADED, found, comment, note, marked=True)
+    if found is not None:
+        waits = found.status == WAITING or (question.kind == "written" and found.status == GRADED)
+        points = None if waits else found.points
+        return Answered(question, points, WAITING if waits else found.status, found, comment, note)
+    if status in (MISSING, INVALID):
+        return Answered(question, 0.0, status, comment=comment, note=note)
+    return Answered(question, None, UNGRADED, comment=comment, note=note)

@@ -1,0 +1,116 @@
+"""Effects of the runs behind the table of claims, paired by seed, and the verdict on a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from lab_utils.metrics import Interval, compare_steps, paired_difference, steps_to_reach
+from lab_utils.studies.claims_runs import Job
+
+GOAL = 0.75  # validation AUROC; set before the runs, about what random weights reach in half of them
+SAME = 0.01  # AUROC: a smaller difference counts as none
+COMMAND = "python -m lab_utils.studies.claims"
+
+
+class Claim(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        claim: what was found, in one sentence.
+        source: by whom.
+        measured: what the effect is the difference of.
+        effect: mean over seeds; `low` and `high`: its 95 % interval.
+        unit: of the effect.
+        seeds: how many.
+        verdict: "shown", "refuted" or "open", see `verdict`.
+        command: what made the numbers.
+    """
+
+    claim: str
+    source: str
+    measured: str
+    effect: float
+    low: float
+    high: float
+    unit: str
+    seeds: int
+    verdict: str
+    command: str = COMMAND
+
+
+def verdict(interval: Interval, expected: str, same: float = SAME) -> str:
+    """Judge an effect by its whole interval.
+
+    Args:
+        interval: mean, low, high.
+        expected: ``"above"`` or ``"below"`` 0; ``"none"``: no effect larger than `same`; ``"not above"``: none upwards.
+        same: what counts as no effect.
+
+    Returns:
+        "shown" where the interval lies where it was expected, "refuted" where it lies wholly elsewhere, else "open":
+        the seeds do not tell.
+    """
+    _, low, high = interval
+    if expected == "not above":
+        return "shown" if high < same else "refuted" if low > same else "open"
+    if expected == "none":
+        return "shown" if -same < low and high < same else "refuted" if low > same or high < -same else "open"
+    sign = 1 if expected == "above" else -1
+    low, high = sorted((sign * low, sign * high))
+    return "shown" if low > 0 else "refuted" if high < 0 else "open"
+
+
+class Runs:
+    """Finished runs, looked up by what they are."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = {Job(**row["job"]): row for row in rows}
+
+    def get(self, start: str, model: str = "resnet10_w16", n: int = 500, **more: Any) -> dict[int, dict[str, Any]]:
+        """Results by seed, for one kind of run."""
+        wanted = {"start": start, "model": model, "n": n, "scale": 1.0, "lr": 1e-3} | more
+        return {job.seed: row for job, row in self.rows.items() if all(getattr(job, k) == v for k, v in wanted.items())}
+
+
+def pairs(a: dict[int, Any], b: dict[int, Any], value: Callable[[Any], float]) -> tuple[list[float], list[float]]:
+    """The values of two kinds of runs for the seeds that both have."""
+    seeds = sorted(set(a) & set(b))
+    return [value(a[seed]) for seed in seeds], [value(b[seed]) for seed in seeds]
+
+
+def final_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
+    """Paired difference of the test AUROC after training, a minus b."""
+    x, y = pairs(a, b, lambda row: row["auroc"])
+    return paired_difference(x, y), len(x)
+
+
+def speed_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
+    """Paired difference of the steps to `GOAL`, a minus b; runs that never get there count as the last step."""
+    (xs, xr), (ys, yr) = (zip(*part, strict=True) for part in pairs(a, b, reached))
+    found = compare_steps(xs, xr, ys, yr, horizon=min(max(row["steps"]) for row in a.values()))
+    return (found.difference, found.low, found.high), len(xs)
+
+
+def reached(row: dict[str, Any]) -> Any:
+    """Steps to `GOAL`, and whether it was reached."""
+    return steps_to_reach(row["steps"], row["curve"], GOAL)
+
+
+def difference_of_gains(first: tuple[dict[int, Any], ...], second: tuple[dict[int, Any], ...]) -> tuple[Interval, int]:
+    """(a - b) of the first pair minus (a - b) of the second, by seed, in test AUROC."""
+    seeds = sorted(set.intersection(*(set(part) for part in (*first, *second))))
+    gains = [[a[s]["auroc"] - b[s]["auroc"] for s in seeds] for a, b in (first, second)]
+    return paired_difference(*gains), len(seeds)
+
+
+def both(runs: Runs, model: str, **more: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+    """The runs of one network from transferred weights, and from random ones."""
+    return runs.get("transfer", model, **more), runs.get("random", model, **more)
+
+
+def make(text: str, source: str, measured: str, found: tuple[Interval, int], unit: str, judgement: str) -> Claim:
+    """A row, rounded to what the interval supports."""
+    interval, seeds = found
+    mean, low, high = (round(value, 1 if unit == "steps" else 3) for value in interval)
+    return Claim(text, source, measured, mean, low, high, unit, seeds, judgement)

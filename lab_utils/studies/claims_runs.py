@@ -1,0 +1,194 @@
+"""The trainings behind the table of claims (see `claims`), each kept in data/cache/claims when it is done."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from tqdm.auto import tqdm
+
+from lab_utils.atomic import write_text, write_whole
+from lab_utils.data import MILD, Split, load_data, subset
+from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
+from lab_utils.profile import cache_root
+from lab_utils.training import evaluate, fit
+from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim, weight_distance
+
+SEEDS = range(5)
+SIDE = 64  # px
+SMALL = 32  # px; for what would take too long: the CBR nets, and trainings of thousands of steps
+COUNTS: dict[str, Any] = {"n_train": 6000, "n_val": 500, "n_test": 1200}
+MARKS = (0, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
+STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
+SCALE = 0.3  # factor on the random weights
+LONG = ((100, 1000), (700, 2000), (5000, 6000))  # images and steps, long enough to converge
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        model: name of the network.
+        start: how its weights begin, see `start_network`.
+        n: training images.
+        steps: batches of 32.
+        seed: of images, order, head and start.
+        scale: factor on the random weights of the backbone.
+        lr: of AdamW, the peak of a cosine.
+        side: of the images in px.
+    """
+
+    model: str
+    start: str
+    n: int
+    steps: int
+    seed: int
+    scale: float = 1.0
+    lr: float = 1e-3
+    side: int = SIDE
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        scaled = "" if self.scale == 1 and self.lr == 1e-3 else f"_scale{self.scale:g}_lr{self.lr:g}"
+        small = "" if self.side == SIDE else f"_{self.side}px"
+        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}{small}_seed{self.seed}"
+
+
+def grid() -> list[Job]:
+    """Every training: the small network first, and seed by seed."""
+    jobs = []
+    for seed in SEEDS:
+        jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in STARTS]
+        jobs += [Job("resnet10_w16", "random", 500, 300, seed, SCALE, lr) for lr in (1e-3, 1e-3 * SCALE)]
+        for start in ("random", "transfer"):
+            jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
+            jobs += [Job(model, start, 500, 300, seed, side=SMALL) for model in ("cbr_tiny", "cbr_small")]
+    jobs += [Job("resnet10_w32", "random", 500, 300, seed) for seed in SEEDS]
+    return jobs
+
+
+def start_network(job: Job, num_classes: int) -> nn.Module:
+    """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
+
+    def new(weights: str | None) -> nn.Module:
+        return build_model(job.model, weights=weights, num_classes=num_classes, in_channels=1, seed=job.seed)
+
+    if job.start == "transfer":
+        return new("procedural")
+    if job.start == "slim":
+        keep = list(stages(new(None)))[2]  # as in the paper: pretrained through the second block above the stem
+        return slim(new("procedural"), keep=keep, width=0.5, seed=job.seed)
+    model = new(None)
+    if job.start == "random":
+        scale_weights(model, job.scale)
+    elif job.start == "mean_var":
+        mean_var_init(model, new("procedural"), seed=job.seed)
+    elif job.start == "permuted":
+        permuted_init(model, new("procedural"), seed=job.seed)
+    elif job.start == "gabor":
+        gabor_init(model, seed=job.seed, std=float(first_conv(new("procedural")).weight.detach().std()))
+    elif job.start == "pretrained_conv1":
+        set_conv1(model, first_conv(new("procedural")).weight.detach())
+    else:
+        raise ValueError(f"expected a known start, got {job.start!r}; see start_network for the names")
+    return model
+
+
+def train_job(job: Job, data: dict[str, Split]) -> tuple[dict[str, Any], nn.Module]:
+    """Train and measure; nothing is chosen on the way, the last weights count.
+
+    Returns:
+        Results: ``steps`` and ``curve`` (AUROC on the validation images), ``auroc`` (test), ``train_loss`` in nats,
+        ``distance`` (stage -> relative l2 distance to the start). And the trained network.
+    """
+    model = start_network(job, data["train"].num_classes)
+    before = copy.deepcopy(model)
+    marks = [*(m for m in MARKS if m < job.steps), job.steps]
+    marks += [round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)] if job.steps > 300 else []
+    history = fit(
+        model,
+        subset(data["train"], job.n, seed=job.seed),
+        data["val"],
+        steps=job.steps,
+        lr=job.lr,
+        schedule="cosine",
+        warmup=min(10, job.steps - 1),
+        batch_size=32,
+        augment=MILD,
+        seed=job.seed,
+        eval_at=sorted(set(marks)),
+        keep_best=False,
+        progress=False,
+    )
+    results = {
+        "steps": history.column("step"),
+        "curve": history.column("val_auroc"),
+        "train_loss": history.column("train_loss"),
+        "auroc": evaluate(model, data["test"])["auroc"],
+        "distance": {name: value.relative for name, value in weight_distance(model, before).items()},
+    }
+    return results, model
+
+
+def keeps_model(job: Job) -> bool:
+    """Whether the trained weights are kept: where the table compares activations."""
+    return job.start in ("random", "transfer") and (job.n, job.steps, job.scale) == (500, 300, 1.0)
+
+
+def folder() -> Path:
+    """Where runs are kept."""
+    return cache_root() / "claims"
+
+
+def source(job: Job) -> str | None:
+    """SHA-256 of the source weights that the start takes something from, or None: random weights take nothing."""
+    return None if job.start == "random" else load_weights(job.model, "procedural").info["sha256"]
+
+
+def is_done(job: Job) -> bool:
+    """Whether this very run is kept, and was made with the source weights that are shipped now."""
+    path = folder() / f"{job.name}.json"
+    if not path.exists():
+        return False
+    kept = json.loads(path.read_text("utf-8"))
+    return kept.get("source") == source(job) and kept.get("job", asdict(job)) == asdict(job)  # names round scale and lr
+
+
+def _smaller(split: Split, side: int) -> Split:
+    images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
+    return replace(split, images=images)
+
+
+def run_missing(jobs: list[Job]) -> None:
+    """Train what is not done yet."""
+    missing = [job for job in jobs if not is_done(job)]
+    if not missing:
+        return
+    data: dict[int, dict[str, Split]] = {}
+    for job in tqdm(missing, unit="run", desc="claims"):
+        if job.side not in data:
+            data[job.side] = load_data("phantoms", size=SIDE, **COUNTS)
+            if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
+                data[job.side] = {part: _smaller(split, job.side) for part, split in data[job.side].items()}
+        results, model = train_job(job, data[job.side])
+        if keeps_model(job):
+            path = folder() / f"{job.name}.pt"
+            write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
+        text = json.dumps({"job": asdict(job), "source": source(job), **results})
+        write_text(folder() / f"{job.name}.json", text)
+
+
+def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
+    """The results of all runs that are done."""
+    for job in jobs:
+        if is_done(job):
+            yield json.loads((folder() / f"{job.name}.json").read_text("utf-8"))

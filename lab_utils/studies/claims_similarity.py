@@ -1,0 +1,121 @@
+"""The part of the table of claims that compares activations: mean CCA per stage, on fixed images."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import t as student
+from torch import Tensor, nn
+
+from lab_utils.data import load_data
+from lab_utils.metrics import Interval
+from lab_utils.networks import first_conv
+from lab_utils.similarity import mean_cca, merged, stage_covariances
+from lab_utils.studies.claims_runs import SIDE, Job, folder, grid, is_done, keeps_model, start_network
+
+IMAGES = 800
+CLASSES = 5
+
+
+def probe_images() -> Tensor:
+    """The same images for every comparison, uint8 (800, 1, 64, 64); no network was trained on them."""
+    return load_data("phantoms", size=SIDE, n_train=1, n_val=IMAGES, n_test=1, seed=1)["val"].images
+
+
+def trained(job: Job) -> nn.Module:
+    """The network after training."""
+    model = start_network(job, CLASSES)
+    model.load_state_dict(torch.load(folder() / f"{job.name}.pt", weights_only=True))
+    return model.eval()
+
+
+def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> dict[str, float]:
+    """Mean CCA per stage; the datapoints are 4 x 4 positions of every image."""
+    found = stage_covariances(model_x, model_y, images, per_side=4)
+    return {stage: mean_cca(merged(parts)) for (stage, _), parts in found.items()}
+
+
+def _jobs(model: str, start: str) -> list[Job]:
+    """The runs that are done and kept their network, in the order of their seeds."""
+    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start) and is_done(job)]
+
+
+def to_start(model: str, start: str) -> NDArray[np.float64]:
+    """How alike each trained network is to itself before training, (seeds, stages). Only seeds that are done."""
+    images = probe_images()
+    rows = [alike(trained(job), start_network(job, CLASSES).eval(), images) for job in _jobs(model, start)]
+    return np.array([list(row.values()) for row in rows])
+
+
+def between_seeds(model: str) -> dict[str, NDArray[np.float64]]:
+    """How alike trained networks of two seeds are.
+
+    Returns:
+        start -> (pairs, stages), pairs in the order of `itertools.combinations`; start "mixed" is the mean of the
+        random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
+    """
+    images = probe_images()
+    networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
+    result = {}
+    for start, models in networks.items():
+        rows = [alike(a, b, images) for a, b in itertools.combinations(models, 2)]
+        result[start] = np.array([list(row.values()) for row in rows])
+    mixed = [
+        [alike(networks["random"][i], networks["transfer"][j], images) for i, j in (pair, pair[::-1])]
+        for pair in itertools.combinations(range(min(map(len, networks.values()))), 2)
+    ]
+    result["mixed"] = np.array([np.mean([list(row.values()) for row in rows], axis=0) for rows in mixed])
+    return result
+
+
+def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
+    """Mean over pairs of seeds and its 95 % interval; pairs that share a seed are not independent.
+
+    Each seed in turn is left out with all of its pairs (Arvesen 1969, jackknifing U-statistics).
+
+    Args:
+        values: one per pair of seeds, shape (S * (S - 1) / 2,), in the order of `itertools.combinations`.
+        seeds: S.
+    """
+    members = list(itertools.combinations(range(seeds), 2))
+    without = np.array(
+        [np.mean([v for v, pair in zip(values, members, strict=True) if s not in pair]) for s in range(seeds)]
+    )
+    error = np.sqrt((seeds - 1) / seeds * np.sum((without - without.mean()) ** 2))
+    half = float(student.ppf(0.975, seeds - 1) * error)
+    mean = float(np.mean(values))
+    return mean, mean - half, mean + half
+
+
+def filter_orientation(model: str) -> dict[str, list[float]]:
+    """How `oriented` the first filters are, per seed: after training from "random" and "transfer", and "before"."""
+    found: dict[str, list[float]] = {"random": [], "transfer": [], "before": []}
+    for start in ("random", "transfer"):
+        for job in _jobs(model, start):
+            found[start].append(oriented(first_conv(trained(job)).weight))
+            if start == "random":
+                found["before"].append(oriented(first_conv(start_network(job, CLASSES)).weight))
+    return found
+
+
+def oriented(weight: Tensor) -> float:
+    """How oriented the filters of a first convolution are: 1 for plain stripes, about 0.3 for noise.
+
+    Per filter, the share of its power, without its mean, that lies within 22.5 degrees of its strongest direction in
+    the Fourier plane; averaged over the filters.
+
+    Args:
+        weight: (O, C, k, k); channels are summed first.
+    """
+    filters = weight.detach().double().sum(dim=1)
+    filters = filters - filters.mean(dim=(1, 2), keepdim=True)
+    power = torch.fft.fft2(filters, s=(32, 32)).abs().square().flatten(1)  # (O, 1024)
+    f = torch.fft.fftfreq(32, dtype=torch.float64)
+    angle = torch.atan2(f[:, None], f[None, :]).flatten()
+    directions = torch.arange(0, torch.pi, torch.pi / 16, dtype=torch.float64)
+    away = (angle[None] - directions[:, None] + torch.pi / 2).remainder(torch.pi) - torch.pi / 2  # to +-90 degrees
+    shares = power @ (away.abs() <= torch.pi / 8).double().T / power.sum(dim=1, keepdim=True)
+    return float(shares.max(dim=1).values.mean())

@@ -1,0 +1,95 @@
+"""Stored results of the study of the paper's claims, as a table beside the student's own numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab_utils.metrics import Comparison, Interval
+from lab_utils.studies.results import load_results
+
+FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command"}
+
+
+def read_claims(folder: Path | None = None) -> list[dict[str, Any]]:
+    """The stored claims, one dict each with at least `FIELDS`.
+
+    Args:
+        folder: with claims.json; default data/results.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no list of claims.
+    """
+    claims = load_results("claims", folder)
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        raise ValueError(
+            "Expected a list of claims in claims.json, found something else. Restore it from the repository."
+        )
+    missing = sorted({field for claim in claims for field in FIELDS - set(claim)})
+    if missing or not claims:
+        raise ValueError(
+            f"Expected claims with {', '.join(sorted(FIELDS))} in claims.json, but "
+            f"{'some lack ' + ', '.join(missing) if missing else 'there are none'}. Make the file again, or restore "
+            "it from the repository."
+        )
+    return list(claims)
+
+
+def claims_markdown(
+    claims: Sequence[Mapping[str, Any]], own: Mapping[str, Comparison | Interval] | None = None, *, seeds: int = 0
+) -> str:
+    """A Markdown table: what was claimed, what the stored study found, and what the student saw.
+
+    Args:
+        claims: as `read_claims` gives them.
+        own: claim -> the student's (mean, low, high) or comparison of steps; other claims get an empty cell,
+            and without any there is no such column.
+        seeds: of the student's numbers.
+
+    Returns:
+        The table, with the commands that made the stored results below it.
+
+    Raises:
+        ValueError: if `own` names a claim that is not in `claims`.
+    """
+    own = own or {}
+    if unknown := sorted(set(own) - {claim["claim"] for claim in claims}):
+        raise ValueError(f"expected own numbers for stored claims only, got {unknown}; the texts must be the same")
+    header = ["claim", "effect (stored study)", "95 % interval", "seeds", "verdict"]
+    header += [f"yours, {seeds} seed{'s' * (seeds != 1)}"] if own else []
+    lines = [_row(header), _row(["---"] * len(header))]
+    for claim in claims:
+        unit = str(claim["unit"])
+        what = f"<br><small>{claim['measured']}</small>" if claim.get("measured") else ""
+        cells = [
+            f"{claim['claim']} ({claim['source']}){what}",
+            f"{_signed(claim['effect'], unit)} {unit}",
+            _between(claim["low"], claim["high"], unit),
+            str(claim["seeds"]),
+            f"**{claim['verdict']}**",
+        ]
+        if own:
+            cells.append(_own(own[claim["claim"]], unit) if claim["claim"] in own else "")
+        lines.append(_row(cells))
+    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(str(claim["command"]) for claim in claims))
+    return "\n".join([*lines, "", f"Stored results, made by {commands}."])
+
+
+def _own(found: Comparison | Interval, unit: str) -> str:
+    mean, low, high = (found.difference, found.low, found.high) if isinstance(found, Comparison) else found
+    return f"{_signed(mean, unit)} {unit} ({_between(low, high, unit)})"
+
+
+def _between(low: float | None, high: float | None, unit: str) -> str:
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return "no interval"
+    return f"{_signed(low, unit)} to {_signed(high, unit)}"
+
+
+def _signed(value: float, unit: str) -> str:
+    return f"{value:+.0f}" if unit == "steps" else f"{value:+.3f}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,15 @@
+from .freezing import freeze as freeze
+from .freezing import param_groups as param_groups
+from .freezing import train_mode as train_mode
+from .freezing import trainable_parameters as trainable_parameters
+from .freezing import unfreeze as unfreeze
+from .gabor import gabor_bank as gabor_bank
+from .starts import gabor_init as gabor_init
+from .starts import mean_var_init as mean_var_init
+from .starts import permuted_init as permuted_init
+from .starts import reinit_stage as reinit_stage
+from .starts import renew_statistics as renew_statistics
+from .starts import scale_weights as scale_weights
+from .transfusion import slim as slim
+from .transfusion import transfuse as transfuse
+from .transfusion import weight_distance as weight_distance

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+
+from lab_utils.metrics.bands import compare, expected_seconds, rows
+from lab_utils.profile import PROFILES
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """Publish one lab's bands for the quick profile, in a folder of its own."""
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    monkeypatch.delenv("LAB_PROFILE", raising=False)
+    monkeypatch.delenv("LAB_STRICT", raising=False)
+    monkeypatch.delenv("LAB_RESULTS", raising=False)
+    values = {"gain": {"low": 0.02, "high": 0.10}, "auroc": {"low": 0.8, "high": 0.9}}
+    bands = {"schema": 1, "labs": {"01_a": {"quick": {"seconds": 80, "values": values}}}}
+    (tmp_path / "bands.json").write_text(json.dumps(bands))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("value", "met"), [(0.02, True), (0.10, True), (0.0199, False), (0.11, False), (float("nan"), False)]
+)
+def test_a_value_is_in_the_band_when_it_lies_on_or_between_the_bounds(value, met):
+    (gain, _) = rows("01_a", {"gain": value, "auroc": 0.85})
+    assert gain.met is met
+
+
+@pytest.mark.usefixtures("published")
+def test_a_value_without_a_band_and_a_band_without_a_value_are_told_apart():
+    table = {row.name: row for row in rows("01_a", {"gain": 0.05, "other": 7.0})}
+    assert table["other"].met is None
+    assert table["auroc"].met is False
+    assert table["auroc"].verdict == "NOT COMPUTED"
+
+
+def test_the_table_is_printed_and_nothing_is_raised_unless_strict(published, monkeypatch, capsys):
+    compare("01_a", {"gain": 0.5, "auroc": 0.85})
+    lines = capsys.readouterr().out.splitlines()
+    assert any("gain" in line and "0.500" in line and "0.020 to 0.100" in line and "OUTSIDE" in line for line in lines)
+    assert any("auroc" in line and "in the band" in line for line in lines)
+    monkeypatch.setenv("LAB_STRICT", "1")
+    with pytest.raises(ValueError, match=r"gain = 0\.5 \(0\.02 to 0\.1\)"):
+        compare("01_a", {"gain": 0.5, "auroc": 0.85})
+    compare("01_a", {"gain": 0.05, "auroc": 0.85})
+
+
+def test_strict_also_means_that_no_published_value_is_left_out(published, monkeypatch):
+    monkeypatch.setenv("LAB_STRICT", "1")
+    with pytest.raises(ValueError, match="auroc = None"):
+        compare("01_a", {"gain": 0.05})
+
+
+def test_a_profile_without_bands_misses_none(published, monkeypatch):
+    monkeypatch.setenv("LAB_STRICT", "1")
+    monkeypatch.setenv("LAB_PROFILE", "smoke")
+    compare("01_a", {"gain": 0.5})
+    assert expected_seconds("01_a") is None
+
+
+def test_results_are_written_where_asked_also_when_strict_raises(published, monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_RESULTS", str(tmp_path / "new" / "results"))
+    monkeypatch.setenv("LAB_STRICT", "1")
+    with pytest.raises(ValueError, match="gain"):
+        compare("01_a", {"gain": 0.5, "auroc": 0.85})
+    (file,) = (tmp_path / "new" / "results").iterdir()
+    written = json.loads(file.read_text())
+    assert (written["lab"], written["profile"]) == ("01_a", "quick")
+    assert [row["met"] for row in written["rows"]] == [False, True]
+
+
+@pytest.mark.usefixtures("published")
+def test_seconds_are_those_of_the_profile_in_use():
+    assert expected_seconds("01_a") == 80.0
+    assert expected_seconds("02_b") is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": 2, "labs": {}}'])
+def test_a_broken_file_of_bands_is_named(published, text):
+    (published / "bands.json").write_text(text)
+    with pytest.raises(ValueError, match=r"Expected .*bands\.json to hold"):
+        rows("01_a", {})
+
+
+def test_a_missing_file_of_bands_is_named(published):
+    (published / "bands.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"bands\.json"):
+        rows("01_a", {})
+
+
+def test_the_shipped_bands_have_the_form_that_is_read(monkeypatch):
+    monkeypatch.delenv("LAB_DATA", raising=False)
+    from lab_utils.profile import data_root
+
+    labs = json.loads((data_root() / "bands.json").read_text())["labs"]
+    for lab, profiles in labs.items():
+        assert set(profiles) <= {*PROFILES, "note"}, lab
+        assert isinstance(profiles.pop("note"), str), lab  # how the bands were derived
+        for name, entry in profiles.items():
+            monkeypatch.setenv("LAB_PROFILE", name)
+            assert expected_seconds(lab) is None or expected_seconds(lab) > 0
+            assert all(band["low"] <= band["high"] for band in entry["values"].values()), lab

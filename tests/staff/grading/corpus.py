@@ -1,0 +1,459 @@
+"""Submissions, each with its right grade: honest ones, broken ones, and attacks."""
+
+import json
+import os
+import textwrap
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.staff.grading.mini_course import (
+    ANSWER,
+    AUROC,
+    IMPORTS,
+    PERFECT,
+    SCALE,
+    STUBS,
+    TRAINING,
+    notebook,
+    predictions,
+)
+
+FILE = "homework4_predictions.csv"
+GRADED, WAITING, CRASHED, TIMED_OUT = "graded", "to be marked", "crashed", "timed out"
+NOT_ATTEMPTED, MISSING, INVALID = "not attempted", "missing", "invalid notebook"
+ALL_GRADED = (GRADED, GRADED, GRADED, WAITING)
+
+
+class Submission(NamedTuple):
+    """Files, the points that are right for M1, M2 and M3, and the status of each question."""
+
+    files: dict
+    points: tuple[float, float, float]
+    statuses: tuple[str, str, str, str] = ALL_GRADED
+
+
+def perfect(cells=PERFECT, points=(4, 6, 8), statuses=ALL_GRADED, path="labs/homework4.ipynb", **files):
+    """Return a submission with good predictions and these cells."""
+    named = {name.replace("__", "."): content for name, content in files.items()}
+    folder = os.path.dirname(path)
+    return Submission({path: notebook(*cells), f"{folder}/{FILE}": predictions()} | named, points, statuses)
+
+
+def with_scale(source, points=(4, 6, 8), status=GRADED, **files):
+    """Return a perfect submission whose `scale` is this."""
+    cells = (IMPORTS, textwrap.dedent(source), AUROC, TRAINING, ("markdown", ANSWER))
+    return perfect(cells, points, (status, *ALL_GRADED[1:]), **files)
+
+
+def at_top(source, points=(4, 6, 8), status=GRADED):
+    """Return a submission that does this at the top of the cell with a wrong `scale`."""
+    return with_scale(textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status)
+
+
+def link_to(target):
+    return lambda path: os.symlink(target, path)
+
+
+def huge_notebook(path):
+    """Write 200 MB: outputs, as of somebody who printed every batch."""
+    made = notebook(*PERFECT)
+    made["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["MARK"]}]
+    before, after = json.dumps(made).split("MARK")
+    with path.open("w") as file:
+        file.write(before)
+        for _ in range(200):
+            file.write("loss 0.123 " * (2**20 // 11))
+        file.write(after)
+
+
+def sparse(size):
+    def write(path):
+        with path.open("wb") as file:
+            file.truncate(size)
+
+    return write
+
+
+FORMAT_3 = {
+    "metadata": {},
+    "nbformat": 3,
+    "nbformat_minor": 0,
+    "worksheets": [
+        {
+            "cells": [
+                {"cell_type": "code", "input": f"{IMPORTS}\n{SCALE}".splitlines(keepends=True), "outputs": []},
+                {"cell_type": "code", "input": AUROC, "outputs": []},
+                {"cell_type": "markdown", "source": ANSWER},
+            ],
+            "metadata": {},
+        }
+    ],
+}
+
+_SHAPE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"
+BOMB = b"\x93NUMPY\x01\x00v\x00" + _SHAPE.ljust(117) + b"\n"
+FORGED = '{"value": [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]}\\n'
+
+HONEST = {
+    "perfect": perfect(),
+    "as_handed_out": Submission(
+        {
+            "labs/homework4.ipynb": notebook(
+                IMPORTS,
+                STUBS["scale"],
+                STUBS["auroc"],
+                ("markdown", "**Answer M4**\n\n*Your answer, in your own words.*"),
+            )
+        },
+        (0, 0, 0),
+        (NOT_ATTEMPTED, NOT_ATTEMPTED, MISSING, NOT_ATTEMPTED),
+    ),
+    "empty_repository": Submission({"README.md": "later"}, (0, 0, 0), (MISSING, MISSING, MISSING, MISSING)),
+    "empty_notebook": Submission(
+        {"labs/homework4.ipynb": notebook()}, (0, 0, 0), (MISSING, MISSING, MISSING, NOT_ATTEMPTED)
+    ),
+    "wrong": with_scale("def scale(x):\n    return x", (0, 6, 8)),
+    "partly_right": with_scale("def scale(x):\n    return (x - x.min()) / np.ptp(x)", (3, 6, 8)),
+    "half_done": perfect(
+        (IMPORTS, SCALE, STUBS["auroc"], ("markdown", ANSWER)), (4, 0, 8), (GRADED, NOT_ATTEMPTED, GRADED, WAITING)
+    ),
+    "only_predictions": Submission({FILE: predictions()}, (0, 0, 8), (MISSING, MISSING, GRADED, MISSING)),
+    "predictions_reordered": Submission(
+        {
+            "labs/homework4.ipynb": notebook(*PERFECT),
+            f"labs/{FILE}": "image,model_1_fine_tuned\n" + "\n".join(predictions().split("\n")[:0:-1]).strip() + "\n",
+        },
+        (4, 6, 8),
+    ),
+    "predictions_by_chance": Submission(
+        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(np.arange(40) * 7 % 40 / 40)},
+        (4, 6, 2),
+    ),
+    "renamed": perfect(path="my work/Final version (2).ipynb"),
+    "half_of_the_functions_under_another_name": perfect(
+        (IMPORTS, SCALE, ("markdown", ANSWER)), (4, 0, 8), (GRADED, MISSING, GRADED, WAITING), path="labs/mine.ipynb"
+    ),
+    "unicode": perfect(
+        (IMPORTS, "größe = 0", SCALE.replace("span", "größe"), AUROC, ("markdown", ANSWER)),
+        path="Hausaufgabe 🩻/Röntgen 作业.ipynb",
+    ),
+    "reordered": perfect((("markdown", ANSWER), AUROC, TRAINING, SCALE, IMPORTS)),
+    "checks_deleted": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER))),
+    "checks_edited": perfect(
+        (IMPORTS, SCALE, "scale = check_scale(None)", "assert False", AUROC, ("markdown", ANSWER))
+    ),
+    "metadata_stripped": Submission(
+        {
+            "homework4.ipynb": {
+                "cells": [{"cell_type": "code", "source": s} for s in (IMPORTS, SCALE, AUROC)]
+                + [{"cell_type": "markdown", "source": ANSWER}]
+            },
+            FILE: predictions(),
+        },
+        (4, 6, 8),
+    ),
+    "format_3": Submission({"homework4.ipynb": FORMAT_3, FILE: predictions()}, (4, 6, 8)),
+    "extra_cells": perfect(
+        (
+            "!pip install torch",
+            "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])",
+            *PERFECT,
+            "scale?",
+            "%%bash\nls",
+            "display(3)",
+        )
+    ),
+    "copy_beside_the_stub": perfect(
+        path="labs/homework4-Copy1.ipynb", **{"labs/homework4__ipynb": notebook(IMPORTS, *STUBS.values())}
+    ),
+    "older_version_that_jupyter_kept": perfect(
+        (IMPORTS, SCALE, STUBS["auroc"], ("markdown", ANSWER)),
+        (4, 0, 8),
+        (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
+        **{"labs/.ipynb_checkpoints/homework4-checkpoint__ipynb": notebook(*PERFECT)},
+    ),
+    "name_in_capitals": perfect(path="labs/HOMEWORK4.IPYNB"),
+    "other_labs_beside": perfect(
+        **{"labs/01_lab__ipynb": notebook(IMPORTS, "def auroc(labels, scores):\n    return 0")}
+    ),
+    "loop_at_top": perfect((IMPORTS, SCALE, "while True:\n    scale(np.arange(3))", AUROC, ("markdown", ANSWER))),
+    "loop_in_the_function": with_scale("def scale(x):\n    while True:\n        pass", (0, 6, 8), TIMED_OUT),
+    "loop_for_one_input": with_scale(
+        SCALE.replace("    span =", "    while np.ptp(x) == 0:\n        pass\n    span ="), (3, 6, 8)
+    ),
+    "error_in_the_function": with_scale("def scale(x):\n    return 1 / 0", (0, 6, 8), CRASHED),
+    "error_elsewhere": perfect(
+        (IMPORTS, "1 / 0", "import no_such_module", SCALE, "x = = 1", AUROC, ("markdown", ANSWER))
+    ),
+    "no_python_in_the_cell": perfect(
+        (IMPORTS, SCALE + "\n)", AUROC, ("markdown", ANSWER)), (0, 6, 8), (CRASHED, *ALL_GRADED[1:])
+    ),
+    "misspelt_name": perfect(
+        (IMPORTS, SCALE.replace("scale", "rescale"), AUROC, ("markdown", ANSWER)), (0, 6, 8), (MISSING, *ALL_GRADED[1:])
+    ),
+    "loud": with_scale(
+        """
+        import logging, sys, warnings
+        from tqdm import tqdm
+        warnings.warn("careful")
+        def scale(x):
+            for _ in tqdm(range(10)):
+                print("x" * 1000, file=sys.stderr)
+            warnings.warn("deprecated")
+            logging.error("an error that is none")
+            np.float64(1) / np.float64(0)
+            x = np.asarray(x, dtype=float)
+            return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0 * x
+        """
+    ),
+    "two_million_lines": with_scale(
+        "def scale(x):\n    for i in range(500_000):\n        print(i)\n    return"
+        + SCALE.split("return")[1].replace("span > 0", "np.ptp(x)").replace("/ span", "/ np.ptp(x)")
+    ),
+    "lambda": with_scale("scale = lambda x: (x - np.min(x)) / np.ptp(x) if np.ptp(x) else 0.0 * x"),
+    "callable_object": with_scale(
+        """
+        class Scale:
+            def __call__(self, x):
+                return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+        scale = Scale()
+        """
+    ),
+    "from_a_file_beside": perfect(
+        (IMPORTS, "from my_tools import scale", AUROC, ("markdown", ANSWER)),
+        **{"labs/my_tools__py": f"{IMPORTS}\n{SCALE}\n"},
+    ),
+    "returns_a_list": with_scale("def scale(x):\n    return [float(v) for v in (x - x.min()) / (np.ptp(x) or 1)]"),
+    "changes_what_it_gets": with_scale(
+        """
+        def scale(x):
+            x -= x.min()
+            return x / (x.max() or 1)
+        """
+    ),
+    "saves_a_large_file": with_scale(
+        """
+        def scale(x):
+            open("network.pt", "wb").write(bytes(250 * 2**20))
+            return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+        """
+    ),
+    "answer_in_a_cell_of_its_own": perfect(
+        (IMPORTS, SCALE, AUROC, ("markdown", "**Answer M4**"), ("markdown", "Because."), ("markdown", "# The end"))
+    ),
+    "answer_of_stars_alone": perfect(
+        (IMPORTS, SCALE, AUROC, ("markdown", "*\n" * 500_000)), statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED)
+    ),
+    "tools_in_a_folder_above": perfect(
+        (
+            "import sys\nsys.path.append('../src')",
+            "from my_tools import scale\nLIMIT = float(open('../limit.txt').read())",
+            IMPORTS,
+            AUROC,
+            ("markdown", ANSWER),
+        ),
+        **{"src/my_tools__py": f"{IMPORTS}\n{SCALE}\n", "limit__txt": "1"},
+    ),
+    "large_files_beside": perfect(
+        (
+            IMPORTS,
+            "WEIGHTS = open('b.pt', 'rb').read(3)",
+            SCALE.replace("    span", "    WEIGHTS\n    span", 1),
+            *PERFECT[2:],
+        ),
+        **{f"labs/{name}__pt": bytes(45 * 2**20) for name in "abc"},
+    ),
+    "halves_of_characters": with_scale("def scale(x):\n    raise ValueError('\\ud800 \\x1b[31m')", (0, 6, 8), CRASHED),
+    "halves_of_characters_in_an_answer": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER + "\ud800"))),
+    "huge_outputs": Submission({"labs/homework4.ipynb": huge_notebook, f"labs/{FILE}": predictions()}, (4, 6, 8)),
+}
+
+BROKEN = {
+    "no_json": Submission(
+        {"labs/homework4.ipynb": "<<<<<<< HEAD\n{}", f"labs/{FILE}": predictions()},
+        (0, 0, 8),
+        (INVALID, INVALID, GRADED, INVALID),
+    ),
+    "no_notebook_in_the_json": Submission(
+        {"homework4.ipynb": "[1, 2]"}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+    ),
+    "deep_json": Submission({"homework4.ipynb": "[" * 10**6}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)),
+    "deep_code": perfect((IMPORTS, "x = " + "-" * 50_000 + "1", SCALE, AUROC, ("markdown", ANSWER))),
+    "no_bytes_of_text": Submission(
+        {"homework4.ipynb": os.urandom(1000)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+    ),
+    "too_much_code": Submission(
+        {"homework4.ipynb": notebook("x = 1\n" * 10**6)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+    ),
+    "predictions_of_another_kind": Submission(
+        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": b"\x93NUMPY\x01\x00" + os.urandom(2000)}, (4, 6, 0)
+    ),
+    "predictions_huge": Submission(
+        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": sparse(10**9)}, (4, 6, 0)
+    ),
+    "predictions_not_numbers": Submission(
+        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(["=1+1"] + ["nan"] * 39)}, (4, 6, 0)
+    ),
+}
+
+ATTACKS = {
+    "sys_exit": with_scale("import sys\ndef scale(x):\n    sys.exit(0)", (0, 6, 8), CRASHED),
+    "os_exit": with_scale("import os\ndef scale(x):\n    os._exit(0)", (0, 6, 8), CRASHED),
+    "segfault": with_scale("import ctypes\ndef scale(x):\n    ctypes.string_at(0)", (0, 6, 8), CRASHED),
+    "kills_everything": with_scale("import os\ndef scale(x):\n    os.kill(-1, 9)", (0, 6, 8), CRASHED),
+    "fork_bomb": with_scale("import os\ndef scale(x):\n    while True:\n        os.fork()", (0, 6, 8), CRASHED),
+    "outlives_its_call": with_scale(
+        """
+        import subprocess
+        def scale(x):
+            subprocess.Popen(["/bin/sh", "-c", "while true; do :; done"], start_new_session=True)
+            return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+        """
+    ),
+    "fills_the_disk": with_scale(
+        """
+        def scale(x):
+            number = 0
+            while True:
+                open(f"/tmp/{number}", "wb").write(bytes(10**8))
+                number += 1
+        """,
+        (0, 6, 8),
+        CRASHED,
+    ),
+    "fills_the_memory": with_scale("def scale(x):\n    return bytearray(10**12)", (0, 6, 8), CRASHED),
+    "asks_the_network": with_scale(
+        "import urllib.request\ndef scale(x):\n    return urllib.request.urlopen('http://example.org').read()",
+        (0, 6, 8),
+        CRASHED,
+    ),
+    "looks_for_the_answers": with_scale(
+        """
+        import os
+        def scale(x):
+            for folder, folders, names in os.walk("/"):
+                # Large, and no place for them: the search is to end whatever the speed of the machine.
+                folders[:] = [f for f in folders if f not in ("proc", "sys", "site-packages", "dist-packages")]
+                for name in names:
+                    if name in ("homework4_cases.py", "homework4_labels.csv", "collected.json", "key.txt"):
+                        return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "reads_the_graders_code_from_memory": with_scale(
+        """
+        import gc, sys
+        def scale(x):
+            for module in list(sys.modules.values()):
+                if hasattr(module, "CASES"):
+                    return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+            for thing in gc.get_objects():
+                if isinstance(thing, dict) and "expected" in thing:
+                    return thing["expected"]
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "drops_asserts": at_top(
+        """
+        import ast, builtins, sys
+        class Drop(ast.NodeTransformer):
+            def visit_Assert(self, node):
+                return ast.Pass()
+        builtins.compile = lambda *args, **kwargs: None
+        sys.flags = None
+        """,
+        (0, 6, 8),
+    ),
+    "always_equal": with_scale(
+        """
+        class Equal(np.ndarray):
+            def __eq__(self, other):
+                return np.True_
+            def __sub__(self, other):
+                return np.zeros(1)
+            __array_priority__ = 1000
+        def scale(x):
+            return np.asarray(x, dtype=float).view(Equal)
+        """,
+        (0, 6, 8),
+    ),
+    "patched_numpy": at_top(
+        """
+        import builtins
+        np.allclose = np.array_equal = lambda *args, **kwargs: True
+        builtins.abs = lambda value: 0
+        """,
+        (0, 6, 8),
+    ),
+    "patched_kit": at_top(
+        """
+        from lab_utils.staff.grading import cases, wire, inside_run
+        from lab_utils.checks import outcome
+        outcome.Wrong = Exception
+        cases.plain = lambda value: True
+        inside_run.wire.encode = lambda value: b'{"value": true}\\n'
+        """,
+        (0, 6, 8),
+    ),
+    "forged_replies": with_scale(
+        f"""
+        import os
+        def scale(x):
+            for pipe in range(3, 100):
+                try:
+                    os.write(pipe, b'{FORGED}' * 3)
+                except OSError:
+                    pass
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "shadows": perfect(
+        **{
+            f"labs/{name}__py": "raise SystemExit('shadowed')"
+            for name in ("numpy", "torch", "json", "sitecustomize", "usercustomize", "conftest", "lab_utils")
+        }
+    ),
+    "writes_to_the_ledger": with_scale(
+        """
+        def scale(x):
+            for path in ("../ledger.jsonl", "../../ledger.jsonl", "/submission/../ledger.jsonl", "../results/a.json"):
+                try:
+                    open(path, "a").write("forged")
+                except OSError:
+                    pass
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "links_out": Submission(
+        {
+            "labs/homework4.ipynb": link_to("/etc/hostname"),
+            f"labs/{FILE}": link_to("../../../../solutions/homework4_labels.csv"),
+        },
+        (0, 0, 0),
+        (MISSING, MISSING, MISSING, MISSING),
+    ),
+    "malicious_npy": with_scale(
+        """
+        def scale(x):
+            return np.load("bomb.npy", allow_pickle=True)
+        """,
+        (0, 6, 8),
+        CRASHED,
+        **{"labs/bomb__npy": BOMB},
+    ),
+    "returns_a_huge_array": with_scale("def scale(x):\n    return np.zeros(10**8)", (0, 6, 8)),
+    "returns_deep_lists": with_scale(
+        "def scale(x):\n    y = []\n    for _ in range(10**5):\n        y = [y]\n    return y", (0, 6, 8)
+    ),
+    "returns_objects": with_scale("def scale(x):\n    return np.array([object()])", (0, 6, 8)),
+    "error_message_is_code": with_scale(
+        "def scale(x):\n    raise ValueError('<script>alert(1)</script>' * 10**5)", (0, 6, 8), CRASHED
+    ),
+}
+
+CORPUS = HONEST | BROKEN | ATTACKS

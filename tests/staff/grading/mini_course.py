@@ -1,0 +1,186 @@
+"""A homework with one function of each kind of trouble, NumPy only, so that a submission is graded in half a second."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lab_utils.staff.grading.result import Result
+
+QUESTIONS = """
+name = "homework4"
+title = "A small homework"
+
+[[question]]
+name = "M1"
+title = "Scale"
+points = 4
+kind = "function"
+function = "scale"
+
+[[question]]
+name = "M2"
+title = "AUROC"
+points = 6
+kind = "function"
+function = "auroc"
+
+[[question]]
+name = "M3"
+title = "Predictions"
+points = 8
+kind = "predictions"
+columns = ["model_1_fine_tuned"]
+
+[[question]]
+name = "M4"
+title = "In words"
+points = 5
+kind = "written"
+rubric = ["5: says why"]
+"""
+
+CASES = """
+import numpy as np
+
+from lab_utils.checks.wrong import Wrong
+from lab_utils.staff.grading.cases import Case
+from lab_utils.metrics.classification import auroc
+
+
+def _scale(student, rng, shift):
+    x = rng.normal(size=8) * 5 + shift
+    found = np.asarray(student(x), dtype=float)
+    if found.shape != x.shape or not np.abs(found - (x - x.min()) / np.ptp(x)).max() < 1e-9:
+        raise Wrong("Expected the smallest value at 0 and the largest at 1.")
+
+
+def _constant(student, rng):
+    found = np.asarray(student(np.full(5, rng.normal())), dtype=float)
+    if found.shape != (5,) or (found != 0).any():
+        raise Wrong("What is 0 / 0?")
+
+
+def _integers(student, rng):
+    x = rng.permutation(9)
+    if not np.abs(np.asarray(student(x), dtype=float) - x / 8).max() < 1e-9:
+        raise Wrong("Whole numbers went in.")
+
+
+def _auroc(student, rng, ties):
+    labels = rng.permutation([0, 1] * 8)
+    scores = rng.normal(size=16).round(0 if ties else 9)
+    scores[:2] = 0
+    if not abs(float(student(labels, scores)) - auroc(labels, scores)) < 1e-9:
+        raise Wrong("Equal scores count one half." if ties else "Count the pairs.")
+
+
+CASES = {
+    "scale": (
+        Case("values", 1, lambda s, r: _scale(s, r, 0)),
+        Case("negative values", 1, lambda s, r: _scale(s, r, -50)),
+        Case("a constant", 1, _constant),
+        Case("whole numbers", 1, _integers),
+    ),
+    "auroc": (Case("order", 2, lambda s, r: _auroc(s, r, False)), Case("ties", 1, lambda s, r: _auroc(s, r, True))),
+}
+"""
+
+LABELS = np.arange(40) % 2
+PATIENTS = np.arange(40) // 2
+
+IMPORTS = "import numpy as np"
+SCALE = """\
+def scale(x):
+    x = np.asarray(x, dtype=float)
+    span = x.max() - x.min()
+    return (x - x.min()) / span if span > 0 else np.zeros_like(x)"""
+AUROC = """\
+def auroc(labels, scores):
+    p, n = scores[labels == 1][:, None], scores[labels == 0]
+    return np.mean((p > n) + 0.5 * (p == n))"""
+STUBS = {
+    "scale": 'def scale(x):\n    # YOUR CODE HERE\n    raise NotImplementedError("your code goes here")',
+    "auroc": 'def auroc(labels, scores):\n    # YOUR CODE HERE\n    raise NotImplementedError("your code goes here")',
+}
+TRAINING = "import time\ntime.sleep(3600)  # an hour of training"
+ANSWER = "**Answer M4**\n\nBecause the images come from another hospital."
+PERFECT = (IMPORTS, SCALE, "homework4.check_scale(scale)", AUROC, TRAINING, ("markdown", ANSWER))
+
+
+def write_course(root: Path) -> Path:
+    """Write the course's side: solutions/ with questions, cases and labels."""
+    solutions = root / "solutions"
+    solutions.mkdir(parents=True)
+    (solutions / "homework4.toml").write_text(QUESTIONS)
+    (solutions / "homework4_cases.py").write_text(CASES)
+    rows = [f"{i},{label},{patient}" for i, (label, patient) in enumerate(zip(LABELS, PATIENTS, strict=True))]
+    (solutions / "homework4_labels.csv").write_text("\n".join(["image,label,patient", *rows]) + "\n")
+    return root
+
+
+def notebook(*cells, **extra) -> dict:
+    """Return a notebook, format 4, from sources; ("markdown", text) for texts."""
+    made = []
+    for cell in cells:
+        kind, source = cell if isinstance(cell, tuple) else ("code", cell)
+        made.append({"cell_type": kind, "metadata": {}, "source": source})
+        if kind == "code":
+            made[-1] |= {"outputs": [], "execution_count": None}
+    return {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5} | extra
+
+
+def predictions(values=None) -> str:
+    """Return the predictions file; perfect ones unless values are given."""
+    values = 0.1 + 0.8 * LABELS if values is None else values
+    return "image,model_1_fine_tuned\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values))
+
+
+def write_submission(folder: Path, files: dict) -> Path:
+    """Write files: path to notebook (a dict), text, bytes, or a function that writes the path."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, dict):
+            path.write_text(json.dumps(content), "utf-8")
+        elif isinstance(content, str):
+            path.write_text(content, "utf-8", errors="surrogateescape")
+        elif isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content(path)
+    return folder
+
+
+def write_collected(folder: Path, submissions: dict[str, dict]) -> None:
+    """Write submissions and what `collect` says of them: student to files."""
+    entries = []
+    for student, files in submissions.items():
+        write_submission(folder / "submissions" / student, files)
+        entries.append(
+            {
+                "student": student,
+                "name": student.title(),
+                "email": f"{student}@example.org",
+                "url": f"https://example.org/{student}.git",
+                "sha": f"{len(entries):040x}",
+                "status": "collected",
+                "evidence": "seen",
+                "submitted": "2026-11-06T15:00:00+00:00",
+                "late_seconds": 0,
+                "penalty": 0.0,
+                "flags": [],
+                "folder": f"submissions/{student}",
+            }
+        )
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": entries}))
+
+
+def points(result: Result) -> list[float]:
+    """Return the points of M1, M2 and M3."""
+    return [question.points for question in result.questions[:3]]
+
+
+def statuses(result: Result) -> list[str]:
+    """Return the status of each question."""
+    return [question.status for question in result.questions]

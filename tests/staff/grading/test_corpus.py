@@ -1,0 +1,57 @@
+"""Cheats gain nothing and honest work loses nothing."""
+
+import pytest
+
+from lab_utils.staff.grading import submission
+from lab_utils.staff.grading.grade import load_key
+from lab_utils.staff.grading.isolation import FULL, Limits, isolation
+from lab_utils.staff.grading.remote import Sandbox
+from lab_utils.staff.grading.result import read_result, write_result
+from tests.staff.grading.corpus import CORPUS, TIMED_OUT
+from tests.staff.grading.mini_course import points, statuses, write_course, write_submission
+
+pytestmark = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    root = write_course(tmp_path_factory.mktemp("course"))
+    return root, load_key(root / "grading", root, "homework4")
+
+
+# Seconds for a call. Where nothing is to time out, nothing does on the busiest machine; loops are to end some time.
+PATIENCE, FOR_LOOPS = 120.0, 6.0
+LOOPS = ("loop_in_the_function", "loop_for_one_input")
+
+
+def test_every_submission_that_is_to_time_out_is_known_as_a_loop():
+    assert {name for name, found in CORPUS.items() if TIMED_OUT in found.statuses} <= set(LOOPS) <= set(CORPUS)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_submission_gets_the_grade_that_is_right(name, course, monkeypatch):
+    monkeypatch.setattr(submission, "PER_CALL", FOR_LOOPS if name in LOOPS else PATIENCE)
+    root, key = course
+    files, right_points, right_statuses = CORPUS[name]
+    folder = root / "grading/submissions" / name
+    folder.mkdir(parents=True)
+    write_submission(folder, files)
+    ledger = root / "grading/ledger.jsonl"
+    ledger.write_text("as it was")
+    with Sandbox(folder, limits=Limits(memory=2 * 2**30)) as sandbox:
+        result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
+    assert points(result) == list(right_points), result
+    assert statuses(result) == list(right_statuses), result
+    assert ledger.read_text() == "as it was"
+    write_result(root / "result.json", result)
+    assert read_result(root / "result.json") == result
+
+
+def test_replies_that_are_forged_in_every_pipe_give_the_same_result_every_time(course, tmp_path):
+    _, key = course
+    folder = write_submission(tmp_path, CORPUS["forged_replies"].files)
+    found = []
+    for _ in range(5):
+        with Sandbox(folder) as sandbox:
+            found.append(submission.grade_submission(folder, "forger", "0" * 40, key, sandbox))
+    assert all(result == found[0] for result in found)

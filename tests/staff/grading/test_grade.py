@@ -1,0 +1,291 @@
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab_utils.staff.feedback.feedback import feedback
+from lab_utils.staff.grading import grade as grade_module
+from lab_utils.staff.grading.grade import grade, load_key
+from lab_utils.staff.grading.isolation import FULL, NONE, Isolation, isolation
+from lab_utils.staff.grading.lock import only_one
+from lab_utils.staff.grading.result import MISSING, read_result
+from tests.staff.grading.corpus import ATTACKS, HONEST
+from tests.staff.grading.mini_course import points, write_collected, write_course
+
+ROOT = Path(__file__).resolve().parents[3]
+KILLS = 50
+
+needs_sandbox = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Return a course with three submissions: ada is perfect, ben half done, cleo wrong."""
+    root = write_course(tmp_path)
+    chosen = {"ada": HONEST["perfect"], "ben": HONEST["half_done"], "cleo": HONEST["wrong"]}
+    write_collected(root / "grading", {name: submission.files for name, submission in chosen.items()})
+    return root
+
+
+def results(root):
+    return {path.stem: path.read_bytes() for path in sorted((root / "grading/results").glob("*.json"))}
+
+
+def times(root):
+    return {path.stem: path.stat().st_mtime_ns for path in (root / "grading/results").glob("*.json")}
+
+
+def edit_collected(root, change):
+    path = root / "grading/collected.json"
+    collected = json.loads(path.read_text())
+    change({entry["student"]: entry for entry in collected["students"]})
+    path.write_text(json.dumps(collected))
+
+
+@needs_sandbox
+def test_everybody_gets_a_result_and_what_is_done_is_not_done_again(course, capsys):
+    assert grade(course / "grading", course, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["graded_now"] == 3
+    found = {name: points(read_result(course / f"grading/results/{name}.json")) for name in ("ada", "ben", "cleo")}
+    assert found == {"ada": [4, 6, 8], "ben": [4, 0, 8], "cleo": [0, 6, 8]}
+    before = times(course)
+    assert grade(course / "grading", course, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["graded_now"] == 0
+    assert times(course) == before
+
+
+@needs_sandbox
+def test_a_new_commit_a_torn_file_and_a_named_student_are_graded_again(course, capsys):
+    grade(course / "grading", course)
+    whole, before = results(course), times(course)
+    edit_collected(course, lambda entries: entries["ada"].update(sha="f" * 40))
+    torn = course / "grading/results/ben.json"
+    torn.write_bytes(torn.read_bytes()[:100])
+    grade(course / "grading", course, students=["cleo"])
+    assert all(times(course)[name] > before[name] for name in before)
+    assert {name: text for name, text in results(course).items() if name != "ada"} == {
+        name: text for name, text in whole.items() if name != "ada"
+    }
+    assert read_result(course / "grading/results/ada.json").sha == "f" * 40
+
+
+@needs_sandbox
+def test_no_class_has_two_yardsticks(course, capsys):
+    grade(course / "grading", course)
+    cases = course / "solutions/homework4_cases.py"
+    cases.write_text(cases.read_text().replace('Case("ties", 1,', 'Case("ties", 4,'))
+    grade(course / "grading", course)
+    assert "graded again" in capsys.readouterr().err
+    assert {name: points(read_result(course / f"grading/results/{name}.json"))[1] for name in results(course)} == {
+        "ada": 6,
+        "ben": 0,
+        "cleo": 6,
+    }
+
+
+def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path):
+    solutions, kit = course / "solutions", tmp_path / "kit"
+    modules = [
+        kit / "lab_utils" / name
+        for name in ("staff/grading/one.py", "checks/lab/two.py", "data/three.py", "metrics.py")
+    ]
+    for path in modules:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(grade_module, "KIT", kit)
+    keys = [load_key(course / "grading", course, "homework4").secret]
+    labels = solutions / "homework4_labels.csv"
+    changes = {
+        path: "# another\n" for path in (solutions / "homework4.toml", solutions / "homework4_cases.py", *modules)
+    }
+    for path, more in (changes | {labels: "40,1,20\n"}).items():
+        with path.open("a") as file:
+            file.write(more)
+        keys.append(load_key(course / "grading", course, "homework4").secret)
+    assert len(set(keys)) == 8
+    page = kit / "lab_utils/staff/feedback/page.py"  # how a page looks changes no grade
+    page.parent.mkdir()
+    page.write_text("# another")
+    assert load_key(course / "grading", course, "homework4").secret == keys[-1]
+
+
+def test_a_grader_without_its_own_code_is_an_error_not_another_key(course, monkeypatch, tmp_path):
+    (tmp_path / "lab_utils/staff/grading").mkdir(parents=True)
+    monkeypatch.setattr(grade_module, "KIT", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no folder checks, data"):
+        load_key(course / "grading", course, "homework4")
+
+
+def test_work_that_could_not_be_collected_is_missing_and_says_why(course, monkeypatch, capsys):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    edit_collected(course, lambda e: [entry.update(folder="", status="unreachable") for entry in e.values()])
+    assert grade(course / "grading", course) == 0
+    result = read_result(course / "grading/results/ada.json")
+    assert result.status == MISSING
+    assert "unreachable" in result.message
+    assert [question.status for question in result.questions] == [MISSING] * 4
+
+
+@needs_sandbox
+def test_an_error_of_the_grader_costs_no_student_a_point_and_stops_nobody_else(course, monkeypatch, capsys):
+    working = grade_module.grade_submission
+
+    def failing(folder, student, *args):
+        if student == "ben":
+            raise RuntimeError("the disk is gone")
+        return working(folder, student, *args)
+
+    monkeypatch.setattr(grade_module, "grade_submission", failing)
+    assert grade(course / "grading", course) == 1
+    assert set(results(course)) == {"ada", "cleo"}
+    assert "THE GRADER FAILED on ben: RuntimeError: the disk is gone" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert grade(course / "grading", course) == 0
+    assert set(results(course)) == {"ada", "ben", "cleo"}
+
+
+def test_untrusted_work_is_refused_where_nothing_isolates_it(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(NONE, "this is a Mac", "Use a container."))
+    with pytest.raises(ValueError, match=r"this is a Mac(.|\n)*not run(.|\n)*Use a container"):
+        grade(course / "grading", course)
+    assert not results(course)
+
+
+def test_trusted_work_is_graded_without_isolation(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(NONE, "this is a Mac", ""))
+    assert grade(course / "grading", course, trust=True) == 0
+    assert points(read_result(course / "grading/results/ada.json")) == [4, 6, 8]
+
+
+def test_two_graders_do_not_share_a_folder(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    with only_one(course / "grading", "grade"), pytest.raises(ValueError, match="Another grade is at work"):
+        grade(course / "grading", course)
+    assert not results(course)
+
+
+def test_labels_that_everybody_knows_are_told(course, capsys):
+    load_key(course / "grading", course, "homework4")
+    assert "which are public" in capsys.readouterr().err
+    shutil.copy(course / "solutions/homework4_labels.csv", course / "grading")
+    load_key(course / "grading", course, "homework4")
+    assert not capsys.readouterr().err
+
+
+def test_a_misspelt_name_costs_no_results(course, monkeypatch):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    edit_collected(course, lambda e: [entry.update(folder="", status="unreachable") for entry in e.values()])
+    grade(course / "grading", course)
+    (course / "grading/results/key.txt").write_text("another")
+    with pytest.raises(ValueError, match="got dora"):
+        grade(course / "grading", course, students=["dora"])
+    assert set(results(course)) == {"ada", "ben", "cleo"}
+
+
+def test_an_unknown_student_and_a_folder_without_a_class_are_named(course, monkeypatch, tmp_path):
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    with pytest.raises(ValueError, match="got dora"):
+        grade(course / "grading", course, students=["dora"])
+    with pytest.raises(FileNotFoundError, match="collect ROSTER"):
+        grade(tmp_path / "nowhere", course)
+
+
+@needs_sandbox
+def test_two_workers_find_what_one_finds(course):
+    grade(course / "grading", course, workers=1)
+    one = results(course)
+    grade(course / "grading", course, workers=2, students=["ada", "ben", "cleo"])
+    assert results(course) == one
+
+
+def _snapshot(root):
+    folder = root / "grading"
+    names = ["gradebook.csv", "written.csv", *(f"results/{path.name}" for path in (folder / "results").glob("*.json"))]
+    return {name: (folder / name).read_bytes() for name in sorted(names)}
+
+
+@needs_sandbox
+def test_a_grader_killed_at_fifty_random_moments_ends_with_the_same_gradebook(tmp_path):
+    kinds = [
+        "perfect",
+        "partly_right",
+        "half_done",
+        "renamed",
+        "as_handed_out",
+        "error_in_the_function",
+        "only_predictions",
+    ]
+    submissions = {f"{kind}{i}": HONEST[kind].files for kind in kinds for i in range(4)}
+    submissions |= {name: ATTACKS[name].files for name in ("kills_everything", "segfault", "forged_replies")}
+    roots = [write_course(tmp_path / name) for name in ("undisturbed", "killed")]
+    for root in roots:
+        write_collected(root / "grading", submissions)
+    undisturbed, killed = roots
+    assert grade(undisturbed / "grading", undisturbed) == 0
+    line = [sys.executable, "-m", "lab_utils", "grade", "--root", str(killed), "--folder", str(killed / "grading")]
+    moments = random.Random(0)
+    alive_after = 0
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(moments.uniform(0.2, 1.6))
+            alive_after += process.poll() is None
+            os.kill(process.pid, signal.SIGKILL)
+        if len(results(killed)) >= len(submissions) - 3:  # as good as done: begin anew, so that every kill meets work
+            for path in (killed / "grading/results").glob("*.json"):
+                path.unlink()
+    assert alive_after > KILLS / 2
+    assert subprocess.run(line, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    for root in roots:
+        feedback(root / "grading", root)
+    assert _snapshot(killed) == _snapshot(undisturbed)
+    assert not list((killed / "grading").rglob("*.tmp"))
+
+
+@needs_sandbox
+def test_no_sandbox_outlives_a_killed_grader(course):
+    mark = str(course / "grading/submissions")
+    edit = course / "grading/submissions/ada/labs/homework4.ipynb"
+    edit.write_text(edit.read_text().replace("x = np.asarray", "while True: pass\\n    x = np.asarray"))
+    line = [
+        sys.executable,
+        "-m",
+        "lab_utils",
+        "grade",
+        "ada",
+        "--root",
+        str(course),
+        "--folder",
+        str(course / "grading"),
+    ]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 120
+        while not _sandboxes(mark) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert _sandboxes(mark)
+        process.kill()
+    end = time.monotonic() + 60
+    while _sandboxes(mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _sandboxes(mark)
+
+
+def _sandboxes(mark):
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = process.cmdline()
+            if line and line[0] == "bwrap" and any(mark in word for word in line):
+                found.append(process.pid)
+    return found

@@ -1,0 +1,203 @@
+"""The hidden cases of homework 4, run in this process: right answers pass, wrong ones fail with the hint that fits."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+
+from lab_utils.checks import homework4
+from lab_utils.checks.outcome import Wrong
+from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.grading.cases import Local
+from tests.checks import homework4_answers as answers
+from tests.checks.notebook_functions import ROOT, load_function
+
+spec = importlib.util.spec_from_file_location("homework4_cases", ROOT / "solutions/homework4_cases.py")
+homework4_cases = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(homework4_cases)
+CASES = homework4_cases.CASES
+
+DRAWS = range(5)
+NETWORKS = ("freeze_backbone", "train_mode", "optimizer_parameters", "prepare", "first_conv")
+
+
+def hints(name, student, seed):
+    """Return name of case -> hint, "" where it passed."""
+    found = {}
+    for number, case in enumerate(CASES[name]):
+        try:
+            case.run(student, np.random.default_rng([seed, number]))
+            found[case.name] = ""
+        except Wrong as wrong:
+            found[case.name] = wrong.hint
+    return found
+
+
+def share(name, found):
+    total = sum(case.weight for case in CASES[name])
+    return sum(case.weight for case in CASES[name] if not found[case.name]) / total
+
+
+def test_every_function_that_is_asked_for_has_cases():
+    questions = read_assignment(ROOT / "solutions/homework4.toml").of_kind("function")
+    assert {question.function for question in questions} == set(CASES)
+    for cases in CASES.values():
+        assert 3 <= len(cases) <= 6
+        assert len({case.name for case in cases}) == len(cases)
+        assert all(case.weight > 0 for case in cases)
+
+
+def test_the_points_are_those_of_the_course():
+    assignment = read_assignment(ROOT / "solutions/homework4.toml")
+    by_task = dict.fromkeys("ABCDE", 0.0)
+    for question in assignment.questions:
+        by_task[question.task] += question.points
+    assert by_task == {"A": 20, "B": 30, "C": 30, "D": 10, "E": 10}
+
+
+def test_check_looks_for_every_written_answer_of_the_assignment():
+    questions = read_assignment(ROOT / "solutions/homework4.toml").of_kind("written")
+    assert tuple(question.name for question in questions) == homework4.WRITTEN
+
+
+def test_every_rubric_adds_up_to_the_points_of_its_question():
+    for question in read_assignment(ROOT / "solutions/homework4.toml").of_kind("written"):
+        assert sum(float(line.partition(":")[0]) for line in question.rubric) == question.points
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("seed", range(20))
+def test_the_solution_passes_every_case_on_every_draw(name, seed):
+    student = Local(load_function("solutions/homework4.ipynb", name))
+    assert set(hints(name, student, seed).values()) == {""}
+
+
+@pytest.mark.parametrize(("name", "wrong", "public", "words", "expected"), answers.CASES, ids=answers.IDS)
+def test_a_wrong_answer_gets_its_share_and_the_hint_that_fits(name, wrong, public, words, expected):
+    for seed in DRAWS:
+        torch.manual_seed(seed)
+        found = hints(name, Local(wrong), seed)
+        assert any(words in hint for hint in found.values()), found
+        if expected is not None:
+            assert share(name, found) == pytest.approx(expected), found
+        assert share(name, found) < 1
+
+
+ODD = [
+    None,
+    "text",
+    3,
+    True,
+    [],
+    {},
+    [None, None],
+    {"gap": "x"},
+    float("nan"),
+    np.ones(3),
+    np.zeros((0, 4)),
+    [[1], "a"],
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("result", ODD, ids=repr)
+def test_odd_results_are_wrong_and_never_an_error(name, result):
+    found = hints(name, Local(lambda *arguments: result), 0)
+    if name in ("freeze_backbone", "train_mode"):  # these return nothing: what counts is the network
+        assert share(name, found) <= 1 / 6
+    else:
+        assert share(name, found) == 0
+
+
+class Forged(Local):
+    """Answers every probe with a prepared reply."""
+
+    def __init__(self, reply):
+        super().__init__(lambda *arguments: reply)
+        self.reply = reply
+
+    def through(self, script):
+        return lambda *arguments: self.reply
+
+
+class Recorder(Local):
+    """Keeps the last reply of a right answer."""
+
+    reply = None
+
+    def through(self, script):
+        right = super().through(script)
+
+        def call(*arguments):
+            self.reply = right(*arguments)
+            return self.reply
+
+        return call
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_right_reply_to_another_draw_does_not_pass(name):
+    for case in CASES[name]:
+        recorder = Recorder(load_function("solutions/homework4.ipynb", name))
+        case.run(recorder, np.random.default_rng(1))
+        case.run(Forged(recorder.reply), np.random.default_rng(1))  # the very same draw: the reply is a right one
+        for seed in range(2, 8):
+            if case.name == "the shape of a layer for grey images":
+                continue  # a shape alone may happen to be right
+            with pytest.raises(Wrong):
+                case.run(Forged(recorder.reply), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("reply", [None, 1, "x", [], {}, {"learns": 1, "training": 2}, {"first": "x", "second": None}])
+def test_a_reply_that_is_no_report_is_wrong(name, reply):
+    assert all(hints(name, Forged(reply), 0).values())
+
+
+@pytest.mark.parametrize("name", ["paired_difference", "explain_gap"])
+def test_random_and_constant_numbers_do_not_pass(name):
+    keys = (
+        "accuracy_a",
+        "accuracy_b",
+        "difference",
+        "only_a_right",
+        "only_b_right",
+        "gap",
+        "from_prevalence",
+        "from_images",
+    )
+    rng = np.random.default_rng(0)
+    for values in (np.zeros(8), np.ones(8), rng.random(8), rng.random(8)):
+        reply = dict(zip(keys, values.tolist(), strict=True))
+        assert share(name, hints(name, Local(lambda *arguments, reply=reply: reply), 0)) == 0
+
+
+def test_no_hint_tells_an_input_or_an_expected_value():
+    for name, entries in answers.WRONG.items():
+        for wrong, *_ in entries:
+            first, second = hints(name, Local(wrong), 0), hints(name, Local(wrong), 1)
+            for case, hint in first.items():
+                if hint and second[case]:
+                    digits = [word for word in hint.split() if any(c.isdigit() for c in word)]
+                    assert all(
+                        word in second[case] or word in "255 255. 255: 0.5), 0 (O, 1, k, k) 1," for word in digits
+                    ), hint
+
+
+def test_the_thresholds_are_exact_in_single_precision():
+    """So that a student who computes in float32 gets the same calls."""
+
+    def single(labels, probs_a, probs_b, threshold):
+        sides = [torch.tensor(p, dtype=torch.float32) >= threshold for p in (probs_a, probs_b)]
+        a, b = (side.numpy() == (labels == 1) for side in sides)
+        return answers._compared(a, b)
+
+    for seed in range(20):
+        assert not any(hints("paired_difference", Local(single), seed).values())
+
+
+@pytest.mark.parametrize(("name", "right"), [(name, right) for name in answers.RIGHT for right in answers.RIGHT[name]])
+def test_other_right_answers_pass(name, right):
+    for seed in DRAWS:
+        assert not any(hints(name, Local(right), seed).values())

@@ -1,0 +1,79 @@
+"""What the grader itself does with the texts of a submission, outside of any sandbox."""
+
+import math
+
+import numpy as np
+
+from lab_utils.staff.grading.assignment import Assignment, Question
+from lab_utils.staff.grading.cases import Case
+from lab_utils.staff.grading.remote import TimedOut
+from lab_utils.staff.grading.result import PASSED, TIMED_OUT, WRONG
+from lab_utils.staff.grading.submission import PATIENCE, Found, Key, _grade_function, _predictions
+
+
+def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_path):
+    nobody = np.zeros(2, np.int64)
+    key = Key(Assignment("h", "H", ()), {}, nobody, nobody, b"")
+    for folder, value in (("a", 0.25), ("labs", 0.75)):
+        (tmp_path / folder).mkdir()
+        text = f"image,model_1_fixed\n0,{value}\n1,{value}\n"
+        (tmp_path / folder / "h_predictions.csv").write_text(text)
+    assert _predictions(tmp_path, "labs/h.ipynb", key)[0]["model_1_fixed"].tolist() == [0.75] * 2
+    assert _predictions(tmp_path, "", key)[0]["model_1_fixed"].tolist() == [0.25] * 2
+    with (tmp_path / "labs/h_predictions.csv").open("wb") as file:
+        file.truncate(5 * 2**20)
+    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, "h_predictions.csv is larger than 4 MiB.")
+
+
+class Fake:
+    """A sandbox that notes what it is asked and gives it back, or is slow."""
+
+    def __init__(self, slow=False):
+        self.slow, self.asked = slow, []
+
+    def open(self, *args, **settings): ...
+
+    def call(self, name, args, script, *, seconds):
+        self.asked.append(args[0])
+        if self.slow:
+            raise TimedOut("too slow")
+        return args[0]
+
+
+CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sources": []}
+CASES = tuple(Case(f"case {i}", 1, lambda student, rng: student(int(rng.integers(2**60)))) for i in range(5))
+
+
+def graded(sandbox, who=("ann", "1"), secret=b"s", end=math.inf):
+    nobody = np.zeros(0, np.int64)
+    key = Key(None, {"f": CASES}, nobody, nobody, secret)
+    question = Question("A1", "t", 5, "function", function="f")
+    return _grade_function(question, Found("labs/a.ipynb", CONTENT), who, key, sandbox, end)
+
+
+def test_a_function_that_is_slow_in_two_cases_is_not_tried_in_the_others():
+    sandbox = Fake(slow=True)
+    result = graded(sandbox)
+    assert len(sandbox.asked) == PATIENCE == 2
+    assert [case.status for case in result.cases] == [TIMED_OUT] * 5
+    assert ["Not tried" in case.hint for case in result.cases] == [False, False, True, True, True]
+
+
+def test_a_submission_that_took_too_long_as_a_whole_is_asked_no_more():
+    sandbox = Fake()
+    result = graded(sandbox, end=-math.inf)
+    assert (sandbox.asked, result.status) == ([], TIMED_OUT)
+    assert "as a whole took too long" in result.hint
+
+
+def test_a_commit_always_gets_the_same_inputs_and_no_other_gets_them():
+    def inputs(**changes):
+        sandbox = Fake()
+        assert {case.status for case in graded(sandbox, **changes).cases} == {PASSED}
+        return sandbox.asked
+
+    first = inputs()
+    assert len(set(first)) == 5
+    assert inputs() == first
+    for other in ({"who": ("ben", "1")}, {"who": ("ann", "2")}, {"secret": b"t"}):
+        assert not set(inputs(**other)) & set(first)

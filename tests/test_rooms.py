@@ -1,0 +1,70 @@
+"""The rooms of the kit: faces that lead to what they name, and no other way in."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KIT = Path(__file__).resolve().parents[1] / "lab_utils"
+ROOMS = sorted(path.parent.name for path in KIT.glob("*/__init__.pyi"))
+BELOW = {path: path.relative_to(KIT).parts[0] for path in sorted(KIT.rglob("*.py"))}
+
+
+def imports(path):
+    """(module, names) of every import of the kit in a file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lab_utils."):
+            yield node.module, [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, []) for alias in node.names if alias.name.startswith("lab_utils."))
+
+
+def test_there_are_the_rooms_that_the_readme_names():
+    assert ROOMS == ["data", "metrics", "networks", "show", "similarity", "studies", "training", "transfer"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_name_of_a_face_leads_to_what_it_names_and_hides_no_module(room):
+    face = importlib.import_module(f"lab_utils.{room}")
+    stub = ast.parse((KIT / room / "__init__.pyi").read_text("utf-8"))
+    modules = {path.stem for path in (KIT / room).iterdir()}
+    names = [(node.module, alias.name) for node in stub.body for alias in node.names]
+    assert len(set(names)) == len(names) > 0
+    for module, name in names:
+        if module is None:  # a module that is offered as a whole
+            assert getattr(face, name) is importlib.import_module(f"lab_utils.{room}.{name}")
+        else:
+            assert getattr(face, name) is getattr(importlib.import_module(f"lab_utils.{room}.{module}"), name)
+            assert name not in modules
+    assert {name for _, name in names} <= set(dir(face))
+
+
+def test_a_room_is_entered_through_its_face_only():
+    found = [
+        f"{path.relative_to(KIT)}: {module}"
+        for path, room in BELOW.items()
+        for module, _ in imports(path)
+        if (parts := module.split("."))[1] in ROOMS and parts[1] != room and len(parts) > 2
+    ]
+    assert found == []
+
+
+def test_no_room_that_students_get_knows_the_staff():
+    above = {KIT / "__main__.py"}  # which looks whether that folder is there
+    found = [
+        str(path.relative_to(KIT))
+        for path, room in BELOW.items()
+        for module, _ in imports(path)
+        if module.startswith("lab_utils.staff") and room != "staff" and path not in above
+    ]
+    assert found == []
+
+
+def test_a_face_loads_nothing_before_a_name_is_used():
+    code = "import sys, " + ", ".join(f"lab_utils.{room}" for room in ROOMS)
+    code += "; print([name for name in ('torch', 'torchvision', 'sklearn', 'matplotlib') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=KIT.parent)
+    assert done.stdout.strip() == "[]"
