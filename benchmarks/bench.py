@@ -25,14 +25,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lab_utils.data.phantoms.load import make_phantoms
-from lab_utils.data.splits import Split, batch_indices
+from lab_utils.data import Split, batch_indices, make_phantoms
 from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
-from lab_utils.similarity.activations import extract_features
-from lab_utils.training.fitting import fit
-from lab_utils.training.probe import linear_probe
-from lab_utils.transfer.freezing import freeze
+from lab_utils.similarity import extract_features
+from lab_utils.training import fit, linear_probe
+from lab_utils.transfer import freeze
 
 ROOT = Path(__file__).resolve().parents[1]
 Side = Callable[[], object]

@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lab_utils.similarity.canonical import cca
-from lab_utils.similarity.covariance import covariances
+from lab_utils.similarity import cca, covariances
 
 Array = NDArray[np.float64]
 Ratios = Callable[..., list[float]]

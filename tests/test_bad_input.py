@@ -16,14 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
-from lab_utils.data import load_data
-from lab_utils.data.phantoms.load import load_phantoms
+from lab_utils.data import Split, check_disjoint, load_data, load_phantoms, split_by_image, subset
 from lab_utils.data.published import PUBLISHED
-from lab_utils.data.splits import Split, check_disjoint, split_by_image, subset
-from lab_utils.networks import build_model
-from lab_utils.networks.weights import DEFAULT_PREPROCESSING, load_weights, save_weights
-from lab_utils.training.fitting import fit
-from lab_utils.transfer.freezing import freeze
+from lab_utils.networks import DEFAULT_PREPROCESSING, build_model, load_weights, save_weights
+from lab_utils.training import fit
+from lab_utils.transfer import freeze
 
 
 class Row(NamedTuple):

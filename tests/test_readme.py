@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lab_utils.studies.claims_view import claims_markdown, read_claims
+from lab_utils.studies import claims_markdown, read_claims
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

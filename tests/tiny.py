@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from lab_utils.data.splits import Split
-from lab_utils.networks.weights import Preprocessing
+from lab_utils.data import Split
+from lab_utils.networks import Preprocessing
 
 
 class TinyNet(nn.Module):

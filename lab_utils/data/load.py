@@ -17,8 +17,6 @@ from lab_utils.data.published import PUBLISHED
 from lab_utils.data.splits import Split, check_disjoint
 from lab_utils.profile import data_root
 
-__all__ = ["PHANTOM_COUNTS", "load_data"]
-
 PHANTOM_COUNTS = {"train": 1000, "val": 300, "test": 600}
 PHANTOM_STRIDE = 2**28  # images between the first of train, val and test: no patient is near a border
 

@@ -13,7 +13,7 @@ others want `losses.probabilities(logits, task)`, and say so.
 
 A class without both positive and negative images has no AUROC. It is reported as NaN
 by `auroc_per_class`, left out of `macro_auroc`, and never counted as 0, 0.5 or 1.
-AUROC lives in `ranking.py` and the intervals in `intervals.py`; import all from here.
+AUROC is in `ranking.py`, intervals are in `intervals.py`; `lab_utils.metrics` offers all of them.
 """
 
 from typing import NamedTuple
@@ -23,15 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.arguments import whole
 from lab_utils.array_input import Array
-from lab_utils.metrics.intervals import (
-    bootstrap_draws,
-    bootstrap_interval,
-    interval_text,
-    mean_interval,
-    paired_bootstrap,
-    paired_difference,
-)
-from lab_utils.metrics.ranking import absent_classes, auroc, auroc_per_class, macro_auroc, roc_curve
 from lab_utils.metrics.score_inputs import (
     SLACK,
     SUM,
@@ -43,30 +34,6 @@ from lab_utils.metrics.score_inputs import (
     is_one_hot,
     pair,
 )
-
-__all__ = [
-    "Calibration",
-    "absent_classes",
-    "accuracy",
-    "auroc",
-    "auroc_per_class",
-    "balanced_accuracy",
-    "bootstrap_draws",
-    "bootstrap_interval",
-    "brier",
-    "calibration_curve",
-    "expected_calibration_error",
-    "findings_brier",
-    "interval_text",
-    "macro_auroc",
-    "macro_recall",
-    "mean_interval",
-    "paired_bootstrap",
-    "paired_difference",
-    "quadratic_kappa",
-    "recall_per_class",
-    "roc_curve",
-]
 
 
 class Calibration(NamedTuple):

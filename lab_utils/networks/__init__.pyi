@@ -9,6 +9,7 @@ from .cbr import cbr_tiny as cbr_tiny
 from .conv1 import adapt_conv1 as adapt_conv1
 from .conv1 import first_conv as first_conv
 from .conv1 import set_conv1 as set_conv1
+from .known_weights import Weights as Weights
 from .preprocessing import DEFAULT_PREPROCESSING as DEFAULT_PREPROCESSING
 from .preprocessing import Preprocessing as Preprocessing
 from .preprocessing import to_grey as to_grey
@@ -20,7 +21,6 @@ from .stage_list import head as head
 from .stage_list import head_path as head_path
 from .stage_list import stages as stages
 from .stage_list import unknown_name as unknown_name
-from .weights import Weights as Weights
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 from .wrappers import preprocess as preprocess

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from lab_utils.arguments import as_whole
 from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, construct, list_models
 from lab_utils.networks.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
+from lab_utils.networks.known_weights import Weights
 from lab_utils.networks.own_weights import WRITTEN_BY
 from lab_utils.networks.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from lab_utils.networks.stage_list import head_path, unknown_name
 from lab_utils.networks.weight_sets import renamed
-from lab_utils.networks.weights import Weights, assumption, read_weights
+from lab_utils.networks.weights import assumption, read_weights
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 

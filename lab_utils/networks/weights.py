@@ -19,10 +19,8 @@ from lab_utils.atomic import write_whole
 from lab_utils.networks.architectures import OURS, list_models
 from lab_utils.networks.known_weights import Weights, imagenet, procedural
 from lab_utils.networks.own_weights import from_path
-from lab_utils.networks.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.stage_list import unknown_name
-
-__all__ = ["DEFAULT_PREPROCESSING", "Preprocessing", "Weights", "load_weights", "read_weights", "save_weights"]
 
 # What people write for the kinds of weights, and what it is here.
 _KINDS = {

@@ -13,20 +13,6 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from lab_utils.show.pictures import plot_filters, plot_images
-
-__all__ = [
-    "plot_bars",
-    "plot_curves",
-    "plot_filters",
-    "plot_history",
-    "plot_images",
-    "plot_lr_range",
-    "plot_paired",
-    "plot_stage_heatmap",
-    "set_style",
-]
-
 GREY = "0.45"
 
 

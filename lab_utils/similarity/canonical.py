@@ -18,35 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab_utils.arguments import number
-from lab_utils.similarity.cka import linear_cka, procrustes
 from lab_utils.similarity.covariance import (
     Acts,
     Covariances,
     as_covariances,
     check_varies,
-    covariances,
     guard_enough,
-    merged,
     to_numpy,
 )
-from lab_utils.similarity.null_distribution import bootstrap, bootstrap_parts, null
-
-__all__ = [
-    "Canonical",
-    "Covariances",
-    "bootstrap",
-    "bootstrap_parts",
-    "canonical_directions",
-    "cca",
-    "covariances",
-    "linear_cka",
-    "mean_cca",
-    "merged",
-    "null",
-    "procrustes",
-    "pwcca",
-    "svcca",
-]
 
 Array = NDArray[np.float64]
 

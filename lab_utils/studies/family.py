@@ -25,8 +25,6 @@ from lab_utils.networks import build_model
 from lab_utils.profile import data_root
 from lab_utils.training import evaluate, fit
 
-__all__ = ["NETWORKS", "SETTINGS", "train_and_measure"]
-
 COMMAND = "python -m lab_utils.studies.family"
 STUDY = "lab04_family"
 NETWORKS = (

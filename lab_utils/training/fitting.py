@@ -20,31 +20,16 @@ from lab_utils.data import Augment, Split
 from lab_utils.device import default_device, seeded
 from lab_utils.networks import unwrapped
 from lab_utils.training.criterion import Fitted
-from lab_utils.training.evaluation import evaluate, predict, score
+from lab_utils.training.evaluation import evaluate
 from lab_utils.training.forward import batch_loss, check_parts, is_fast, resident, to_device
 from lab_utils.training.history import History, row_steps
 from lab_utils.training.loop import Run, steps_per_epoch
-from lab_utils.training.losses import Criterion, masked_bce, probabilities, training_loss
-from lab_utils.training.lr_range import LRRange, lr_range_test, lr_suggestion
+from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.training.optimizers import Groups, Schedule, make_optimizer, parameter_groups
 from lab_utils.training.progress import open_log, progress_bar
 from lab_utils.training.run_settings import remembering, run_settings
 from lab_utils.transfer import freeze, param_groups, unfreeze
-
-__all__ = [
-    "History",
-    "LRRange",
-    "evaluate",
-    "fine_tune",
-    "fit",
-    "lr_range_test",
-    "lr_suggestion",
-    "masked_bce",
-    "predict",
-    "probabilities",
-    "score",
-]
 
 
 def fit(

@@ -20,16 +20,6 @@ from lab_utils.networks import first_conv, preprocess, stages, unknown_name
 from lab_utils.transfer.gabor import gabor_bank
 from lab_utils.transfer.transfusion import same_tensors
 
-__all__ = [
-    "gabor_bank",
-    "gabor_init",
-    "mean_var_init",
-    "permuted_init",
-    "reinit_stage",
-    "renew_statistics",
-    "scale_weights",
-]
-
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 LOWEST_WAVES = 0.5  # in a Gabor filter's side: half a wave is an edge
 HIGHEST_FREQUENCY = 0.35  # cycles per pixel; pixels can show up to 0.5

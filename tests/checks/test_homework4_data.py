@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from lab_utils.checks.homework4_data import Unlabelled, load, normal_or_pneumonia, read_images, with_share
-from lab_utils.data.phantoms.load import FINDINGS, make_phantoms
-from lab_utils.data.splits import Split, check_disjoint
+from lab_utils.data import FINDINGS, Split, check_disjoint, make_phantoms
 
 
 def test_the_parts_have_their_sizes_and_shares_and_no_patient_in_common():

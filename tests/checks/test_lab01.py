@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from lab_utils.checks import lab01, lab01_probe, lab01_questions
 from lab_utils.checks.lab01_features import Tiny
 from lab_utils.networks import head, preprocess
-from lab_utils.show.widgets import Question
-from lab_utils.similarity.activations import extract_features as kit_extract
-from lab_utils.similarity.activations import record
+from lab_utils.show import Question
+from lab_utils.similarity import extract_features as kit_extract
+from lab_utils.similarity import record
 from tests.checks.notebook_functions import load_function
 
 LAB = "01_feature_extraction.ipynb"

@@ -5,10 +5,9 @@ from torch import nn
 
 from lab_utils.checks import lab03
 from lab_utils.networks import head, stages
-from lab_utils.training.fitting import fit
-from lab_utils.training.lr_range import lr_suggestion as lr_suggestion_of_smoothed
-from lab_utils.training.lr_range import smooth
-from lab_utils.transfer.freezing import freeze, unfreeze
+from lab_utils.training import fit, smooth
+from lab_utils.training import lr_suggestion as lr_suggestion_of_smoothed
+from lab_utils.transfer import freeze, unfreeze
 from tests.checks.notebook_functions import load_function
 
 LAB = "03_fine_tuning.ipynb"

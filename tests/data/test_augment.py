@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lab_utils.data.augmentation import MILD, Augment, augment
+from lab_utils.data import MILD, Augment, augment
 
 
 def generator(seed: int = 0) -> torch.Generator:

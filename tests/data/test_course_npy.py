@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import load_data
-from lab_utils.data.course_npy import FILES, load_course
+from lab_utils.data import load_course, load_data
+from lab_utils.data.course_npy import FILES
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import torch
 
-from lab_utils.data import duplicates
+from lab_utils.data import Split, duplicates
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates, join_copies, once
-from lab_utils.data.splits import Split
 
 
 def test_positions_of_every_group_rise_and_any_type_will_do():

@@ -10,9 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lab_utils.data import load_data
-from lab_utils.data.folders.folder import load_folder
-from lab_utils.data.splits import check_disjoint
+from lab_utils.data import check_disjoint, load_data, load_folder
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NIH = SHARED / "nih" / "NIH1000.tar.gz"

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data.load import PHANTOM_COUNTS, load_data
-from lab_utils.data.phantoms.load import FINDINGS, make_phantoms
-from lab_utils.data.splits import check_disjoint
+from lab_utils.data import FINDINGS, check_disjoint, load_data, make_phantoms
+from lab_utils.data.load import PHANTOM_COUNTS
 
 SMALL = {"n_train": 24, "n_val": 8, "n_test": 16}
 

@@ -13,10 +13,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lab_utils.data import load_data, medmnist, npz
+from lab_utils.data import load_data, load_medmnist, load_npz, medmnist, npz
 from lab_utils.data.download import md5_of
 from lab_utils.data.images import as_uint8, resize
-from lab_utils.data.medmnist import load_medmnist, load_npz
 from lab_utils.data.published import PUBLISHED, SIZES, URL, file_of
 
 

@@ -9,15 +9,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from lab_utils.data import FINDINGS, Split, check_disjoint, load_phantoms, make_phantoms
 from lab_utils.data.phantoms import anatomy
 from lab_utils.data.phantoms import load as phantoms
 from lab_utils.data.phantoms.acquisition import SITES
 from lab_utils.data.phantoms.draws import Draws
 from lab_utils.data.phantoms.findings import CORRELATION, strengths, volume_loss
 from lab_utils.data.phantoms.frame import place_body
-from lab_utils.data.phantoms.load import FINDINGS, load_phantoms, make_phantoms
 from lab_utils.data.phantoms.recipe import Recipe
-from lab_utils.data.splits import Split, check_disjoint
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lab_utils.data import photos
-from lab_utils.data.photos import cells, make_photos, photographs
+from lab_utils.data import cells, make_photos, photos
+from lab_utils.data.photos import photographs
 
 
 def test_photographs_are_grey_and_in_range() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab_utils.data import sources
-from lab_utils.data.sources import fractal_system, load_fractals, make_fractals
+from lab_utils.data import load_fractals, make_fractals, sources
+from lab_utils.data.sources import fractal_system
 
 
 def test_images_are_uint8_squares_with_balanced_categories() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data.splits import Split, batch_indices, check_disjoint, split_by_image, split_by_patient, subset
+from lab_utils.data import Split, batch_indices, check_disjoint, split_by_image, split_by_patient, subset
 
 FINDINGS = ("common", "frequent", "seldom", "rare")
 PREVALENCE = torch.tensor([0.4, 0.2, 0.1, 0.005])

@@ -18,13 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lab_utils.data.augmentation import Augment
-from lab_utils.networks import build_model
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.training.fitting import fine_tune, fit
+from lab_utils.data import Augment
+from lab_utils.networks import Preprocessing, build_model
+from lab_utils.training import fine_tune, fit
 from lab_utils.training.optimizers import parameter_groups
 from lab_utils.training.run_settings import run_settings
-from lab_utils.transfer.freezing import param_groups
+from lab_utils.transfer import param_groups
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}

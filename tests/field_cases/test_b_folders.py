@@ -7,8 +7,7 @@ import warnings
 
 import pytest
 
-from lab_utils.data import load_data
-from lab_utils.data.folders.folder import load_folder
+from lab_utils.data import load_data, load_folder
 from tests.field_cases.drawing import draw, draw_mask, fill
 
 UNKNOWN = {"size": 8, "patient": "unknown"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab_utils.data.folders.folder import load_folder
+from lab_utils.data import load_folder
 from tests.field_cases.drawing import draw, draw_mask, fill
 
 UNKNOWN = {"size": 8, "patient": "unknown"}

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from lab_utils.data import Split, load_folder
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates
-from lab_utils.data.folders.folder import load_folder
 from lab_utils.data.folders.patients import UNKNOWN, patients_of
-from lab_utils.data.splits import Split
 from tests.field_cases.drawing import draw
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

@@ -14,8 +14,8 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from lab_utils.data import decode as decode_module
+from lab_utils.data import load_folder
 from lab_utils.data.decode import count_channels, decode, later_pages
-from lab_utils.data.folders.folder import load_folder
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 GREY = np.add.outer(np.arange(0, 160, 10), np.arange(16)).astype(np.uint8)  # no two sides alike

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import load_data
+from lab_utils.data import load_data, load_folder
 from lab_utils.data.folders.class_order import is_negative, numbers_of, order_classes
-from lab_utils.data.folders.folder import load_folder
-from lab_utils.metrics.classification import quadratic_kappa
+from lab_utils.metrics import quadratic_kappa
 from tests.field_cases.drawing import fill
 
 UNKNOWN = {"size": 8, "patient": "unknown"}

@@ -11,11 +11,9 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as reference
 
 from lab_utils.metrics import classification as metrics
-from lab_utils.metrics.convergence import steps_to_reach
-from lab_utils.show.score_plots import plot_calibration, plot_prevalence, plot_roc
-from lab_utils.training.evaluation import predict, score
-from lab_utils.training.losses import probabilities
-from lab_utils.training.probe import knn_probe, linear_probe
+from lab_utils.metrics import steps_to_reach
+from lab_utils.show import plot_calibration, plot_prevalence, plot_roc
+from lab_utils.training import knn_probe, linear_probe, predict, probabilities, score
 from tests.tiny import TinyNet, tiny_split
 
 RNG = np.random.default_rng(7)

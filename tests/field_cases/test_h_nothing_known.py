@@ -6,11 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lab_utils.training.evaluation import evaluate, score
-from lab_utils.training.fitting import fine_tune, fit, lr_range_test
-from lab_utils.training.history import History
+from lab_utils.training import History, evaluate, fine_tune, fit, lr_range_test, masked_bce, score
 from lab_utils.training.loop import mean_loss
-from lab_utils.training.losses import masked_bce
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}

@@ -22,10 +22,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision import models as tv
 
-from lab_utils.networks import build_model, load_model, preprocess, save_model
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.networks.weights import load_weights
-from lab_utils.training.fitting import fit, predict
+from lab_utils.networks import Preprocessing, build_model, load_model, load_weights, preprocess, save_model
+from lab_utils.training import fit, predict
 from tests.field_cases.weight_objects import Callback, Config, Marked, Names, Own
 from tests.tiny import tiny_split
 

@@ -8,16 +8,21 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.data import load_data
-from lab_utils.data.phantoms.load import load_phantoms, make_phantoms
-from lab_utils.metrics.convergence import compare_steps, restricted_mean, steps_to_reach
-from lab_utils.similarity.activations import collect_activations, extract_features
-from lab_utils.similarity.canonical import cca, mean_cca, pwcca, svcca
-from lab_utils.similarity.cka import linear_cka
-from lab_utils.similarity.null_distribution import bootstrap, null
-from lab_utils.studies.grid import combinations, run_grid
-from lab_utils.training.evaluation import predict
-from lab_utils.training.fitting import fit
+from lab_utils.data import load_data, load_phantoms, make_phantoms
+from lab_utils.metrics import compare_steps, restricted_mean, steps_to_reach
+from lab_utils.similarity import (
+    bootstrap,
+    cca,
+    collect_activations,
+    extract_features,
+    linear_cka,
+    mean_cca,
+    null,
+    pwcca,
+    svcca,
+)
+from lab_utils.studies import combinations, run_grid
+from lab_utils.training import fit, predict
 from tests.tiny import TinyNet, tiny_split
 
 RNG = np.random.default_rng(3)

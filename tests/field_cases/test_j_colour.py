@@ -6,12 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lab_utils.data.splits import Split
-from lab_utils.networks import build_model, preprocess
-from lab_utils.networks.preprocessing import Preprocessing, to_grey
-from lab_utils.similarity.activations import extract_features
-from lab_utils.training.evaluation import evaluate, predict
-from lab_utils.training.fitting import fit
+from lab_utils.data import Split
+from lab_utils.networks import Preprocessing, build_model, preprocess, to_grey
+from lab_utils.similarity import extract_features
+from lab_utils.training import evaluate, fit, predict
 from tests.tiny import TinyNet
 
 GREY = Preprocessing((0.5,), (0.25,), 1)

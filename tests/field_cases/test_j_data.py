@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import load_data
-from lab_utils.data.course_npy import load_course
+from lab_utils.data import Split, load_course, load_data, load_medmnist, load_npz, load_phantoms, make_phantoms, subset
 from lab_utils.data.folders.patients import UNKNOWN
-from lab_utils.data.medmnist import load_medmnist, load_npz
-from lab_utils.data.phantoms.load import load_phantoms, make_phantoms
-from lab_utils.data.splits import Split, subset
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 CLASSES = np.array([0, 1, 2, 1, 2, 0, 2, 2, 1, 0, 1, 2])

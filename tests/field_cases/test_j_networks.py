@@ -10,11 +10,10 @@ import torch
 from torch import nn
 from torchvision import models as tv
 
-from lab_utils.networks import build_model, head, preprocess, preprocessing_of, stages, unwrapped
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.similarity.activations import collect_activations, extract_features
-from lab_utils.training.fitting import predict
-from lab_utils.transfer.transfusion import transfuse
+from lab_utils.networks import Preprocessing, build_model, head, preprocess, preprocessing_of, stages, unwrapped
+from lab_utils.similarity import collect_activations, extract_features
+from lab_utils.training import predict
+from lab_utils.transfer import transfuse
 from tests.tiny import tiny_split
 
 

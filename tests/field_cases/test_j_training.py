@@ -11,11 +11,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from lab_utils.networks import head, preprocess, stages
-from lab_utils.studies.grid import run_grid
-from lab_utils.training.evaluation import evaluate, predict
-from lab_utils.training.fitting import fine_tune, fit, lr_range_test
+from lab_utils.studies import run_grid
+from lab_utils.training import evaluate, fine_tune, fit, lr_range_test, predict
 from lab_utils.training.losses import training_loss
-from lab_utils.transfer.freezing import freeze, param_groups, train_mode
+from lab_utils.transfer import freeze, param_groups, train_mode
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}

@@ -22,7 +22,7 @@ from lab_utils.atomic import write_text
 from lab_utils.checks.homework4_file import COLUMNS, describe, read_predictions
 from lab_utils.checks.run_checks import run_checks
 from lab_utils.notebook_file import read_notebook
-from lab_utils.show.widgets import Question, explore, multiple_choice
+from lab_utils.show import Question, explore, multiple_choice
 from lab_utils.staff.collecting.collect import collect
 from lab_utils.staff.collecting.roster import read_roster
 from lab_utils.staff.course.build import build, check

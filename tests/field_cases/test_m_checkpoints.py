@@ -12,8 +12,7 @@ import zipfile
 import pytest
 import torch
 
-from lab_utils.training.checkpoint import load_checkpoint, save_checkpoint
-from lab_utils.training.fitting import fine_tune, fit
+from lab_utils.training import fine_tune, fit, load_checkpoint, save_checkpoint
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32", "steps": 2}

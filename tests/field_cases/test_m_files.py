@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import load_data
+from lab_utils.data import load_data, load_npz
 from lab_utils.data.cache import MAGIC, Unreadable, cached_tensors, read_tensors, write_tensors
-from lab_utils.data.medmnist import load_npz
 
 PARTS = ("train", "val", "test")
 

@@ -23,7 +23,7 @@ from lab_utils.profile import (
     unknown_variables,
 )
 from lab_utils.studies import grid as study
-from lab_utils.studies.results import load_results
+from lab_utils.studies import load_results
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from lab_utils.metrics.bands import compare, expected_seconds, rows
+from lab_utils.metrics import expected_seconds, rows
+from lab_utils.metrics.bands import compare
 from lab_utils.profile import PROFILES
 
 

@@ -5,14 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lab_utils.metrics.convergence import (
-    Reached,
-    compare_steps,
-    median_steps,
-    restricted_mean,
-    steps_to_reach,
-    still_waiting,
-)
+from lab_utils.metrics import compare_steps, median_steps, restricted_mean, steps_to_reach, still_waiting
+from lab_utils.metrics.convergence import Reached
 
 # ---- steps_to_reach
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.metrics.cost import count_flops, receptive_field
+from lab_utils.metrics import count_flops, receptive_field
 from lab_utils.networks import build_model
 
 

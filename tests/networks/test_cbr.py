@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.networks.cbr import CBR, cbr_large_t, cbr_large_w, cbr_small, cbr_tiny
+from lab_utils.networks import cbr_large_t, cbr_large_w, cbr_small, cbr_tiny
+from lab_utils.networks.cbr import CBR
 
 BUILDERS = {"LargeT": cbr_large_t, "LargeW": cbr_large_w, "Small": cbr_small, "Tiny": cbr_tiny}
 

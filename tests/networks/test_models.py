@@ -12,11 +12,19 @@ from torch import Tensor, nn
 from torchvision import models as tv
 from torchvision.models.regnet import BlockParams
 
-from lab_utils.networks import adapt_conv1, build_model, head, list_models, preprocess, stages
-from lab_utils.networks.conv1 import adapt_input, first_conv
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.networks.stage_list import head_path
-from lab_utils.networks.weights import save_weights
+from lab_utils.networks import (
+    Preprocessing,
+    adapt_conv1,
+    build_model,
+    first_conv,
+    head,
+    head_path,
+    list_models,
+    preprocess,
+    save_weights,
+    stages,
+)
+from lab_utils.networks.conv1 import adapt_input
 
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)
 

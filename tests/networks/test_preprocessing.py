@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lab_utils.networks.preprocessing import Preprocessing, to_grey
+from lab_utils.networks import Preprocessing, to_grey
 
 GREY = Preprocessing((0.5,), (0.25,), 1)
 RGB = Preprocessing((0.2, 0.4, 0.6), (0.1, 0.2, 0.5), 3)

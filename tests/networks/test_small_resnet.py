@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.networks.small_resnet import BasicBlock, resnet10
+from lab_utils.networks import resnet10
+from lab_utils.networks.small_resnet import BasicBlock
 
 
 @pytest.mark.parametrize(("width", "backbone"), [(32, 1_227_104), (16, 307_888)])

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torchvision import models as tv
 
-from lab_utils.networks.small_resnet import resnet10
-from lab_utils.networks.weights import DEFAULT_PREPROCESSING, Preprocessing, load_weights, save_weights
+from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, load_weights, resnet10, save_weights
 from lab_utils.profile import data_root
 
 GREY = Preprocessing((0.5,), (0.25,), 1)

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from lab_utils.networks import build_model, head, preprocess, preprocessing_of, stages, unwrapped
-from lab_utils.networks.preprocessing import Preprocessing
+from lab_utils.networks import Preprocessing, build_model, head, preprocess, preprocessing_of, stages, unwrapped
 
 WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "DataParallel": nn.DataParallel,

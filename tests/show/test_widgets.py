@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from lab_utils.show.widgets import Question, explore, multiple_choice
+from lab_utils.show import Question, explore, multiple_choice
 
 QUESTION = Question(
     "Which AUROC is chance, if a < b?",

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as tv
 
-from lab_utils.networks import build_model, head, preprocess, stages
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.similarity import activations
-from lab_utils.similarity.activations import collect_activations, conv_to_samples, extract_features, record
-from lab_utils.transfer.freezing import freeze, train_mode
+from lab_utils.networks import Preprocessing, build_model, head, preprocess, stages
+from lab_utils.similarity import activations, collect_activations, conv_to_samples, extract_features, record
+from lab_utils.transfer import freeze, train_mode
 
 
 def grey_images(n: int = 7, side: int = 32) -> Tensor:

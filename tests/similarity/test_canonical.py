@@ -9,7 +9,7 @@ import torch
 from scipy import linalg
 from sklearn.cross_decomposition import CCA
 
-from lab_utils.similarity.canonical import canonical_directions, cca, linear_cka, mean_cca, procrustes, pwcca, svcca
+from lab_utils.similarity import canonical_directions, cca, linear_cka, mean_cca, procrustes, pwcca, svcca
 
 CCA_FAMILY = [mean_cca, svcca, pwcca]
 ALL = [*CCA_FAMILY, linear_cka, partial(linear_cka, debiased=True), procrustes]

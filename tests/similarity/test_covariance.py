@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.similarity.canonical import cca, linear_cka, mean_cca, procrustes, pwcca, svcca
-from lab_utils.similarity.covariance import as_covariances, covariances, merged
+from lab_utils.similarity import cca, covariances, linear_cka, mean_cca, merged, procrustes, pwcca, svcca
+from lab_utils.similarity.covariance import as_covariances
 
 MEASURES = [mean_cca, svcca, pwcca, linear_cka, partial(linear_cka, debiased=True), procrustes]
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lab_utils.similarity.canonical import (
+from lab_utils.similarity import (
     bootstrap,
     bootstrap_parts,
     cca,

@@ -9,11 +9,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lab_utils.networks import build_model
+from lab_utils.similarity import (
+    Covariances,
+    bootstrap_parts,
+    cca,
+    collect_activations,
+    conv_to_samples,
+    covariances,
+    linear_cka,
+    mean_cca,
+    merged,
+    stage_covariances,
+)
 from lab_utils.similarity import stage_pairs as stage_similarity
-from lab_utils.similarity.activations import collect_activations, conv_to_samples
-from lab_utils.similarity.canonical import bootstrap_parts, cca, linear_cka, mean_cca, merged
-from lab_utils.similarity.covariance import Covariances, covariances
-from lab_utils.similarity.stage_pairs import stage_covariances
 from tests.similarity.test_activations import InPlace, grey_images, hooks_of, small
 from tests.tiny import TinyNet
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.networks import stages
-from lab_utils.networks.conv1 import first_conv
-from lab_utils.studies import claims_runs
+from lab_utils.networks import first_conv, stages
+from lab_utils.studies import claims_runs, jackknife
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
 from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, run_missing, source, start_network
-from lab_utils.studies.claims_similarity import jackknife, oriented
-from lab_utils.transfer.gabor import gabor_bank
+from lab_utils.studies.claims_similarity import oriented
+from lab_utils.transfer import gabor_bank
 
 
 def job(start: str = "random", seed: int = 0, **more) -> Job:

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from lab_utils.metrics.convergence import compare_steps
-from lab_utils.studies.claims_view import claims_markdown, read_claims
+from lab_utils.metrics import compare_steps
+from lab_utils.studies import claims_markdown, read_claims
 
 FASTER = {
     "claim": "Transfer is faster",

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data.phantoms.findings import FINDINGS
-from lab_utils.data.splits import Split
+from lab_utils.data import FINDINGS, Split
 from lab_utils.networks import build_model
 from lab_utils.studies import family as family_study
-from lab_utils.studies.family import SETTINGS, run_study, train_and_measure
-from lab_utils.studies.results import load_results
-from lab_utils.transfer.freezing import freeze
+from lab_utils.studies import load_results, train_and_measure
+from lab_utils.studies.family import SETTINGS, run_study
+from lab_utils.transfer import freeze
 from tests.tiny import TinyNet
 
 SMALL = {

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
+from lab_utils.studies import combinations, run_grid
 from lab_utils.studies import grid as study
-from lab_utils.studies.grid import combinations, run_grid
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab_utils.data.photos import make_photos
-from lab_utils.networks.weights import load_weights
+from lab_utils.data import make_photos
+from lab_utils.networks import load_weights
 from lab_utils.studies import pretrain, source_training
 from lab_utils.studies.pretrain import BUILDERS, RECIPES, ship, shipped_tensors, source_images
 from lab_utils.studies.source_training import (

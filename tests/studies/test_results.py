@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lab_utils.studies.results import load_results
+from lab_utils.studies import load_results
 
 
 def test_stored_results_come_back_as_they_were_written(tmp_path):

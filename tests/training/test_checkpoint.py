@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 import torch
 
-from lab_utils.data.augmentation import MILD
+from lab_utils.data import MILD
 from lab_utils.training import checkpoint as checkpoint_module
+from lab_utils.training import describe_model, fine_tune, fit, load_checkpoint, save_checkpoint
 from lab_utils.training import evaluation as evaluate_module
 from lab_utils.training import forward as forward_module
-from lab_utils.training.checkpoint import copy_state, describe_model, load_checkpoint, save_checkpoint
-from lab_utils.training.fitting import fine_tune, fit
+from lab_utils.training.checkpoint import copy_state
 from lab_utils.training.forward import forward
-from lab_utils.transfer.freezing import freeze
+from lab_utils.transfer import freeze
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
 
 # Everything that has a state: dropout, augmentation, momentum, a plateau schedule that drops, the best weights.

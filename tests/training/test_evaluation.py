@@ -5,9 +5,8 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, roc_auc_score
 from torch import nn
 
-from lab_utils.training.evaluation import evaluate, predict, score
-from lab_utils.training.losses import masked_bce
-from lab_utils.transfer.freezing import freeze, train_mode
+from lab_utils.training import evaluate, masked_bce, predict, score
+from lab_utils.transfer import freeze, train_mode
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.training.fingerprint import fingerprint, network_parts, tensor_text, tensors
+from lab_utils.training import tensor_text, tensors
+from lab_utils.training.fingerprint import fingerprint, network_parts
 from lab_utils.training.fingerprint_code import library
 from lab_utils.training.fingerprint_words import differences
 from tests.tiny import TinyNet

@@ -5,13 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lab_utils.data.augmentation import MILD
-from lab_utils.data.splits import batch_indices
+from lab_utils.data import MILD, batch_indices
+from lab_utils.training import evaluate, fine_tune, fit, masked_bce, predict
 from lab_utils.training import fitting as train_module
 from lab_utils.training import loop as run_module
-from lab_utils.training.fitting import evaluate, fine_tune, fit, predict
-from lab_utils.training.losses import masked_bce
-from lab_utils.transfer.freezing import freeze, param_groups, unfreeze
+from lab_utils.transfer import freeze, param_groups, unfreeze
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 

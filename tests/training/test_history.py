@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from lab_utils.training.history import History, row_steps
+from lab_utils.training import History
+from lab_utils.training.history import row_steps
 
 
 def rows(*steps):

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lab_utils.training.losses import criterion_for, label_counts, masked_bce, probabilities
+from lab_utils.training import criterion_for, masked_bce, probabilities
+from lab_utils.training.losses import label_counts
 
 
 def test_masked_bce_by_hand():

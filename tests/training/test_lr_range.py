@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.data.augmentation import MILD
-from lab_utils.training.lr_range import lr_range_test, lr_suggestion, smooth
-from lab_utils.transfer.freezing import freeze, param_groups
+from lab_utils.data import MILD
+from lab_utils.training import lr_range_test, lr_suggestion, smooth
+from lab_utils.transfer import freeze, param_groups
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 LRS = np.geomspace(1e-6, 1, 121)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from lab_utils.training.optimizers import SCHEDULES, Schedule, lr_factor, make_optimizer, parameter_groups
-from lab_utils.transfer.freezing import freeze, param_groups
+from lab_utils.transfer import freeze, param_groups
 from tests.tiny import TinyNet
 
 

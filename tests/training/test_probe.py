@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from lab_utils.metrics.classification import auroc
-from lab_utils.training.probe import knn_probe, linear_probe
+from lab_utils.metrics import auroc
+from lab_utils.training import knn_probe, linear_probe
 
 PROBES = [linear_probe, knn_probe]
 

@@ -3,8 +3,7 @@ import types
 
 import pytest
 
-from lab_utils.training import progress
-from lab_utils.training.fitting import fine_tune, fit
+from lab_utils.training import fine_tune, fit, progress
 from lab_utils.training.progress import open_log, progress_bar
 from tests.tiny import LinearNet, tiny_split
 

@@ -11,7 +11,8 @@ from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock
 
 from lab_utils.networks import build_model, head, stages
-from lab_utils.transfer.freezing import freeze, is_frozen, param_groups, train_mode, trainable_parameters, unfreeze
+from lab_utils.transfer import freeze, param_groups, train_mode, trainable_parameters, unfreeze
+from lab_utils.transfer.freezing import is_frozen
 
 SIDE = 32
 

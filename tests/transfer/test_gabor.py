@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.transfer.gabor import gabor_bank
+from lab_utils.transfer import gabor_bank
 
 
 def one(size: int, orientation: float, frequency: float, phase: float, bandwidth: float) -> np.ndarray:

@@ -8,17 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lab_utils.networks import build_model, head, preprocess, stages
-from lab_utils.networks.conv1 import first_conv
-from lab_utils.transfer.starts import (
+from lab_utils.networks import build_model, first_conv, head, preprocess, stages
+from lab_utils.transfer import (
     gabor_init,
     mean_var_init,
     permuted_init,
     reinit_stage,
     renew_statistics,
     scale_weights,
+    transfuse,
 )
-from lab_utils.transfer.transfusion import transfuse
 from tests.tiny import TinyNet, assert_same, state_of
 from tests.transfer.test_freezing import SMALL
 from tests.transfer.test_transfusion import prefix_of, trained

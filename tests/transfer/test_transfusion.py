@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab_utils.networks import build_model, head, stages
-from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.transfer.transfusion import slim, transfuse, weight_distance
+from lab_utils.networks import Preprocessing, build_model, head, stages
+from lab_utils.transfer import slim, transfuse, weight_distance
 from tests.tiny import TinyNet, assert_same, state_of
 from tests.transfer.test_freezing import SMALL
 

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from lab_utils.checks.homework4_data import IMAGES_FILE, SHARE_B, read_images
-from lab_utils.data.phantoms.load import make_phantoms
-from lab_utils.data.splits import Split
+from lab_utils.data import Split, make_phantoms
 from lab_utils.staff.grading import test_set as hidden
 from tests.checks.notebook_functions import ROOT
 
