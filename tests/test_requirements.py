@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import lab_utils
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -120,3 +122,8 @@ def test_the_package_declares_what_requirements_txt_lists():
         if "extra ==" not in line
     }
     assert declared == {canonical(requirement.name) for requirement in read("requirements.txt")}
+
+
+def test_who_cites_the_labs_names_the_version_that_is_installed():
+    lines = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    assert f"version: {lab_utils.__version__}" in lines
