@@ -40,8 +40,8 @@ def test_a_lab_in_its_bands_gives_html_with_pictures_and_status_0(course, capsys
 
 
 def test_the_page_shows_what_widgets_carry_and_no_progress_bar(course):
-    bar = "from lab_utils.studies.grid import run_grid\nrun_grid(lambda x: {'y': x}, [{'x': 1}], workers=1)['y'].sum()"
-    knob = "import matplotlib.pyplot as plt\nfrom lab_utils.show.widgets import explore\n"
+    bar = "from lab_utils.studies import run_grid\nrun_grid(lambda x: {'y': x}, [{'x': 1}], workers=1)['y'].sum()"
+    knob = "import matplotlib.pyplot as plt\nfrom lab_utils.show import explore\n"
     knob += "explore(lambda n: plt.subplots()[1].set(title=n), n=[1, 2])"
     write(course[0], "01_a", bar, knob, COMPARE)
     assert run(*course) == 0

@@ -45,7 +45,7 @@ import numpy as np
 
 from lab_utils.checks.wrong import Wrong
 from lab_utils.staff.grading.cases import Case
-from lab_utils.metrics.classification import auroc
+from lab_utils.metrics import auroc
 
 
 def _scale(student, rng, shift):
