@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab_utils.arguments import whole
 from lab_utils.models import Stage, head, preprocess
 from lab_utils.models import stages as stages_of
 from lab_utils.modes import eval_mode
@@ -206,8 +207,7 @@ def check_images(images: Tensor, batch_size: int) -> None:
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) == 0:
         got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(f"expected a tensor of at least one image, (N, C, H, W), got {got}; pass split.images")
-    if batch_size < 1:
-        raise ValueError(f"expected batch_size of at least 1, got {batch_size}")
+    whole("batch_size", batch_size, 1)
 
 
 def _channels_first(values: Tensor, stage: Stage | None, pooled: bool) -> Tensor:

@@ -32,10 +32,12 @@ def as_numbers(name: str, values: ArrayLike) -> Array:
     except (TypeError, ValueError) as error:
         wrong = next((item for item in array.ravel().tolist() if not _is_number(item)), error)
         text = repr(wrong) if len(repr(wrong)) < 60 else repr(wrong)[:57] + "..."
-        names = " Turn names into class numbers: [class_names.index(name) for name in ...]."
-        raise ValueError(
-            f"{name} must be numbers, got {text} ({type(wrong).__name__}).{names if isinstance(wrong, str) else ''}"
-        ) from error
+        hint = ""
+        if isinstance(wrong, str) and _is_number(wrong.replace(",", ".")):
+            hint = " Write decimals with a point: 0.5."
+        elif isinstance(wrong, str) and ("labels" in name or name == "predictions"):
+            hint = " Turn names into class numbers: [class_names.index(name) for name in ...]."
+        raise ValueError(f"{name} must be numbers, got {text} ({type(wrong).__name__}).{hint}") from error
 
 
 def as_array(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -78,13 +80,17 @@ def check_order(name: str, values: Any, other_name: str, other: Any) -> None:
         )
 
 
-def check_whole(name: str, value: object, least: int, example: int) -> int:
-    """Refuse what is no whole number of at least `least`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+def check_joined(labels: Any, scores: Any) -> None:
+    """Refuse a list of batches of one length, which would be read as a row for each image."""
+
+    def batches(values: Any) -> bool:
+        return isinstance(values, list | tuple) and all(getattr(item, "ndim", 0) == 1 for item in values)
+
+    if batches(labels) and batches(scores) and len(labels):
         raise ValueError(
-            f"expected {name} >= {least}, a whole number, got {name}={value!r}. For example {name}={example}."
+            f"got lists of {len(labels)} arrays of {len(labels[0])} entries as labels and scores: are these batches? "
+            f"Join them with torch.cat or np.concatenate; join rows, one for each image, with np.stack."
         )
-    return int(value)
 
 
 def is_table(values: Any) -> bool:

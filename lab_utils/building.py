@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lab_utils.architectures import AUXILIARY, INCEPTIONS, OURS, construct, list_models
+from lab_utils.arguments import as_whole
 from lab_utils.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
 from lab_utils.own_weights import WRITTEN_BY
 from lab_utils.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
@@ -111,23 +110,14 @@ def build_model(
 
 def _count(argument: str, value: Any) -> int:
     """A whole number of at least 1, also NumPy's."""
-    number = _whole(value)
+    number = as_whole(value)
     if number is None or number < 1:
         raise ValueError(f"expected {argument} to be a whole number of at least 1, got {value!r}")
     return number
 
 
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and value.dtype == torch.bool):
-        return None  # NumPy 1 lets its own truth values pass as 0 and 1
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
 def _checked(seed: Any, keep_head: Any, preprocessing: Any, channels: int | None) -> int | None:
-    number = None if seed is None else _whole(seed)
+    number = None if seed is None else as_whole(seed)
     if seed is not None and (number is None or not -(2**63) <= number < 2**64):
         raise ValueError(f"expected seed to be a whole number below 2**64 or None, got {seed!r}")
     if keep_head not in (True, False, None):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lab_utils.arguments import number
 from lab_utils.array_input import as_numbers
 from lab_utils.intervals import paired_difference
 
@@ -80,6 +81,7 @@ def steps_to_reach(steps: ArrayLike, values: ArrayLike, threshold: float) -> Rea
         Reached(steps=20.0, reached=False)
     """
     x, y = as_numbers("steps", steps), as_numbers("values", values)
+    threshold = number("threshold", threshold, example=0.9)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
         raise ValueError(
             f"expected one value for each step, both of shape (P,), got shapes {x.shape} and {y.shape}; "
@@ -166,6 +168,7 @@ def restricted_mean(steps: ArrayLike, reached: ArrayLike, horizon: float) -> flo
     References:
         Royston and Parmar (2013), Restricted mean survival time, doi:10.1186/1471-2288-13-152.
     """
+    horizon = number("horizon", horizon, example=100)
     times, arrived = _runs(steps, reached)
     places, shares = still_waiting(times, arrived)
     if horizon <= 0 or (horizon > times.max() and (not len(shares) or shares[-1] > 0)):
@@ -204,6 +207,7 @@ def compare_steps(
     Raises:
         ValueError: if the shapes differ, or a censored run ended before the horizon.
     """
+    horizon = number("horizon", horizon, example=100)
     (a, there_a), (b, there_b) = _runs(steps_a, reached_a), _runs(steps_b, reached_b)
     if a.shape != b.shape:
         raise ValueError(f"expected the same seeds for both, got {len(a)} and {len(b)} runs; run both with the same")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lab_utils.array_input import check_whole
+from lab_utils.arguments import whole
 from lab_utils.modes import eval_mode
 
 _SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
@@ -29,8 +29,8 @@ def count_flops(model: nn.Module, side: int, *, in_channels: int = 1) -> int:
     Raises:
         ValueError: if `side` or `in_channels` is no whole number above 0, or the network takes other channels.
     """
-    check_whole("side", side, 1, 64)
-    check_whole("in_channels", in_channels, 1, 3)
+    side = whole("side", side, 1, example=64)
+    in_channels = whole("in_channels", in_channels, 1, example=3)
     first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
     if first is not None and first.in_channels != in_channels:
         raise ValueError(

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab_utils.array_input import as_numbers
 from lab_utils.device import default_device
 
 Acts: TypeAlias = Tensor | NDArray[Any]
@@ -172,15 +173,7 @@ def _matrix(name: str, acts: Acts) -> Tensor:
 def _tensor(name: str, acts: Any) -> Tensor:
     if isinstance(acts, np.ma.MaskedArray):  # as a tensor it would show what is masked
         raise ValueError(f"expected {name} without masked values; leave these datapoints out of both layers")
-    try:
-        if isinstance(acts, Tensor):
-            return acts
-        return torch.as_tensor(np.ascontiguousarray(acts) if isinstance(acts, np.ndarray) else acts)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"expected {name} as a tensor or an array of numbers, got {type(acts).__name__} "
-            f"{getattr(acts, 'dtype', '')}; a table of pandas is table.to_numpy(), batches are joined with torch.cat"
-        ) from error
+    return acts if isinstance(acts, Tensor) else torch.from_numpy(np.ascontiguousarray(as_numbers(name, acts)))
 
 
 def _device() -> torch.device:

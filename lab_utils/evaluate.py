@@ -12,8 +12,8 @@ from lab_utils import metrics
 from lab_utils.arguments import whole
 from lab_utils.data.splits import Split
 from lab_utils.device import default_device
-from lab_utils.forward import check_logits, forward, is_fast, to_device
-from lab_utils.losses import criterion_for, probabilities
+from lab_utils.forward import A_MODEL, check_kind, check_logits, forward, is_fast, to_device
+from lab_utils.losses import as_logits, criterion_for, probabilities, refuse_probabilities
 from lab_utils.memory import free_memory, is_out_of_memory, out_of_memory
 from lab_utils.models import preprocess
 from lab_utils.modes import eval_mode
@@ -47,8 +47,8 @@ def predict(
         ValueError: if there is no image, or an argument is of another kind.
         torch.OutOfMemoryError: if not even one image fits.
     """
-    if (batch_size := whole("batch_size", batch_size)) < 1:
-        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+    batch_size = whole("batch_size", batch_size, 1)
+    check_kind("model", model, *A_MODEL)
     if not isinstance(split, Split | Tensor) or not len(split):
         came = "none" if isinstance(split, Tensor) else type(split).__name__
         raise ValueError(f"predict needs a split, or images as a tensor (N, C, H, W); got {came}. Try data['test'].")
@@ -107,18 +107,16 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
         ValueError: if the logits do not fit the split, or are probabilities already.
         RuntimeError: if a logit is not finite.
     """
-    logits = torch.as_tensor(logits).detach().cpu().float()
+    check_kind("split", split, Split, "load_data('phantoms')['test']")
+    logits = as_logits(logits).detach().cpu().float()
     check_logits(logits, split)
     if len(logits) != len(split):
         raise ValueError(
             f"expected logits for each of the {len(split)} images, got {len(logits)} rows; score a split with what "
             "predict returned for this split"
         )
-    if split.task != "multilabel" and _are_probabilities(logits):
-        raise ValueError(
-            "expected logits, got probabilities: all lie in [0, 1], and each row adds up to 1; give what predict "
-            "returns, before the softmax, or torch.log of the probabilities"
-        )
+    if split.task != "multilabel":
+        refuse_probabilities(logits)
     if not torch.isfinite(logits).all():
         raise RuntimeError(
             f"{int((~torch.isfinite(logits)).any(dim=1).sum())} of {len(logits)} images have logits that are NaN or "
@@ -139,11 +137,6 @@ def score(logits: Tensor, split: Split) -> dict[str, float]:
         brier = metrics.findings_brier if split.task == "multilabel" else metrics.brier
         result["brier"] = brier(y, probs[:, 1] if split.task == "binary" else probs)
     return result
-
-
-def _are_probabilities(logits: Tensor) -> bool:
-    inside = bool(((logits >= 0) & (logits <= 1)).all())
-    return inside and bool(((logits.sum(dim=1) - 1).abs() < 0.01).all())
 
 
 def _aurocs(y: NDArray[Any], probs: NDArray[Any], split: Split) -> dict[str, float]:

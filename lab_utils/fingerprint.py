@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from lab_utils import fingerprint_code as code
 from lab_utils.fingerprint_code import Children, Look
@@ -32,8 +33,10 @@ SHOWN = 40  # a value of more parts than these is kept as one digest
 MOST = 200_000  # parts; beyond them it is no setting of a run
 _VALUES = 6  # so many numbers of a tensor are kept in words, too
 _LETTERS = 80
-_HARMLESS = (type(threading.Lock()), type(threading.RLock()), logging.Logger)
+# Locks, and what removes a hook: it has a number of its own in every network, and the hook is read with its module.
+_HARMLESS = (type(threading.Lock()), type(threading.RLock()), logging.Logger, RemovableHandle)
 _PRIVATE = frozenset(vars(nn.Module())) | {"_compiled_call_impl"}  # what PyTorch itself keeps in every module
+_HOOKS = sorted(key for key in _PRIVATE if key.endswith("_hooks"))
 
 
 def fingerprint(value: object, unreadable: Parts, name: str) -> Parts:
@@ -223,7 +226,7 @@ def _module(root: nn.Module, *, values: bool) -> Look:
         found += [(at + key, part) for key, part in _attributes(module, set(vars(module)) - _PRIVATE)]
         if vars(module).get("_compiled_call_impl") is not None:
             found.append((f"{at} compiled", True))
-        hooks = [h for key in sorted(vars(module)) if key.endswith("_hooks") for h in vars(module)[key].values()]
+        hooks = [hook for key in _HOOKS for hook in vars(module)[key].values()]
         found += [(f"{at} hook {i}", hook) for i, hook in enumerate(hooks)]
     if values:
         found += [(f".{name}", tensor) for name, tensor in [*root.named_parameters(), *root.named_buffers()]]

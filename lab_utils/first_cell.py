@@ -66,7 +66,10 @@ def start(lab: str, notebook: str, root: Path) -> None:
     _tell_child_processes()
     from lab_utils import doctor  # not before: it imports what was just looked for
 
-    doctor.start(lab, notebook)
+    try:
+        doctor.start(lab, notebook)
+    except (ValueError, OSError) as error:  # a variable of the environment with nonsense, or a file that is not there
+        raise Stop(f"{error} {_AGAIN}") from None
 
 
 def install(wanted: Sequence[str]) -> None:

@@ -1,12 +1,13 @@
 """From resident images to logits and to a loss, one batch at a time."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lab_utils.arguments import one_of
 from lab_utils.criterion import Fitted
 from lab_utils.data.augment import Augment, augment
 from lab_utils.data.splits import Split
@@ -15,6 +16,8 @@ from lab_utils.losses import Criterion, criterion_for, require_known
 from lab_utils.models import preprocess
 from lab_utils.wrappers import preprocessing_of
 
+A_MODEL = (nn.Module, "build_model('resnet10_w16', num_classes=2)")
+
 
 def is_fast(precision: str, device: torch.device) -> bool:
     """Whether to compute with bfloat16 and channels_last: ``"auto"`` asks the device.
@@ -22,11 +25,7 @@ def is_fast(precision: str, device: torch.device) -> bool:
     Raises:
         ValueError: if `precision` is not ``"auto"``, ``"bf16"`` or ``"fp32"``.
     """
-    known = ("auto", *PRECISIONS)
-    if precision not in known:
-        near = difflib.get_close_matches(str(precision), known, n=1, cutoff=0.3)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"precision must be one of {', '.join(known)}; got {precision!r}.{hint}")
+    one_of("precision", precision, ("auto", *PRECISIONS))
     return (precision_for(device) if precision == "auto" else precision) == "bf16"
 
 
@@ -37,6 +36,12 @@ def to_device(model: nn.Module, device: torch.device, *, fast: bool) -> None:
         model.to(memory_format=torch.channels_last)
 
 
+def check_kind(name: str, part: object, kind: Any, example: str) -> None:
+    """Refuse what is of another kind than what `example` gives."""
+    if not isinstance(part, kind):
+        raise ValueError(f"{name} must be such as {example} gives; got {type(part).__name__}.")
+
+
 def check_parts(model: nn.Module, train: Split, val: Split | None, config: Augment | None) -> None:
     """Refuse what is no network, no split or no augmentation, and validation images of another kind.
 
@@ -44,13 +49,12 @@ def check_parts(model: nn.Module, train: Split, val: Split | None, config: Augme
         ValueError: if one of them is not what it should be, or the network belongs to several processes.
     """
     for name, part, kind, example in (
-        ("model", model, nn.Module, "build_model('resnet10_w16', num_classes=2)"),
+        ("model", model, *A_MODEL),
         ("train", train, Split, "load_data('phantoms')['train']"),
         ("val", val, Split | None, "load_data('phantoms')['val']"),
         ("augment", config, Augment | None, "Augment(degrees=5)"),
     ):
-        if not isinstance(part, kind):
-            raise ValueError(f"{name} must be such as {example} gives; got {type(part).__name__}.")
+        check_kind(name, part, kind, example)
     _one_process(model)
     if val is not None:
         _same_kind(model, train, val)

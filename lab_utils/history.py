@@ -87,7 +87,9 @@ def row_steps(total: int, every: int | None, at: Sequence[int] | None, default: 
     if total < 1 or (every is not None and every < 1):
         raise ValueError(f"expected at least one step, and eval_every of at least 1; got {total} steps, {every}.")
     if at is not None:
-        steps = [whole("eval_at", step) for step in at]
+        if isinstance(at, str) or not hasattr(at, "__iter__"):
+            raise ValueError(f"eval_at must be a list of steps, such as eval_at=[0, 10, 100]; got {at!r}.")
+        steps = [whole("eval_at", step, example=10) for step in at]
         if wrong := [step for step in steps if not 0 <= step <= total]:
             raise ValueError(f"eval_at must lie between 0 and the last step, {total}; got {wrong}.")
         return frozenset({*steps, total})

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, as_array, as_numbers, check_order, check_whole
+from lab_utils.arguments import function, share, whole
+from lab_utils.array_input import Array, as_array, as_numbers, check_joined, check_order
 from lab_utils.patient_codes import patient_codes
 from lab_utils.ranking import auroc, macro_auroc
-from lab_utils.score_inputs import Misread, check_joined, column_inputs
+from lab_utils.score_inputs import Misread, column_inputs
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 Counts = NDArray[np.int64]
@@ -60,12 +61,11 @@ def bootstrap_draws(
     check_order("labels", labels, "groups", groups)
     check_joined(labels, scores)
     y, s = as_array("labels", labels), as_array("scores", scores)
-    check_whole("draws", draws, 1, 1000)
+    draws, seed = whole("draws", draws, 1, example=1000), whole("seed", seed, 0, example=0)
     if not y.ndim or not s.ndim or len(s) != len(y):
         raise ValueError(f"expected as many scores as labels, one row for each image, got {y.shape} and {s.shape}.")
     _check_metric(metric, y, s)  # what is undefined on the whole set raises here, with its reason
     codes = patient_codes(groups, len(y))
-    check_whole("seed", seed, 0, 0)
     if metric in (auroc, macro_auroc):
         return _fast_draws(y, s, codes, draws, seed)
     images = np.arange(len(y))
@@ -155,7 +155,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     x = as_numbers("values", values)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise ValueError(f"expected one finite value per seed, shape (n,), got {x}")
-    _check_confidence(confidence)
+    confidence = share("confidence", confidence, example=0.95)
     mean = float(x.mean())
     if len(x) == 1:
         return mean, float("nan"), float("nan")
@@ -180,8 +180,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -
             f"expected one value per seed on both sides, got shapes {x.shape} and "
             f"{y.shape}. Run both with the same seeds."
         )
-    for percent, share in ((x, y), (y, x)):
-        if len(x) and _looks_like_percent(percent, share):
+    for percent, fraction in ((x, y), (y, x)):
+        if len(x) and _looks_like_percent(percent, fraction):
             raise ValueError(
                 f"expected both sides in the same unit, got values like {x.ravel()[0]:g} and {y.ravel()[0]:g}: is one "
                 f"of them percent? Divide it by 100."
@@ -202,14 +202,8 @@ def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> s
     return f"{mean:+.{digits}f}  ({'one seed: no interval' if np.isnan(low) else between})"
 
 
-def _check_confidence(confidence: float) -> None:
-    if not isinstance(confidence, float | np.floating) or not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}. Give 0.95 for 95 %.")
-
-
 def _check_metric(metric: Metric, y: NDArray[Any], s: NDArray[Any]) -> None:
-    if not callable(metric):
-        raise ValueError(f"metric must be a function of (labels, scores), got {metric!r}. For example metrics.auroc.")
+    function("metric", metric, example="metrics.auroc")
     value = np.asarray(metric(y, s))
     if value.size != 1 or np.isnan(value).any():
         raise ValueError(
@@ -224,7 +218,7 @@ def _looks_like_percent(a: Array, b: Array) -> bool:
 
 
 def _quantiles(values: Array, confidence: float) -> tuple[float, float]:
-    _check_confidence(confidence)
+    confidence = share("confidence", confidence, example=0.95)
     defined = values[~np.isnan(values)]
     if len(defined) < len(values) / 2:
         raise ValueError(

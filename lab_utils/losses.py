@@ -7,11 +7,14 @@ cross-entropy per finding, in which uncertain labels (-1) do not count.
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lab_utils.arguments import one_of
+from lab_utils.array_input import as_numbers
 from lab_utils.data.splits import Split
 from lab_utils.data.validation import TASKS
 
@@ -74,16 +77,44 @@ def probabilities(logits: Tensor, task: str) -> Tensor:
     multilabel, where every finding is a yes-or-no question of its own.
 
     Raises:
-        ValueError: if the task is unknown, or a single column should go through a softmax, which makes it 1.
+        ValueError: if the task is unknown, a single column should go through a softmax, which makes it 1, or the
+            softmax was already taken.
     """
-    if task not in TASKS:
-        raise ValueError(f"expected a task out of {', '.join(TASKS)}, got {task!r}")
+    one_of("task", task, TASKS)
+    logits = as_logits(logits)
     if logits.ndim != 2 or (task != "multilabel" and logits.shape[1] < 2):
         raise ValueError(
             f"expected logits (N, K), one column for each class of a {task} task, got {tuple(logits.shape)}; the "
             "probability that belongs to one logit is torch.sigmoid(logits)"
         )
-    return torch.sigmoid(logits) if task == "multilabel" else torch.softmax(logits, dim=1)
+    if task == "multilabel":
+        return torch.sigmoid(logits)
+    refuse_probabilities(logits)
+    return torch.softmax(logits, dim=1)
+
+
+def as_logits(logits: Any) -> Tensor:
+    """Logits of any container and type as a tensor of floats; a tensor of floats stays as it is.
+
+    Raises:
+        ValueError: if something in it is no number.
+    """
+    tensor = logits if isinstance(logits, Tensor) else torch.from_numpy(as_numbers("logits", logits))
+    return tensor if tensor.is_floating_point() else tensor.float()
+
+
+def refuse_probabilities(logits: Tensor) -> None:
+    """Refuse what looks like a softmax (N, K): a second one would bring all probabilities close together.
+
+    Raises:
+        ValueError: if all lie in [0, 1], and each row adds up to 1.
+    """
+    inside = bool(((logits >= 0) & (logits <= 1)).all())
+    if inside and bool(((logits.sum(dim=1) - 1).abs() < 0.01).all()):
+        raise ValueError(
+            "expected logits, got probabilities: all lie in [0, 1], and each row adds up to 1; give what predict "
+            "returns, before the softmax, or torch.log of the probabilities"
+        )
 
 
 # ------------------------------------------------------------------ the loss of a training

@@ -136,9 +136,10 @@ def lr_range_test(
         ValueError: if the range is empty, nothing is trainable, or no label is known.
         RuntimeError: if the very first losses are not finite.
     """
-    steps, batch_size, seed = whole("steps", steps), whole("batch_size", batch_size), whole("seed", seed)
+    steps, batch_size = whole("steps", steps, example=100), whole("batch_size", batch_size)
+    seed = whole("seed", seed, example=0)
     lr_min, lr_max = number("lr_min", lr_min), number("lr_max", lr_max)
-    smoothing, stop = number("smoothing", smoothing), number("stop", stop)
+    smoothing, stop = number("smoothing", smoothing, example=0.9), number("stop", stop, example=4)
     check_parts(model, train, None, augment)
     if not (0 < lr_min < lr_max < math.inf and steps >= 3 and 0 <= smoothing < 1 and stop > 1):
         raise ValueError(

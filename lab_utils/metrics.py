@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, check_whole
+from lab_utils.arguments import whole
+from lab_utils.array_input import Array
 from lab_utils.intervals import (
     bootstrap_draws,
     bootstrap_interval,
@@ -31,7 +32,17 @@ from lab_utils.intervals import (
     paired_difference,
 )
 from lab_utils.ranking import absent_classes, auroc, auroc_per_class, macro_auroc, roc_curve
-from lab_utils.score_inputs import SLACK, SUM, Misread, adds_up, binary_inputs, class_inputs, is_one_hot, pair
+from lab_utils.score_inputs import (
+    SLACK,
+    SUM,
+    Misread,
+    adds_up,
+    binary_inputs,
+    class_inputs,
+    holds_no_zero,
+    is_one_hot,
+    pair,
+)
 
 __all__ = [
     "Calibration",
@@ -98,7 +109,7 @@ def recall_per_class(labels: ArrayLike, predictions: ArrayLike, *, num_classes: 
     from sklearn.metrics import recall_score  # a second to import: not for those who only train
 
     y, p, classes = class_inputs(labels, predictions)
-    if num_classes is not None and check_whole("num_classes", num_classes, 1, classes) < classes:
+    if num_classes is not None and whole("num_classes", num_classes, 1, example=classes) < classes:
         raise ValueError(
             f"expected class numbers below num_classes={num_classes}, but labels and predictions hold {classes} "
             f"classes, the largest number is {max(y.max(), p.max())}."
@@ -163,6 +174,11 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
             f"each of the {len(y)} rows of labels has exactly one 1, and each row of probabilities adds up to 1: these "
             f"are {y.shape[1]} classes, no findings. Give the class numbers, labels.argmax(axis=1)."
         )
+    if holds_no_zero(y):
+        raise ValueError(
+            "labels hold 1 and -1, which stands for unknown, and no 0. If -1 stands for negative, give labels == 1; if "
+            "only present findings are known, there is no Brier score: always saying 1 would be perfect."
+        )
     return findings_brier(y, p)
 
 
@@ -192,7 +208,7 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int 
         ValueError: if a probability is outside [0, 1], those of the classes of an image do not add up to 1, or
             shapes do not fit.
     """
-    check_whole("bins", bins, 1, 10)
+    bins = whole("bins", bins, 1, example=10)
     y, p = _probabilities(labels, probabilities)
     if y.ndim == 2:
         y, p = binary_inputs(y, p)  # one finding; more have no top class

@@ -55,7 +55,7 @@ def pip_install(wanted: Sequence[str]) -> str:
         kept = Path(folder, "kept.txt")
         versions = {name: version_of(name) for name in KEPT if not any(line.startswith(name) for line in wanted)}
         kept.write_text("".join(f"{name}=={have}\n" for name, have in versions.items() if have), "utf-8")
-        options = ["--quiet", "--retries=1", "--timeout=15", "--constraint", str(kept)]
+        options = ["--quiet", "--no-color", "--retries=1", "--timeout=15", "--constraint", str(kept)]
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "pip", "install", *options, *wanted],

@@ -1,6 +1,5 @@
 """Optimizers by name, and how the learning rate changes while they work."""
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,20 +8,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from lab_utils.arguments import number
+from lab_utils.arguments import number, one_of
 from lab_utils.transfer import trainable_parameters
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau")
 Groups = list[dict[str, Any]]
-
-
-def one_of(kind: str, name: str, known: tuple[str, ...]) -> None:
-    """Raise a ValueError that names the nearest, if `name` is not among the known."""
-    if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}.{hint}")
 
 
 def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: float, weight_decay: float) -> Groups:
@@ -54,7 +45,8 @@ def parameter_groups(model: nn.Module, params: Iterable[Any] | None, *, lr: floa
             "network that is trained, for example params=param_groups(model, lr)."
         )
     for group in groups:
-        number("weight_decay", group["weight_decay"])
+        if (decay := number("weight_decay", group["weight_decay"], example=1e-4)) < 0:
+            raise ValueError(f"weight_decay must be 0 or more; got {decay}, with which the weights would grow.")
         if group["lr"] != group["lr"] or not 0 < number("lr", group["lr"]) < math.inf:  # NaN is no positive number
             raise ValueError(f"a learning rate must be a positive number; got {group['lr']}. Try 1e-3.")
     return groups

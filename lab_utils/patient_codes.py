@@ -5,20 +5,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.array_input import as_array, column
 
-UNKNOWN = ("", "nan", "none", "null", "<na>", "nat")  # what a missing name turns into as text
+# What a missing name turns into as text, and what people write for one.
+UNKNOWN = ("", "nan", "none", "null", "<na>", "nat", "unknown", "n/a")
 
 
-def patient_codes(groups: ArrayLike | None, images: int) -> NDArray[np.int64]:
+def patient_codes(groups: ArrayLike | None, images: int, *, name: str = "groups") -> NDArray[np.int64]:
     """Patients numbered from 0, in the order of their names.
 
     Args:
         groups: patient of each image, (N,) or (N, 1), numbers or names; None if each image is a patient.
         images: N.
+        name: of the argument, for the error.
 
     Raises:
         ValueError: if there is not one name for each image, one is missing, or all are the same.
     """
-    codes = np.arange(images) if groups is None else _numbered(column(as_array("groups", groups)), images)
+    codes = np.arange(images) if groups is None else _numbered(name, column(as_array(name, groups)), images)
     if codes.max() == 0:
         raise ValueError(
             f"expected at least two patients, got one for all {images} images: every draw would be the same, and the "
@@ -27,10 +29,10 @@ def patient_codes(groups: ArrayLike | None, images: int) -> NDArray[np.int64]:
     return codes
 
 
-def _numbered(patients: NDArray[np.generic], images: int) -> NDArray[np.int64]:
+def _numbered(name: str, patients: NDArray[np.generic], images: int) -> NDArray[np.int64]:
     if patients.shape != (images,):
         raise ValueError(
-            f"groups must name the patient of each of the {images} images, got shape {patients.shape}. If two columns "
+            f"{name} must name the patient of each of the {images} images, got shape {patients.shape}. If two columns "
             "name a patient, such as hospital and number, make one of them first."
         )
     unknown = sum(map(_is_unknown, patients.tolist()))
@@ -38,7 +40,7 @@ def _numbered(patients: NDArray[np.generic], images: int) -> NDArray[np.int64]:
         unknown += int((patients == -1).sum())
     if unknown:
         raise ValueError(
-            f"groups must name the patient of each image, but {unknown} of {images} are unknown (NaN, None, -1 or an "
+            f"{name} must name the patient of each image, but {unknown} of {images} are unknown (NaN, None, -1 or an "
             "empty name), and these would count as one patient. Leave them out, or give each a name of its own."
         )
     try:
@@ -46,11 +48,10 @@ def _numbered(patients: NDArray[np.generic], images: int) -> NDArray[np.int64]:
     except TypeError as error:
         kinds = sorted({type(patient).__name__ for patient in patients.tolist()})
         raise ValueError(
-            f"groups must be all numbers or all names, got {' and '.join(kinds)}. Take str of each."
+            f"{name} must be all numbers or all names, got {' and '.join(kinds)}. Take str of each."
         ) from error
 
 
 def _is_unknown(patient: object) -> bool:
-    if isinstance(patient, str):
-        return patient.strip().lower() in UNKNOWN
-    return patient is None or str(patient).lower() in UNKNOWN
+    text = str(patient).strip().lower()
+    return text in UNKNOWN or (isinstance(patient, str) and text in ("-1", "-1.0"))

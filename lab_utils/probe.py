@@ -4,17 +4,16 @@ Features come from a frozen backbone, one row per image; tensors and arrays both
 A probe answers one question: can the classes be read off these features?
 """
 
-import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, as_numbers, check_order, check_whole, column
+from lab_utils.arguments import number, one_of, whole
+from lab_utils.array_input import Array, as_numbers, check_order, column
+from lab_utils.score_inputs import MOST, advice
 
-MOST = 100_000  # classes; what is larger is a number of something else
 TASKS = ("binary", "multiclass", "multilabel", "ordinal")
 ROWS = 1024  # test images compared with the training set at a time
 
@@ -56,8 +55,7 @@ def linear_probe(
     from sklearn.linear_model import LogisticRegression  # a second to import: not for those who only train
     from sklearn.preprocessing import StandardScaler
 
-    if not isinstance(l2, Real) or not 0 < l2 < math.inf:
-        raise ValueError(f"l2 must be a number above 0, got {l2!r}. Try 1.0.")
+    l2 = _positive("l2", l2, example=1.0)
     x, y, z = _inputs(train_features, train_labels, test_features, task)
 
     def fit(rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Array:
@@ -101,9 +99,8 @@ def knn_probe(
     References:
         Matsoukas et al. (2022), arXiv:2203.01825 (k = 200, temperature 0.1).
     """
-    check_whole("k", k, 1, 200)
-    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
-        raise ValueError(f"expected a temperature above 0, got temperature={temperature!r}. The paper takes 0.1.")
+    k = whole("k", k, 1, example=200)
+    temperature = _positive("temperature", temperature, example=0.1)
     x, y, z = _inputs(train_features, train_labels, test_features, task)
     x, z = _unit_rows(x), _unit_rows(z)
 
@@ -152,14 +149,20 @@ def _unit_rows(features: Array) -> Array:
     return features / np.where(norms > 0, norms, 1)
 
 
+def _positive(name: str, value: float, *, example: float) -> float:
+    found = number(name, value, example=example)
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{name} must be a number above 0, got {value!r}. Try {example}.")
+    return found
+
+
 def _inputs(
     train_features: ArrayLike,
     train_labels: ArrayLike,
     test_features: ArrayLike,
     task: str,
 ) -> tuple[Array, Array, Array]:
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    one_of("task", task, TASKS)
     check_order("train_features", train_features, "train_labels", train_labels)
     x = as_numbers("train_features", train_features)
     z = as_numbers("test_features", test_features)
@@ -190,7 +193,7 @@ def _labels(y: Array, task: str) -> Array:
     if not classes or len(np.unique(y)) < 2:
         hint = " Are the labels one-hot? Give labels.argmax(axis=1)." if y.ndim == 2 else ""
         if not classes and y.ndim == 1:
-            hint = " Leave images without a known class out: keep = labels >= 0."
+            hint = " " + advice("labels", y)
         raise ValueError(
             f"{task} labels must be class numbers (N,) of at least two classes, got "
             f"shape {y.shape} and values {np.unique(y)[:5]}.{hint}"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lab_utils.array_input import Array
-from lab_utils.score_inputs import binary_inputs, column_inputs
+from lab_utils.score_inputs import binary_inputs, column_inputs, holds_no_zero
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -88,8 +88,13 @@ def macro_auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     values = auroc_per_class(labels, scores)
     if np.isnan(values).all():
         raise ValueError(
-            f"macro AUROC needs a class with positive and negative images, but none of "
-            f"the {len(values)} classes has both. Take a larger or a stratified sample."
+            f"macro AUROC needs a class with positive and negative images, but none of the {len(values)} classes has "
+            "both. "
+            + (
+                "-1 stands for unknown here. If it stands for negative, give labels == 1."
+                if holds_no_zero(column_inputs(labels, scores)[0])
+                else "Take a larger or a stratified sample."
+            )
         )
     return float(np.nanmean(values))
 

@@ -4,7 +4,7 @@ They are values, not names: the weights at the start, the pixels and labels, the
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,34 +20,65 @@ from lab_utils.optimizers import Groups
 from lab_utils.wrappers import unwrapped
 
 # Who interrupts a cell of a notebook runs it again with the network as it was left, half trained. What this process
-# saw of a network: with which weights it began the run of each file, and the weights that the last interruption left.
+# saw of a network: with which weights the run of each file began, and how the last run that was interrupted began and
+# ended (the settings that training changes).
 _BEGAN: WeakKeyDictionary[nn.Module, dict[Path, Parts]] = WeakKeyDictionary()
-_LEFT: WeakKeyDictionary[nn.Module, Parts] = WeakKeyDictionary()
+_INTERRUPTED: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], dict[str, Any]]] = WeakKeyDictionary()
 
 
 @contextmanager
-def remembering(model: nn.Module, path: Path, weights: Parts) -> Iterator[None]:
-    """Remember where the run of a file began, so that it can go on with this network after an interruption.
+def remembering(
+    model: nn.Module,
+    path: Path,
+    settings: dict[str, Any],
+    *,
+    criterion: Criterion | None,
+    optimizer: str | Callable[[Groups], Optimizer],
+) -> Iterator[None]:
+    """Remember how the run of a file began, so that it can go on with this network after an interruption.
 
     Args:
         model: the network.
         path: the checkpoint.
-        weights: those at the start, of the settings.
+        settings: of the run.
+        criterion: the caller's own, or None.
+        optimizer: its name, or what makes it.
     """
     core = unwrapped(model)
-    _BEGAN.setdefault(core, {})[path.absolute()] = weights
-    _LEFT.pop(core, None)
+    _BEGAN.setdefault(core, {})[path.absolute()] = settings["weights"]
+    _INTERRUPTED.pop(core, None)
     try:
         yield
     except BaseException:
-        _LEFT[core] = tensors(core)
+        with suppress(RuntimeError):  # a device that failed does not give the weights either
+            _INTERRUPTED[core] = settings, _what_training_changes(model, criterion, optimizer, {})
         raise
 
 
-def _starting_weights(core: nn.Module, path: Path) -> Parts:
-    """The weights of the network now; if an interrupted run left these, those with which the run of the file began."""
-    now = tensors(core)
-    return _BEGAN[core].get(path.absolute(), now) if _LEFT.get(core) == now else now
+def _what_training_changes(
+    model: nn.Module,
+    criterion: Criterion | None,
+    optimizer: str | Callable[[Groups], Optimizer],
+    unreadable: Parts,
+) -> dict[str, Any]:
+    """Settings that are other ones after some steps: the weights, and whatever the objects that take part remember."""
+    return {
+        "network parts": network_parts(model, unreadable),
+        "weights": tensors(unwrapped(model)),
+        "optimizer": optimizer if isinstance(optimizer, str) else fingerprint(optimizer, unreadable, "optimizer"),
+        "criterion": "that of the task" if criterion is None else fingerprint(criterion, unreadable, "criterion"),
+    }
+
+
+def _as_it_began(core: nn.Module, path: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """The same settings; those that an interrupted run left as they are now, as they were when it began."""
+    if core not in _INTERRUPTED or not path.exists():  # without a file a new run begins from here
+        return now
+    began, left = _INTERRUPTED[core]
+    settings = {name: began[name] if left[name] == value else value for name, value in now.items()}
+    if left["weights"] == now["weights"]:  # the run of another file may have gone before, as in `fine_tune`
+        settings["weights"] = _BEGAN[core].get(path.absolute(), now["weights"])
+    return settings
 
 
 def run_settings(
@@ -84,16 +115,13 @@ def run_settings(
     unreadable: Parts = {}
     settings = plain | {
         "network": describe_model(core),
-        "network parts": network_parts(model, unreadable),
-        "weights": _starting_weights(core, path),
         "train": describe_split(train),
         "val": describe_split(val),
         "parameter groups": _groups(core, groups, unreadable),
         "weight_decay": [float(group["weight_decay"]) for group in groups],
-        "optimizer": optimizer if isinstance(optimizer, str) else fingerprint(optimizer, unreadable, "optimizer"),
-        "criterion": "that of the task" if criterion is None else fingerprint(criterion, unreadable, "criterion"),
         "run_name": run_name,
     }
+    settings |= _as_it_began(core, path, _what_training_changes(model, criterion, optimizer, unreadable))
     if unreadable and run_name is None:
         shown = "; ".join(f"{where} ({why})" for where, why in list(unreadable.items())[:3])
         more = f" and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""

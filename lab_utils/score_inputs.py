@@ -3,12 +3,10 @@
 Part of `lab_utils.metrics`, which explains the kinds of input; `array_input` says what an array may come as.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.array_input import Array, as_numbers, check_order, column
+from lab_utils.array_input import Array, as_numbers, check_joined, check_order, column
 
 Ints = NDArray[np.int64]
 
@@ -104,12 +102,14 @@ def column_inputs(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     if y.ndim == 1:
         classes = s.shape[1]
         if classes == 2:  # each against the other; right for logits as well
-            s = np.column_stack([s[:, 0] - s[:, 1], s[:, 1] - s[:, 0]])
+            difference = _one_of_two(s)
+            s = np.column_stack([-difference, difference])
         elif not _comparable(s):
             raise ValueError(
                 f"the scores of {classes} classes lie between {s.min():.3g} and {s.max():.3g}: logits of two images "
                 f"can not be compared. Give probabilities(logits, task) of lab_utils.losses, a softmax. (If each "
-                f"column answers a question of its own, take the sigmoid.)"
+                f"column answers a question of its own, as those of one-vs-rest classifiers and distances do, take "
+                f"one at a time: auroc(labels == k, scores[:, k]).)"
             )
         return (y[:, None] == np.arange(classes)).astype(np.float64), s
     if is_one_hot(y) and not _comparable(s):
@@ -138,7 +138,7 @@ def class_inputs(labels: ArrayLike, predictions: ArrayLike) -> tuple[Ints, Ints,
         )
     for name, values in (("labels", y), ("predictions", p)):
         if values.ndim == 1 and len(wrong := values[(values != np.abs(np.rint(values))) | (values >= MOST)]):
-            raise ValueError(f"{name} must be class numbers 0, 1, 2, ..., got {wrong[0]:g}. {_advice(name, values)}")
+            raise ValueError(f"{name} must be class numbers 0, 1, 2, ..., got {wrong[0]:g}. {advice(name, values)}")
     if p.ndim == 2:
         _check_class_numbers(y, p)
         if np.isin(p, (0, 1)).all() and not is_one_hot(p):
@@ -158,6 +158,11 @@ def class_inputs(labels: ArrayLike, predictions: ArrayLike) -> tuple[Ints, Ints,
 def is_one_hot(labels: Array) -> bool:
     """Whether every row of labels (N, K) with K > 1 is one 1 among zeros: classes, most likely, and no findings."""
     return labels.shape[1] > 1 and bool(((labels >= 0).all(axis=1) & ((labels == 1).sum(axis=1) == 1)).all())
+
+
+def holds_no_zero(labels: Array) -> bool:
+    """Whether labels (N, K) hold 1 and -1 only: -1 may stand for negative there."""
+    return bool((labels == -1).any() and (labels == 1).any() and not (labels == 0).any())
 
 
 def adds_up(probabilities: Array, within: float = ROWS) -> bool:
@@ -223,24 +228,17 @@ def _comparable(s: Array) -> bool:
     return bool(high <= SLACK and adds_up(np.exp(np.minimum(s, 0))))  # log-probabilities
 
 
-def check_joined(labels: Any, scores: Any) -> None:
-    """Refuse a list of batches of one length, which would be read as a row for each image."""
-
-    def batches(values: Any) -> bool:
-        return isinstance(values, list | tuple) and all(getattr(item, "ndim", 0) == 1 for item in values)
-
-    if batches(labels) and batches(scores) and len(labels):
-        raise ValueError(
-            f"got lists of {len(labels)} arrays of {len(labels[0])} entries as labels and scores: are these batches? "
-            f"Join them with torch.cat or np.concatenate; join rows, one for each image, with np.stack."
-        )
-
-
-def _advice(name: str, values: Array) -> str:
+def advice(name: str, values: Array) -> str:
+    """What to do with labels or predictions (N,) that are no class numbers."""
     if (values >= MOST).any():
         return f"Are these numbers of patients or images? There are at most {MOST:,} classes."
     if name == "predictions":
-        return "Turn binary scores into classes by a threshold."
+        return (
+            "Turn binary scores into classes by a threshold, and the grades of a regression by rounding: "
+            "np.rint(predictions).clip(0, highest)."
+        )
+    if set(np.unique(values)) == {-1.0, 1.0}:
+        return "If -1 stands for negative and 1 for positive, give labels == 1."
     if np.isnan(values).any() or (values < 0).any():
         return "Leave images without a known class out: keep = labels >= 0. The classes of a binary task are 0 and 1."
     return "Are labels and scores swapped? The order is (labels, predictions)."

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab_utils.arguments import number
 from lab_utils.cka import linear_cka, procrustes
 from lab_utils.covariance import (
     Acts,
@@ -194,6 +195,7 @@ def _whiten(scatter: Tensor, dead: Tensor) -> Tensor:
 
 def _principal(scatter: Tensor, threshold: float) -> Tensor:
     """Whitened principal directions that explain `threshold` of the variance, (d, kept)."""
+    threshold = number("threshold", threshold, example=0.99)
     if not 0 < threshold <= 1:
         raise ValueError(f"expected threshold in (0, 1], the share of the variance to keep, got {threshold}; try 0.99")
     values, vectors = torch.linalg.eigh(scatter)

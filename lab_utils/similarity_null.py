@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lab_utils.arguments import function, share, whole
 from lab_utils.array_input import as_array, column
 from lab_utils.covariance import Acts, Covariances, as_covariances, checked, merged
 from lab_utils.patient_codes import patient_codes
@@ -39,7 +40,8 @@ def null(measure: Measure, acts_x: Acts, acts_y: Acts, *, draws: int = 10, seed:
     Raises:
         ValueError: if `draws` < 1, or as the measure.
     """
-    _check_draws(draws)
+    function("measure", measure, example="mean_cca")
+    draws, seed = whole("draws", draws, 1, example=10), whole("seed", seed, 0, example=0)
     x, y = checked(acts_x, acts_y)
     rng = np.random.default_rng(seed)
     orders = (torch.from_numpy(rng.permutation(len(y))).to(y.device) for _ in range(draws))
@@ -77,6 +79,7 @@ def bootstrap(
     References:
         Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 10 and 13.
     """
+    draws, seed, confidence = _settings(measure, draws, seed, confidence)
     x, y = checked(acts_x, acts_y)
     rows = _rows_by_image(images, len(x))
     rng = np.random.default_rng(seed)
@@ -109,6 +112,7 @@ def bootstrap_parts(
     Raises:
         ValueError: if the arguments do not fit, or as the measure.
     """
+    draws, seed, confidence = _settings(measure, draws, seed, confidence)
     if len(parts) < 2:
         raise ValueError(f"expected several parts to draw from, got {len(parts)}; give stage_covariances parts=20")
     rng = np.random.default_rng(seed)
@@ -119,12 +123,13 @@ def bootstrap_parts(
     return _interval(measure(merged(parts)), draw, draws, confidence)
 
 
+def _settings(measure: Measure, draws: int, seed: int, confidence: float) -> tuple[int, int, float]:
+    function("measure", measure, example="mean_cca")
+    whole_numbers = whole("draws", draws, 2, example=100), whole("seed", seed, 0, example=0)
+    return *whole_numbers, share("confidence", confidence, example=0.95)
+
+
 def _interval(value: float, draw: Callable[[], float], draws: int, confidence: float) -> tuple[float, float, float]:
-    whole = isinstance(draws, int | np.integer)
-    if not whole or draws < 2 or not isinstance(confidence, float | np.floating) or not 0 < confidence < 1:
-        raise ValueError(
-            f"expected at least 2 draws and confidence between 0 and 1, got {draws} and {confidence}; try 100 and 0.95"
-        )
     spread = float(np.std([draw() for _ in range(draws)], ddof=1))
     half = float(stats.norm.ppf((1 + confidence) / 2)) * spread
     return value, value - half, value + half
@@ -137,11 +142,6 @@ def _rows_by_image(images: ArrayLike | None, n: int) -> list[NDArray[np.int64]]:
     of_row = column(as_array("images", images))
     if of_row.shape != (n,):
         raise ValueError(f"images must name the image of each of the {n} rows, got shape {of_row.shape}")
-    codes = patient_codes(of_row, n)
+    codes = patient_codes(of_row, n, name="images")
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-
-
-def _check_draws(draws: int) -> None:
-    if not isinstance(draws, int | np.integer) or draws < 1:
-        raise ValueError(f"expected draws of at least 1, got {draws}; try 10")

@@ -23,6 +23,7 @@ from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import function as check_function
 from lab_utils.arguments import whole
 from lab_utils.profile import setting
 
@@ -79,11 +80,10 @@ def run_grid(
     Raises:
         RuntimeError: if a run fails. The message names its configuration; runs that
             have not finished are given up.
-        ValueError: if the grid is empty or `workers` is below 1.
+        ValueError: if the grid is empty or no list of dicts, or `workers` is below 1.
     """
-    configs = [dict(config) for config in grid]
-    if not configs:
-        raise ValueError("the grid is empty: give at least one configuration (a dict)")
+    check_function("function", function, example="def run(seed): ..., without brackets")
+    configs = _configs(grid)
     on_cpu = _default_device_is_cpu()
     count = _worker_count(workers, len(configs), on_cpu)
     runs = _runs_here(function, configs, on_cpu) if count == 1 else _runs_in_workers(function, configs, count)
@@ -99,6 +99,19 @@ def run_grid(
     import pandas as pd  # the workers, which import this module too, do without it
 
     return pd.DataFrame(rows)
+
+
+def _configs(grid: Any) -> list[Row]:
+    runs = list(grid) if isinstance(grid, Iterable) and not isinstance(grid, Mapping | str) else [grid]
+    if isinstance(grid, Mapping) or not all(isinstance(config, Mapping) for config in runs):
+        kinds = " and ".join(sorted({type(config).__name__ for config in runs}))
+        raise ValueError(
+            "grid must be a list with one dict of keyword arguments per run, such as [{'seed': 0}, {'seed': 1}]; got "
+            f"{kinds} in a {type(grid).__name__}. combinations(seed=[0, 1]) makes such a list."
+        )
+    if not runs:
+        raise ValueError("the grid is empty: give at least one configuration (a dict)")
+    return [dict(config) for config in runs]
 
 
 def _name(function: Function) -> str:
@@ -131,9 +144,7 @@ def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
         workers = workers_asked_for()
     if workers is None:
         workers = min(joblib.cpu_count(), MOST_WORKERS) if on_cpu else 1
-    if (workers := whole("workers", workers)) < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    return min(workers, runs)
+    return min(whole("workers", workers, 1, example=2), runs)
 
 
 def _runs_here(function: Function, configs: Sequence[Row], on_cpu: bool) -> Runs:

@@ -131,24 +131,24 @@ def fit(
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
     check_parts(model, train, val, augment)
-    if checkpoint is not None and not isinstance(checkpoint, str | Path):
-        raise ValueError(f"checkpoint= must be the path of a file, such as 'run.pt'; got {checkpoint!r}.")
+    path = _path("checkpoint", checkpoint, "run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
-    batch_size, warmup, seed = whole("batch_size", batch_size), whole("warmup", warmup), whole("seed", seed)
-    lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds)
+    batch_size, seed = whole("batch_size", batch_size), whole("seed", seed, example=0)
+    warmup = whole("warmup", warmup, example=0)
+    lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
     device = default_device() if device is None else torch.device(device)
     fast = is_fast(precision, device)
     per_epoch = steps_per_epoch(len(train), batch_size)
-    total = whole("steps", steps) if epochs is None else whole("epochs", epochs) * per_epoch
+    total = whole("steps", steps, example=100) if epochs is None else whole("epochs", epochs, example=5) * per_epoch
     points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
     groups = parameter_groups(model, params, lr=lr, weight_decay=weight_decay)
     settings = None
-    if checkpoint is not None:
+    if path is not None:
         settings = run_settings(
             model,
             train,
             val,
-            path=Path(checkpoint),
+            path=path,
             groups=groups,
             optimizer=optimizer,
             criterion=criterion,
@@ -189,11 +189,17 @@ def fit(
         keep_best=keep_best,
     )
     with seeded(seed, device), ExitStack() as kept:
-        if checkpoint is not None and settings is not None:
-            run.keep_in(Path(checkpoint), settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
-            kept.enter_context(remembering(model, Path(checkpoint), settings["weights"]))
+        if path is not None and settings is not None:
+            kept.enter_context(remembering(model, path, settings, criterion=criterion, optimizer=optimizer))
+            run.keep_in(path, settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
+
+
+def _path(name: str, value: Path | str | None, example: str) -> Path | None:
+    if value is not None and not isinstance(value, str | Path):
+        raise ValueError(f"{name}= must be a path, such as {example!r}; got {value!r}.")
+    return None if value is None else Path(value)
 
 
 def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
@@ -266,12 +272,12 @@ def fine_tune(
     for name in ("epochs", "params", "after"):
         if name in settings:
             raise ValueError(f"fine_tune sets {name} itself; give head_steps=, steps=, lr= and decay= instead.")
-    head_steps, steps = whole("head_steps", head_steps), whole("steps", steps)
-    lr, decay = number("lr", lr), number("decay", decay)
+    head_steps, steps = whole("head_steps", head_steps, example=100), whole("steps", steps, example=100)
+    lr, decay = number("lr", lr), number("decay", decay, example=1.0)
     head_lr = lr if head_lr is None else number("head_lr", head_lr)
-    path = None if checkpoint is None else Path(checkpoint)
+    path, log = _path("checkpoint", checkpoint, "run.pt"), _path("log_dir", log_dir, "logs")
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
-    head_log = None if log_dir is None else Path(log_dir) / "head"
+    head_log = None if log is None else log / "head"
     freeze(model)
     first = fit(model, train, val, steps=head_steps, lr=head_lr, checkpoint=head_path, log_dir=head_log, **settings)
     unfreeze(model)

@@ -143,7 +143,7 @@ def test_tokens_are_positions_too(kind: str, stage: str, positions: int) -> None
         ({"per_side": 0}, "per_side of at least 1"),
         ({"parts": 31}, "number of images, 30, got 31"),
         ({"pairs": []}, "at least one pair"),
-        ({"batch_size": 0}, "batch_size of at least 1"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
     ],
 )
 def test_arguments_out_of_range_are_refused(

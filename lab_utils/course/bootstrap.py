@@ -13,7 +13,7 @@ from lab_utils.course.settings import Course, Homework
 
 FIRST_WORDS = ("# @title Run this cell first", "# Run this cell first")  # of now, and of version 0.1.0
 FIRST_LINE = f"{FIRST_WORDS[0]} (Shift+Enter): it finds or fetches the course and looks at this machine"
-# Folded away to its first line: in Colab, which takes the title from there, and in JupyterLab and VS Code.
+# Folded away: Colab shows the title alone, JupyterLab and Notebook 7 the first line. (VS Code may show all of it.)
 FIRST_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 _CELL = """\
@@ -73,7 +73,7 @@ try:
     root = next(filter(has_kit, (*near, *installed, *map(Path, sys.path))), None) or fetch(here / folder)
 except (OSError, subprocess.SubprocessError) as error:
     raise Stop(
-        f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[-500:]}. Is "
+        f"The course cannot be fetched from {repository}, branch {branch}. {' '.join(str(error).split())[:500]}. Is "
         "this machine online (Kaggle: Internet, in the settings)? Is the address right, and may everybody read it? Is "
         "this folder still there, may you write in it, and is there room on the disk? Then run this cell again."
     ) from None

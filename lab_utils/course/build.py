@@ -5,6 +5,7 @@ ids made from the content, the first cell stamped), so that a difference is a di
 """
 
 import copy
+import difflib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -111,11 +112,23 @@ def leaks(solution: NotebookNode, lab: NotebookNode) -> list[str]:
 def _wanted(solutions: Path, labs: Path, course: Course) -> dict[Path, str]:
     """Map every file that should exist to the text it should have."""
     wanted: dict[Path, str] = {}
+    without_dates = [path.stem for path in solutions.glob("*.ipynb") if path.stem not in course.homeworks]
+    for (
+        name
+    ) in course.homeworks:  # of a notebook that is still to come; but not a misspelt one, whose dates nobody sees
+        if not (solutions / f"{name}.ipynb").exists() and (near := _nearest(name, without_dates)):
+            raise ValueError(f"Expected course.toml to hold a table [{near}], got [{name}]. Correct the word.")
     for path in sorted(solutions.glob("*.ipynb")):
         notebook = canonical(_read(path), path.stem, course)
         wanted[path] = nbformat.writes(notebook) + "\n"
         wanted[labs / path.name] = nbformat.writes(make_lab(notebook, path.stem)) + "\n"
     return wanted
+
+
+def _nearest(name: str, others: list[str]) -> str:
+    """Return the one of the names that `name` was probably meant to be, or ""."""
+    folded = {other.casefold(): other for other in others}
+    return folded[near[0]] if (near := difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)) else ""
 
 
 def _holds(path: Path, text: str) -> bool:

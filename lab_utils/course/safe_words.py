@@ -8,7 +8,10 @@ between them, below the notebook's, that Windows, too, can make. As a branch: wh
 import re
 import unicodedata
 
-_URL = re.compile(r"(https?|ssh|git|ftps?|file)://[^\s<>]+", re.IGNORECASE)
+_URL = re.compile(r"(https?|ssh|git|ftps?|file)://(?!-)[^\s<>]+", re.IGNORECASE)
+_PAGE = re.compile(
+    r"https?://((www\.)?github\.com/[^/]+/[^/?#]+(/?[?#]|/[^/?#])|[^?#]+/-/)", re.IGNORECASE
+)  # of a browser
 _SCP = re.compile(r"([\w.-]+@)?[\w.-]{2,}:(?!:|//)[^\s<>]+")  # git@host:path; one letter would be a drive
 _PATH = re.compile(r"([A-Za-z]:)?/[^<>]+")
 _NO_BRANCH = re.compile(r"[\s~^:?*\[<>]|\.\.|@\{|//|/\.|\.lock(/|$)|[./]$|^[-/.]")
@@ -31,6 +34,8 @@ def text_problem(value: object) -> str:
 
 def repository_problem(value: str) -> str:
     """The address that git clones."""
+    if _PAGE.match(value):
+        return "as the address that git clones, such as https://host/group/course.git, not that of a page"
     if _is_plain(value) and (_URL.fullmatch(value) or _SCP.fullmatch(value) or _PATH.fullmatch(value)):
         return ""
     return "as an address that git can clone on any machine, such as https://host/group/course.git"
@@ -54,6 +59,8 @@ def branch_problem(value: str) -> str:
 
 def homework_problem(value: str) -> str:
     """The name of a notebook, without .ipynb; it stands in commands and names of files."""
+    if value.casefold() == "course":
+        return "as [course], in small letters"
     return "" if re.fullmatch(r"\w([\w .-]*[\w-])?", value) else "as the name of a notebook, such as [homework4]"
 
 

@@ -94,11 +94,11 @@ def read_course(path: Path) -> Course:
         )
     try:
         table = tomllib.loads(_decode(path))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"Expected TOML in {path}, but it cannot be read: {error}. Correct the line.") from error
-    about = _about(table.pop("course", {}), path)
+    about = table.pop("course", {})
     homeworks = {name: _homework(name, entry, path) for name, entry in table.items()}
-    return Course(**about, homeworks=homeworks)
+    return Course(**_about(about, path), homeworks=homeworks)
 
 
 def homework_of(course: Course, name: str) -> Homework:

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab_utils.data.arguments import check_name, check_numbers, check_options
+from lab_utils.arguments import whole
+from lab_utils.data.arguments import check_folders, check_name, check_numbers, check_options
 from lab_utils.data.course_npy import FILES, load_course
 from lab_utils.data.folder import load_folder
 from lab_utils.data.medmnist import load_medmnist, load_npz
@@ -71,6 +72,7 @@ def load_data(
         RuntimeError: if a download fails.
     """
     check_name(name)
+    check_folders(root=root, cache=options.get("cache"))
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
     load, where = _loader(name, root)
     check_options(load_phantoms if load is _phantoms else load, options, str(name), fixed=FIXED[load is _phantoms])
@@ -103,9 +105,10 @@ def _phantoms(
 ) -> dict[str, Split]:
     """Each part begins far from the others: a longer "train" never reaches "val", and its beginning stays the same."""
     counts = {"train": n_train, "val": n_val, "test": n_test}
+    patient_pairs = 2 * whole("images_per_patient", options.get("images_per_patient", 4), 1, example=4)
     splits = {}
     for number, (part, usual) in enumerate(PHANTOM_COUNTS.items()):
-        n, patient_pairs = counts[part], 2 * options.get("images_per_patient", 4)
+        n = counts[part]
         start = number * PHANTOM_STRIDE // patient_pairs * patient_pairs
         splits[part] = load_phantoms(usual if n is None else n, size=size, seed=seed, start=start, **options)
     splits["test_b"] = load_phantoms(len(splits["test"]), size=size, seed=seed, start=start, site="B", **options)

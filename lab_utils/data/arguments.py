@@ -3,10 +3,11 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from lab_utils.arguments import as_whole
 from lab_utils.data.validation import check_size
 
 
@@ -21,6 +22,17 @@ def check_name(name: object) -> None:
             "data must be the name of a set, or the path of a file or a folder, as text or as a Path; got "
             f"{name!r}{_type(name)}. For example load_data('phantoms') or load_data('path/to/folder')."
         )
+
+
+def check_folders(**folders: object) -> None:
+    """Refuse what is neither None nor a path.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    for argument, folder in folders.items():
+        if folder is not None and not isinstance(folder, str | PathLike):
+            raise ValueError(f"{argument} must be the path of a folder, or None; got {folder!r}{_type(folder)}.")
 
 
 def check_numbers(*, size: object, seed: object, **counts: object) -> None:
@@ -61,7 +73,8 @@ def check_options(load: Callable[..., object], options: Mapping[str, Any], what:
 
 
 def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    found = as_whole(value)
+    return found is not None and found >= least
 
 
 def _type(value: object) -> str:

@@ -24,9 +24,9 @@ from lab_utils.data.tree import Folder
 SEPARATOR = r"[\s_.\-]"
 WHOSE = "left|right|lungs?|manual|binary|lesions?|tumou?r|expert|nodules?|segmentation|seg|gt|roi|annotation|pixel"
 WORDS = (
-    rf"(?:(?:{WHOSE}){SEPARATOR}*)?masks?|(?!(?:no|non|not|with|without){SEPARATOR})[a-z]+{SEPARATOR}masks|segmentations?|segm?|segmented|ground{SEPARATOR}?truths?|gts?|annotations?|"
-    rf"annotated|labels?|labelled|contours?|overlays?|superpixels?|heat{SEPARATOR}?maps?|saliency|rois?|thumbs?|"
-    "thumbnails?|previews?"
+    rf"(?:(?:{WHOSE}){SEPARATOR}*)?masks?|(?!(?:no|non|not|with|without){SEPARATOR})[a-z]+{SEPARATOR}masks|"
+    rf"segmentations?|segm?|segmented|ground{SEPARATOR}?truths?|gts?|annotations?|annotated|"
+    rf"labels?|labelled|contours?|overlays?|superpixels?|heat{SEPARATOR}?maps?|saliency|rois?|thumbs?|thumbnails?|previews?"
 )
 AFTER = re.compile(rf"(?P<base>.+?)(?:{SEPARATOR}+|(?=[A-Z]))(?i:{WORDS})(?:{SEPARATOR}*\(?\d+\)?)?")
 BEFORE = re.compile(rf"(?i:{WORDS}){SEPARATOR}+(?P<base>.+)")

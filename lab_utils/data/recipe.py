@@ -2,9 +2,10 @@
 
 import difflib
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lab_utils.arguments import as_whole
 from lab_utils.data.acquisition import find_site
 from lab_utils.data.findings import FINDINGS
 
@@ -29,6 +30,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         find_site(self.site)
+        for name in ("n", "size", "seed", "images_per_patient", "start"):  # sums of NumPy's small types overflow
+            if (number := as_whole(getattr(self, name))) is not None:
+                object.__setattr__(self, name, number)
         _check_range("n", self.n, 1, LARGEST_SET, "the number of images")
         _check_range("size", self.size, *SIZES, "the side of the pictures in pixels")
         _check_range("seed", self.seed, 0, 2**32 - 1, "a whole number that names the set")
@@ -47,9 +51,10 @@ def finding_names(findings: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if findings is None:
         return None
-    for name in findings:
-        if isinstance(findings, str) or name not in FINDINGS:
-            asked = str(findings if isinstance(findings, str) else name)
+    listed = isinstance(findings, Iterable) and not isinstance(findings, str)
+    for name in findings if listed else [findings]:
+        if not listed or name not in FINDINGS:
+            asked = str(name)
             nearest = max(
                 FINDINGS, key=lambda known: difflib.SequenceMatcher(None, known.lower(), asked.lower()).ratio()
             )

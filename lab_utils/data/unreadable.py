@@ -17,7 +17,8 @@ def why(path: Path, error: Exception) -> str:
         )
     if isinstance(error, PermissionError):
         return f"{path}: a picture was expected; you may not read this file ({error.strerror}). Change its permissions."
-    if "MAX_TEXT_" in str(error):  # of PNGs that came through a program for photographs
+    words = str(error).lower()  # of PNGs that came through a program for photographs
+    if "decompressed data too large" in words or "too much memory used in text" in words:
         return (
             f"{path}: a picture with little text beside it was expected; this one has more than Pillow reads "
             f"({error}). Save it again without metadata, or raise PIL.PngImagePlugin.MAX_TEXT_CHUNK and "

@@ -161,9 +161,33 @@ def test_the_first_cell_is_stamped_from_the_course_file_and_only_once(course):
         cells = read(folder, "00_a").cells
         assert cells[0].source.startswith(FIRST_LINE)
         assert "https://example.org/b.git" in cells[0].source
-        assert 'start("00_a", notebook=version)' in cells[0].source
-        assert f'version = "main", "b", "{lab_utils.__version__}"' in cells[0].source
+        assert 'start("00_a", version, root)' in cells[0].source
+        assert f'folder, version = "b", "{lab_utils.__version__}"' in cells[0].source
         assert [cell.source for cell in cells[1:]] == ["x = 1"]
+
+
+def test_the_first_cell_is_folded_to_its_title_and_no_other_is(course):
+    solutions, labs, _ = course
+    write(solutions, "00_a", "x = 1")
+    notebook = read(solutions, "00_a")
+    notebook.cells[0].metadata = {"jupyter": {"source_hidden": True}, "cellView": "form", "tags": ["a"]}
+    nbformat.write(notebook, solutions / "00_a.ipynb")
+    build(*course)
+    for folder in (solutions, labs):
+        notebook = read(folder, "00_a")
+        nbformat.validate(notebook)
+        assert notebook.cells[0].source.startswith("# @title Run this cell first")
+        assert notebook.cells[0].metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
+        assert notebook.cells[1].metadata == {"tags": ["a"]}
+    assert build(*course) == []
+
+
+def test_the_first_cell_of_version_0_1_0_makes_room_for_the_new_one(course):
+    solutions, labs, _ = course
+    first = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
+    write(solutions, "00_a", f"{first}\nimport site", "x = 1")
+    build(*course)
+    assert [cell.source for cell in read(labs, "00_a").cells[1:]] == ["x = 1"]
 
 
 def test_badge_and_deadline_are_stamped_once_and_follow_the_course_file(course):

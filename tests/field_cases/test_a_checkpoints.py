@@ -126,6 +126,81 @@ def test_a_network_changed_after_the_interruption_is_another_one(path, monkeypat
         run(path, model)
 
 
+def test_half_trained_weights_are_not_called_the_start_of_a_run_whose_file_was_deleted(path, monkeypatch):
+    model = TinyNet()
+    with interruption(monkeypatch, after=1):
+        run(path, model)
+    path.unlink()
+    run(path, model)  # a new run, which begins with the weights that the network has
+    with pytest.raises(ValueError, match="the starting weights differ"):
+        run(path, TinyNet())
+
+
+def remembering_network():
+    model = TinyNet()
+    model.maps = {}
+    model.layer1.register_forward_hook(lambda module, args, output: model.maps.update(last=output.detach()))
+    return model, None
+
+
+def remembering_criterion():
+    losses = []
+
+    def criterion(logits, labels):
+        loss = F.cross_entropy(logits, labels)
+        losses.append(loss.item())
+        return loss
+
+    return TinyNet(), criterion
+
+
+def criterion_of_the_network():
+    model = TinyNet()
+    inside = list(model.parameters())
+    return model, lambda logits, labels: F.cross_entropy(logits, labels) + 0.1 * sum(p.abs().sum() for p in inside)
+
+
+def network_that_keeps_its_weights_twice():
+    model = TinyNet()
+    model.same_weights = list(model.parameters())  # as nn.LSTM does
+    return model, None
+
+
+@pytest.mark.parametrize(
+    "made",
+    [remembering_network, remembering_criterion, criterion_of_the_network, network_that_keeps_its_weights_twice],
+)
+def test_what_network_and_criterion_remember_is_no_hindrance_after_an_interruption(path, monkeypatch, made):
+    settings = {"steps": 6, "checkpoint_seconds": 0}
+    model, criterion = made()
+    whole = state_of(run(None, model, criterion=criterion, **settings))
+    model, criterion = made()
+    with interruption(monkeypatch, after=4):
+        run(path, model, criterion=criterion, **settings)
+    assert_same(state_of(run(path, model, criterion=criterion, **settings)), whole)
+
+
+def test_an_interrupted_run_with_another_criterion_does_not_stand_for_this_one(path, tmp_path, monkeypatch):
+    model = TinyNet()
+    for file, criterion in ((path, F.cross_entropy), (tmp_path / "other.pt", F.multi_margin_loss)):
+        with interruption(monkeypatch, after=1):
+            run(file, model, criterion=criterion)
+    with pytest.raises(ValueError, match=r"criterion was .*cross_entropy, is now .*multi_margin_loss"):
+        run(path, model, criterion=F.multi_margin_loss)
+    run(path, model, criterion=F.cross_entropy)
+
+
+def test_lists_of_hooks_that_a_network_keeps_itself_are_read(path):
+    def hooked(strength):
+        model = TinyNet()
+        model.my_hooks = [model.layer1.register_forward_hook(lambda module, args, output: output * strength)]
+        return model
+
+    refused(
+        path, "hook 0 variable strength was 1, is now 2", lambda: {"model": hooked(1)}, lambda: {"model": hooked(2)}
+    )
+
+
 @pytest.mark.parametrize(("after", "training"), [(2, 1), (3, 2)], ids=["in the head step", "in the whole"])
 def test_fine_tuning_that_was_interrupted_goes_on_too(tmp_path, monkeypatch, after, training):
     def tune(model, name):

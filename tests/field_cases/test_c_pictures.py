@@ -309,6 +309,8 @@ def test_copies_come_into_one_part_where_the_kit_divides(tmp_path):
     for seed in range(3):
         splits = load_folder(tmp_path, **UNKNOWN, seed=seed)  # no warning: no picture is in two parts
         assert {part: len(split) for part, split in splits.items()} == {"train": 56, "val": 8, "test": 16}
+        shown = [{image.numpy().tobytes() for image in split.images} for split in splits.values()]
+        assert sum(map(len, shown)) == len(set.union(*shown)) == 40
 
 
 def test_what_was_read_as_what_stays_with_the_splits(tmp_path):

@@ -510,14 +510,14 @@ def test_unknown_patients_are_not_one_patient(groups, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"draws": 2.5}, "draws=2.5"),
-        ({"draws": "100"}, "draws='100'"),
-        ({"draws": True}, "draws=True"),
+        ({"draws": 2.5}, "draws must be a whole number.*got 2.5"),
+        ({"draws": "100"}, "draws must be a whole number.*got '100'"),
+        ({"draws": True}, "draws must be a whole number.*got True"),
         ({"confidence": 95}, "0.95 for 95 %"),
         ({"confidence": "0.95"}, "between 0 and 1"),
         ({"confidence": float("nan")}, "between 0 and 1"),
-        ({"seed": None}, "seed=None"),
-        ({"seed": np.random.default_rng(0)}, "seed="),
+        ({"seed": None}, "seed must be a whole number.*got None"),
+        ({"seed": np.random.default_rng(0)}, "seed must be a whole number"),
         ({"metric": "auroc"}, "function"),
         ({"metric": metrics.auroc_per_class, "labels": FINDINGS, "scores": FINDING_LOGITS}, "one number"),
         ({"metric": lambda y, s: float("nan")}, "one number"),
@@ -606,3 +606,97 @@ def test_curves_are_drawn_from_rates_only():
         with pytest.raises(ValueError, match="calibration_curve"):
             plot_calibration(*wrong, ax=ax)
     plt.close()
+
+
+# ------------------------------------------------------------------ more of what people have
+
+
+def test_two_sigmoid_columns_are_refused_by_every_ranking_metric():
+    both = np.column_stack([PROBS, PROBS])  # a network with two outputs and a sigmoid: no softmax, no findings
+    for metric in OF_RANKS:
+        with pytest.raises(ValueError, match="do not add up to 1"):
+            metric(BINARY, both)
+
+
+def test_one_vs_rest_scores_and_distances_get_a_way_that_is_right():
+    distances = -np.abs(LOGITS3 * 100)  # a sigmoid of these is 0 everywhere
+    with pytest.raises(ValueError, match=r"auroc\(labels == k, scores\[:, k\]\)"):
+        metrics.auroc_per_class(GRADES, distances)
+    for k in range(3):
+        expected = reference.roc_auc_score(k == GRADES, distances[:, k])
+        assert metrics.auroc(k == GRADES, distances[:, k]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", OF_CLASSES)
+def test_grades_of_a_regression_are_to_be_rounded(metric):
+    predicted = GRADES + 0.3
+    with pytest.raises(ValueError, match=r"np\.rint"):
+        metric(GRADES, predicted)
+    assert np.nanmin(metric(GRADES, np.rint(predicted).clip(0, 2))) == 1
+
+
+def test_findings_coded_minus_1_and_1_are_noticed():
+    coded, scores = np.where(FINDINGS == 1, 1, -1), expit(FINDING_LOGITS)
+    with pytest.raises(ValueError, match=r"-1 stands for unknown.*labels == 1"):
+        metrics.macro_auroc(coded, scores)
+    with pytest.raises(ValueError, match=r"no 0.*labels == 1"):
+        metrics.brier(coded, scores)  # over the present findings alone, 1 everywhere would be perfect
+    expected = reference.brier_score_loss((coded == 1).ravel(), scores.ravel())
+    assert metrics.brier(coded == 1, scores) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_second_softmax_is_refused_and_arrays_are_logits_too():
+    for task in ("binary", "ordinal"):
+        once = probabilities(torch.from_numpy(LOGITS), task)
+        with pytest.raises(ValueError, match="expected logits, got probabilities"):
+            probabilities(once, task)
+    for logits in (LOGITS, LOGITS.tolist(), pd.DataFrame(LOGITS)):
+        np.testing.assert_allclose(probabilities(logits, "binary").numpy(), softmax(LOGITS, axis=1), atol=1e-12)
+    assert torch.equal(probabilities(torch.zeros(3, 2, dtype=torch.int64), "binary"), torch.full((3, 2), 0.5))
+
+
+def test_score_reads_tables_and_names_what_is_no_split():
+    split = tiny_split()
+    logits = predict(TinyNet(), split)
+    assert score(pd.DataFrame(logits.numpy()), split) == score(logits, split)
+    with pytest.raises(ValueError, match="logits must be an array"):
+        score(None, split)
+    with pytest.raises(ValueError, match="split must be such as"):
+        score(logits, split.labels)
+
+
+@pytest.mark.parametrize("name", ["unknown", "N/A", "-1"])
+def test_words_for_nobody_name_no_patient(name):
+    groups = [name if i < 30 else f"patient {i}" for i in range(N)]
+    with pytest.raises(ValueError, match="30 of 60 are unknown"):
+        metrics.bootstrap_interval(metrics.auroc, BINARY, PROBS, groups, draws=5)
+
+
+def test_advice_on_names_is_given_for_labels_only():
+    with pytest.raises(ValueError, match="decimals with a point"):
+        metrics.auroc([0, 1], ["0,5", "0,7"])
+    with pytest.raises(ValueError, match=r"got 'high' \(str\)\.$"):
+        metrics.mean_interval(["high"])
+
+
+@pytest.mark.parametrize("probe", [linear_probe, knn_probe])
+def test_probes_advise_on_the_coding_that_came(probe):
+    features = RNG.normal(size=(N, 3))
+    with pytest.raises(ValueError, match="If -1 stands for negative"):
+        probe(features, 2 * BINARY - 1, features, task="binary")
+    with pytest.raises(ValueError, match="numbers of patients"):
+        probe(features, BINARY * 10**7, features, task="multiclass")
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 16])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_every_metric_of_a_rounded_ensemble_is_that_of_scikit_learn(decimals, kind):
+    members = [softmax(LOGITS3 + RNG.normal(size=LOGITS3.shape), axis=1).round(decimals) for _ in range(5)]
+    mean = np.mean(members, axis=0).round(decimals).astype(kind)
+    wide = mean.astype(float)
+    each = [reference.roc_auc_score(k == GRADES, wide[:, k]) for k in range(3)]
+    np.testing.assert_allclose(metrics.auroc_per_class(GRADES, mean), each, atol=1e-12)
+    assert metrics.brier(GRADES, mean) == pytest.approx(((wide - np.eye(3)[GRADES]) ** 2).sum(axis=1).mean(), abs=1e-12)
+    assert metrics.accuracy(GRADES, mean) == reference.accuracy_score(GRADES, wide.argmax(axis=1))
+    kappa = reference.cohen_kappa_score(GRADES, wide.argmax(axis=1), weights="quadratic")
+    assert metrics.quadratic_kappa(GRADES, mean) == pytest.approx(kappa, abs=1e-12)

@@ -338,15 +338,15 @@ def test_a_wrapped_run_resumes_and_is_not_taken_for_the_bare_one(tmp_path):
 
 
 def test_distributed_networks_are_refused_with_the_right_advice():
-    class DistributedDataParallel(nn.Module):  # the real one needs a process group
+    class Distributed(nn.parallel.DistributedDataParallel):
         def __init__(self, module):
-            super().__init__()
+            nn.Module.__init__(self)  # that of the real one needs a process group
             self.module = module
 
         def forward(self, x):
             return self.module(x)
 
-    model = DistributedDataParallel(TinyNet())
+    model = Distributed(TinyNet())
     assert list(stages(model)) == ["stem", "layer1"]
     for training in (fit, lr_range_test):
         with pytest.raises(ValueError, match=r"happens in one process.*model\.module.*nn\.DataParallel"):
@@ -434,6 +434,23 @@ def test_numbers_of_numpy_and_tensors_are_numbers():
 def test_a_step_between_two_steps_is_no_place_for_a_row():
     with pytest.raises(ValueError, match=r"eval_at must be a whole number.*got 1\.5"):
         trained(tiny_split(), eval_at=[1.5])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"eval_at": 3}, r"eval_at must be a list of steps.*got 3\."), ({"weight_decay": -0.1}, r"0 or more; got -0\.1")],
+)
+def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow(settings, words):
+    with pytest.raises(ValueError, match=words):
+        trained(tiny_split(), **settings)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "log_dir"])
+def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(name):
+    model = TinyNet()
+    with pytest.raises(ValueError, match=f"{name}= must be a path"):
+        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 @pytest.mark.parametrize(

@@ -274,14 +274,13 @@ def test_a_machine_without_a_network_is_told_what_git_says_and_where_kaggle_swit
         "xcrun: error: invalid active developer path, missing xcrun",
     ],
 )
-@pytest.mark.parametrize("left", ["", "lab_utils"])
 def test_what_git_says_is_repeated_whatever_it_left_behind_and_then_a_rerun_works(
-    words, left, repository, here, packages, tmp_path
+    words, repository, here, packages, tmp_path
 ):
     """Git keeps the files of a checkout that failed, on a full disk for example."""
     write(tmp_path / "half", kit_files())
     copy = f"import shutil; shutil.copytree({str(tmp_path / 'half')!r}, sys.argv[-1])"
-    script = f"print({words!r}, file=sys.stderr); {copy if left else 'os.mkdir(sys.argv[-1])'}; sys.exit(128)"
+    script = f"print({words!r}, file=sys.stderr); {copy}; sys.exit(128)"
     _, stopped = run(cell(repository), here, packages, **fake(tmp_path / "bin", "git", script))
     assert " ".join(words.split()) in stopped
     assert "Is this folder still there, may you write in it, and is there room on the disk?" in stopped
@@ -526,12 +525,13 @@ def test_a_program_that_the_notebook_starts_finds_the_kit_that_only_lies_in_a_fo
 
 
 def test_what_is_missing_while_the_index_is_unreachable_is_named(here, packages):
-    """With the real pip."""
+    """With the real pip, which a kernel tells to write in colours."""
     shutil.rmtree(packages / "pip")
     write(here, {**kit_files(), "requirements.txt": "torch\na-package-of-nobody-here>=2\n"})
-    _, stopped = run(cell(), here, packages, PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    _, stopped = run(cell(), here, packages, PIP_INDEX_URL="http://127.0.0.1:9/", FORCE_COLOR="1")
     assert "needs a-package-of-nobody-here>=2" in stopped
     assert "pip could not install it: ERROR" in stopped
+    assert "\x1b" not in stopped
     assert "Is this machine online?" in stopped
 
 
@@ -630,6 +630,13 @@ def test_an_old_torch_is_left_to_the_doctor(here, packages):
     printed, _ = run(cell(), here, packages)
     assert "Installing" not in printed
     assert STARTED in printed
+
+
+@pytest.mark.parametrize("error", ["ValueError", "FileNotFoundError"])
+def test_a_variable_with_nonsense_stops_in_one_paragraph(error, here, packages):
+    words = "The environment variable LAB_PROFILE should be one of smoke, quick, full, but it is 'fast'."
+    write(here, {**kit_files(), "lab_utils/doctor.py": f"def start(lab, notebook): raise {error}({words!r})"})
+    assert run(cell(), here, packages)[1] == f"{words} Then run this cell again."
 
 
 # ---- how it looks

@@ -72,6 +72,7 @@ def test_an_option_of_git_an_invisible_letter_or_a_way_out_is_refused(tmp_path, 
     [
         *("ext::sh -c touch% /tmp/x", "fd::17", "labs", "../labs.git", "./labs.git", "https://", "javascript://a/b"),
         *("https://host.example/a b.git", "host.example/a/labs.git", "C:labs", "-oProxyCommand=x:y", "git@host::path"),
+        *("ssh://-oProxyCommand=x/a", "git@-oProxyCommand=x:a", "https://-u/a"),
     ],
 )
 def test_what_is_no_address_that_git_clones_everywhere_is_refused(tmp_path, value):
@@ -81,6 +82,23 @@ def test_what_is_no_address_that_git_clones_everywhere_is_refused(tmp_path, valu
 @pytest.mark.parametrize(
     "value",
     [
+        "https://github.com/u/labs/tree/main",
+        "https://www.github.com/u/labs/blob/main/README.md",
+        "https://github.com/u/labs?tab=readme-ov-file",
+        "https://github.com/u/labs/#readme",
+        "https://gitlab.example/group/labs/-/tree/main",
+    ],
+)
+def test_the_address_of_a_page_is_no_address_that_git_clones(tmp_path, value):
+    with pytest.raises(ValueError, match=r"repository as the address that git clones, .*, not that of a page"):
+        read(tmp_path, toml(repository=value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("https://github.com/u/labs", "https://github.com/u/labs/", "https://github.com/u-1/labs.git/"),
+        *("https://host.example/group/tree/labs.git", "https://host.example/?p=labs.git", "http://host.example/a-/-b"),
         *("https://host.example/a/labs.git", "HTTPS://host.example:8443/~a/labs", "http://10.0.0.7/labs"),
         *("https://token@host.example/a.git", "ssh://git@host.example:22/a.git", "git@host.example:group/labs.git"),
         *("host.example:group/labs.git", "file:///srv/labs.git", "/srv/Our Labs/labs.git", "//server/share/labs.git"),
@@ -158,6 +176,28 @@ def test_a_homework_that_is_named_like_a_notebook_is_taken(tmp_path, name):
     assert list(read(tmp_path, f"{toml()}[{quoted(name)}]\n{DATES}").homeworks) == [name]
 
 
+def test_a_table_course_in_capitals_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"as \[course\], in small letters"):
+        read(tmp_path, toml().replace("[course]", "[Course]"))
+
+
+@pytest.mark.parametrize("name", ["homwork4", "Homework4", "homework_4"])
+def test_dates_under_a_misspelt_name_do_not_vanish_from_the_notebook(tmp_path, name, capsys):
+    (tmp_path / "solutions").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "solutions/homework4.ipynb")
+    (tmp_path / "course.toml").write_text(f"{toml()}[{name}]\n{DATES}", "utf-8")
+    assert main(["build", "--root", str(tmp_path)]) != 0
+    assert f"a table [homework4], got [{name}]" in capsys.readouterr().err
+
+
+def test_dates_of_a_notebook_that_is_still_to_come_stop_nobody(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "labs").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "solutions/homework4.ipynb")
+    (tmp_path / "course.toml").write_text(f"{toml()}[homework4]\n{DATES}[homework5]\n{DATES}", "utf-8")
+    assert main(["build", "--root", str(tmp_path)]) == 0
+
+
 def test_names_may_be_in_any_language(tmp_path):
     course = read(tmp_path, toml(name="L'imagerie médicale: « transfert » 👩‍⚕️ 迁移", term="Été\u00a02026"))
     assert course.name.startswith("L'imagerie")
@@ -186,6 +226,11 @@ def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path):
 
 
 # ---- the form of the file
+
+
+def test_brackets_without_end_are_named(tmp_path):
+    with pytest.raises(ValueError, match="Expected TOML"):
+        read(tmp_path, toml() + "x = " + "[" * 5000 + "]" * 5000)
 
 
 @pytest.mark.parametrize("text", ["course = 3\n", "course = [1]\n", "[[course]]\nfolder = 'a'\n"])
