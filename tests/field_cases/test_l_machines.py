@@ -175,7 +175,10 @@ def test_a_clone_on_windows_has_the_bytes_that_were_released(tmp_path):
 
 
 def test_text_is_written_with_the_same_line_ends_on_every_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "linesep", "\r\n")
+    def as_on_windows(path, text, encoding, newline=None):
+        return path.write_bytes(text.replace("\n", newline or "\r\n").encode(encoding))
+
+    monkeypatch.setattr(Path, "write_text", as_on_windows)
     write_text(tmp_path / "a.txt", "größe\n")
     assert (tmp_path / "a.txt").read_bytes() == "größe\n".encode()
 

@@ -193,9 +193,10 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    with contextlib.suppress(OSError):  # a file got its last name meanwhile
-        for entry in os.scandir(folder):
-            total += entry.stat().st_size
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # a file got its last name meanwhile
+                total += entry.stat().st_size
     return total
 
 

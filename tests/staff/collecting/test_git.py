@@ -1,5 +1,6 @@
 """Nothing of a repository runs, and no limit is passed."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -115,6 +116,15 @@ def test_a_repository_that_comes_between_two_looks_is_too_large_all_the_same(rep
     commit(repo, "a.txt", "a")
     with pytest.raises(GitError, match="larger than 1 MiB"):
         fetch(mirror, str(repo), seconds=20.0, most_bytes=MIB)
+
+
+def test_files_that_go_while_they_are_counted_hide_no_others(tmp_path):
+    for i in range(20):
+        (tmp_path / f"gone{i}").symlink_to(tmp_path / "nowhere")  # fails as a file that has just got another name
+        (tmp_path / f"here{i}").write_bytes(bytes(10))
+    assert module._bytes_in(tmp_path) == 200
+    gc.collect()  # a folder that stays open is a warning, at any later moment
+    assert module._bytes_in(tmp_path / "nowhere") == 0
 
 
 def test_a_server_that_does_not_answer_is_given_up_with_everything_that_was_started(mirror, tmp_path, monkeypatch):
