@@ -26,6 +26,7 @@ from lab_utils.staff.course.bootstrap import bootstrap_cell
 from lab_utils.staff.course.settings import Course
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("first_cell.py", "missing_packages.py", "versions.py")  # of the kit, all that the first cell needs of it
 NEEDED = "torch>=2.6\ntorchvision>=0.21\nsafetensors\nnbval  # of the command line\n"
 DOCTOR = "import lab_utils\ndef start(lab, notebook=''):\n    print('STARTED', lab, notebook, lab_utils.__file__)\n"
 STARTED = f"STARTED 00_a {lab_utils.__version__}"
@@ -40,7 +41,7 @@ def write(folder, files):
 
 def kit_files(version=lab_utils.__version__):
     """The course in small: what the first cell sees of it is the real one."""
-    real = {name: (ROOT / "lab_utils" / name).read_text("utf-8") for name in ("first_cell.py", "missing_packages.py")}
+    real = {name: (ROOT / "lab_utils" / name).read_text("utf-8") for name in PARTS}
     init = (ROOT / "lab_utils/__init__.py").read_text("utf-8").replace(lab_utils.__version__, version)
     files = {f"lab_utils/{name}": text for name, text in {**real, "__init__.py": init, "doctor.py": DOCTOR}.items()}
     return {**files, "requirements.txt": NEEDED, "README.md": "how to set up"}
@@ -642,7 +643,7 @@ def test_a_variable_with_nonsense_stops_in_one_paragraph(error, here, packages):
 # ---- how it looks
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "first_cell.py", "missing_packages.py"])
+@pytest.mark.parametrize("name", ["__init__.py", "first_cell.py", "missing_packages.py", "versions.py"])
 def test_an_old_python_can_read_what_tells_it_that_it_is_too_old(name):
     ast.parse((ROOT / "lab_utils" / name).read_text("utf-8"), feature_version=(3, 8))
     ast.parse(cell(), feature_version=(3, 8))
