@@ -10,7 +10,7 @@ import torch
 from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as reference
 
-from lab_utils.metrics import classification as metrics
+from lab_utils import metrics
 from lab_utils.metrics import steps_to_reach
 from lab_utils.show import plot_calibration, plot_prevalence, plot_roc
 from lab_utils.training import knn_probe, linear_probe, predict, probabilities, score

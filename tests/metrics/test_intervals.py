@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab_utils.metrics import classification as metrics
+from lab_utils import metrics
 from lab_utils.metrics import intervals
 
 

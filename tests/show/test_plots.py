@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab_utils.show import plots, score_plots
+from lab_utils.show import pictures, plots, score_plots
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ ON_ONE_AXES = {
     "roc": lambda ax: score_plots.plot_roc([0, 0, 1], [0, 1, 1], ax=ax),
     "calibration": lambda ax: score_plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [3, 4], ax=ax),
     "lr range": lambda ax: plots.plot_lr_range([1e-3, 1e-2], [0.7, 0.5], 3e-3, ax=ax),
-    "filters": lambda ax: plots.plot_filters(np.ones((4, 1, 3, 3)), ax=ax),
+    "filters": lambda ax: pictures.plot_filters(np.ones((4, 1, 3, 3)), ax=ax),
     "bars": lambda ax: plots.plot_bars({"a": 0.7}, {"a": (0.6, 0.8)}, ax=ax),
     "heatmap": lambda ax: plots.plot_stage_heatmap([[0.5, 0.6]], ["random"], ["stem", "layer1"], ax=ax),
 }
@@ -151,7 +151,7 @@ def test_bars_start_at_zero_and_tell_their_value(ax):
 def test_filters_show_zero_as_grey_and_each_at_its_own_scale(ax):
     weight = np.zeros((3, 1, 2, 2))
     weight[0, 0, 0, 0], weight[1, 0, 1, 1] = 5.0, -0.01
-    plots.plot_filters(weight, columns=2, ax=ax)
+    pictures.plot_filters(weight, columns=2, ax=ax)
     mosaic = ax.images[0].get_array()
     assert mosaic.shape == (5, 5, 3)
     np.testing.assert_allclose(mosaic[:2, :2, 0], [[1, 0.5], [0.5, 0.5]])  # first filter
@@ -163,15 +163,15 @@ def test_filters_show_zero_as_grey_and_each_at_its_own_scale(ax):
 def test_rgb_filters_keep_their_colours_and_others_are_summed(ax):
     rgb = np.zeros((1, 3, 1, 1))
     rgb[0, 0] = 1
-    plots.plot_filters(rgb, columns=1, ax=ax)
+    pictures.plot_filters(rgb, columns=1, ax=ax)
     np.testing.assert_allclose(ax.images[0].get_array()[0, 0], [1, 0.5, 0.5])
-    plots.plot_filters(np.array([1.0, -1.0]).reshape(1, 2, 1, 1), columns=1, ax=ax)
+    pictures.plot_filters(np.array([1.0, -1.0]).reshape(1, 2, 1, 1), columns=1, ax=ax)
     np.testing.assert_allclose(ax.images[1].get_array()[0, 0], 0.5)
 
 
 def test_contact_sheet_shares_one_grey_scale():
     images = np.stack([np.full((1, 4, 4), 51), np.full((1, 4, 4), 204)]).astype(np.uint8)
-    axes = plots.plot_images(images, ["dark", "bright"], columns=3, row_labels=["site A"], heading="Data")
+    axes = pictures.plot_images(images, ["dark", "bright"], columns=3, row_labels=["site A"], heading="Data")
     assert len(axes) == 2
     assert len(axes[0].figure.axes) == 3
     for ax, grey, title in zip(axes, (0.2, 0.8), ("dark", "bright"), strict=True):
@@ -183,7 +183,7 @@ def test_contact_sheet_shares_one_grey_scale():
 
 def test_contact_sheet_takes_rgb_and_tensors():
     torch = pytest.importorskip("torch")
-    (ax,) = plots.plot_images(torch.zeros(1, 3, 4, 5))
+    (ax,) = pictures.plot_images(torch.zeros(1, 3, 4, 5))
     assert ax.images[0].get_array().shape == (4, 5, 3)
 
 
@@ -199,4 +199,4 @@ def test_contact_sheet_takes_rgb_and_tensors():
 )
 def test_contact_sheet_refuses(images, message):
     with pytest.raises(ValueError, match=message):
-        plots.plot_images(images)
+        pictures.plot_images(images)
