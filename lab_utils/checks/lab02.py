@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab02_freeze, lab02_modes
+from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.lab02_networks import (
-    InPlace,
     backbone_is_frozen,
     listed,
     trainable_names,
@@ -16,7 +16,7 @@ from lab_utils.checks.lab02_networks import (
     with_fc,
     with_head,
 )
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.outcome import Wrong
 from lab_utils.transfer import freeze, train_mode, trainable_parameters
 
 Parameters = Callable[[nn.Module], Any]
@@ -25,22 +25,6 @@ Parameters = Callable[[nn.Module], Any]
 def freeze_backbone(model: nn.Module) -> None:
     """The kit's version: exactly the parameters of the head are trainable afterwards."""
     freeze(model)
-
-
-def check_freeze_backbone(student: InPlace) -> InPlace:
-    """Judge exercise 1; return the function to go on with."""
-    return judge("freeze_backbone", student, freeze_backbone, lab02_freeze.CASES)
-
-
-def check_train_mode(student: InPlace) -> InPlace:
-    """Judge exercise 2; return the function to go on with."""
-    return judge("train_mode", student, train_mode, lab02_modes.CASES)
-
-
-def check_trainable_parameters(student: Parameters) -> Parameters:
-    """Judge exercise 3; return the function to go on with."""
-    cases = (_list_of_parameters, _after_freezing_everything_but_the_head, _after_freezing_a_part, _shared_weights)
-    return judge("trainable_parameters", student, trainable_parameters, cases)
 
 
 # ---- exercise 3
@@ -110,3 +94,17 @@ def _only_parameters(given: Any) -> None:
             raise Wrong(f"Your list holds names: {str(entry)[:40]!r}. An optimizer needs the parameters themselves.")
         if not isinstance(entry, torch.Tensor):
             raise Wrong(f"Expected a list of parameters, but it holds a {type(entry).__name__}.")
+
+
+FREEZE_BACKBONE = Exercise("freeze_backbone", freeze_backbone, cases=lab02_freeze.CASES)
+TRAIN_MODE = Exercise("train_mode", train_mode, cases=lab02_modes.CASES)
+TRAINABLE_PARAMETERS = Exercise(
+    "trainable_parameters",
+    trainable_parameters,
+    cases=(_list_of_parameters, _after_freezing_everything_but_the_head, _after_freezing_a_part, _shared_weights),
+)
+
+EXERCISES = (FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS)
+check_freeze_backbone = FREEZE_BACKBONE.check
+check_train_mode = TRAIN_MODE.check
+check_trainable_parameters = TRAINABLE_PARAMETERS.check
