@@ -125,16 +125,24 @@ class Exercise:
         got = _report(self.probes[what], student)
         if same(got, expected, self.close):
             return
-        hint = self._known(what, student, got)
+        hint = self._known(what, student, got, expected)
         if isinstance(got, Raised) and not hint:
             self.probes[what](student)  # raises again: the engine finds the student's own line
         found = f"it stopped with {got.error}." if isinstance(got, Raised) else self.explain(got, expected)
         raise Wrong(f"{what}: {found} {hint or self.advice}".rstrip())
 
-    def _known(self, what: str, student: Function, got: Any) -> str:
-        """Return the hint of the wrong answer with this report; of several, the one that agrees most often."""
+    def _known(self, what: str, student: Function, got: Any, expected: Any) -> str:
+        """Return the hint of the wrong answer with this report; of several, the one that agrees most often.
+
+        Of a report that is a dict, the keys up to the first difference count: two mistakes are told one by one.
+        """
         versions = [(with_copies(function, []), hint) for function, hint in self.wrong]
-        found = [pair for pair in versions if same(_report(self.probes[what], pair[0]), got, self.close)]
+        keys = self._until_different(got, expected)
+
+        def told(report: Any) -> Any:
+            return [report.get(key) for key in keys] if keys and isinstance(report, Mapping) else report
+
+        found = [pair for pair in versions if same(told(_report(self.probes[what], pair[0])), told(got), self.close)]
         if len(found) > 1:
             reports = [_report(probe, student) for probe in self.probes.values()]
 
@@ -144,6 +152,12 @@ class Exercise:
 
             found.sort(key=lambda pair: -agreeing(pair[0]))
         return found[0][1] if found else ""
+
+    def _until_different(self, got: Any, expected: Any) -> list[Any]:
+        if not (isinstance(got, Mapping) and isinstance(expected, Mapping) and got.keys() == expected.keys()):
+            return []
+        keys = list(expected)
+        return keys[: 1 + next(i for i, key in enumerate(keys) if not same(got[key], expected[key], self.close))]
 
 
 def _report(probe: Probe, version: Function) -> Any:
