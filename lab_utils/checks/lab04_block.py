@@ -34,9 +34,9 @@ def _layers(*arguments: Any) -> Probe:
         return {
             "nn.Conv2d, nn.BatchNorm2d": f"{len(convs)} and {len(norms)}",
             "bias of the convolution": any(conv.bias is not None for conv in convs),
-            "channels": [f"{conv.in_channels} to {conv.out_channels}" for conv in convs],
-            "kernel": [str(conv.kernel_size) for conv in convs],
-            "stride of the convolution": [str(conv.stride) for conv in convs],
+            "channels": ", ".join(f"{conv.in_channels} to {conv.out_channels}" for conv in convs),
+            "kernel": str([conv.kernel_size for conv in convs])[1:-1],
+            "stride of the convolution": str([conv.stride for conv in convs])[1:-1],
         }
 
     return probe
@@ -74,11 +74,11 @@ PROBES: dict[str, Probe] = {
     "kernel 7, pool=False, where the side stays the same": _side(12, 2, 6, 7, False),
     "kernel 5, pool=True, 12 x 12 pixels": _side(12, 2, 6, 5, True),
     "kernel 5, pool=True, 9 x 9 pixels": _side(9, 2, 6, 5, True),
+    "The weights of two blocks": _shared,
     "pool=False, train mode": _values(False, True),
     "pool=False, eval mode": _values(False, False),
     "pool=True, train mode": _values(True, True),
     "pool=True, eval mode": _values(True, False),
-    "The weights of two blocks": _shared,
 }
 
 

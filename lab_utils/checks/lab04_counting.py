@@ -73,11 +73,11 @@ def _count(make: Callable[[], nn.Module], rule: str) -> Probe:
     return lambda student: f"{student(make(), rule):,}"  # as text: compared to the last digit
 
 
-def _left(student: Count) -> dict[str, Any]:
+def _left(student: Count) -> dict[str, str]:
     model = _tiny(frozen=True)
     for rule in ("all", "paper"):
         student(model, rule)
-    return {name: (p.requires_grad, p.numel()) for name, p in model.named_parameters()}
+    return {name: f"{p.numel()} values, requires_grad={p.requires_grad}" for name, p in model.named_parameters()}
 
 
 BOTH = {
@@ -91,7 +91,7 @@ PROBES: dict[str, Probe] = {
     "The kind of number": lambda student: type(student(_tiny(), "all")).__name__,
     **{f"{what}, rule {rule!r}": _count(make, rule) for what, make in BOTH.items() for rule in ("all", "paper")},
     "CBR-Tiny with a frozen block1, rule 'all'": _count(lambda: _tiny(frozen=True), "all"),
-    "The network after counting (is each parameter trainable, its size)": _left,
+    "The network after counting": _left,
 }
 
 
