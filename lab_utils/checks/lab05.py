@@ -116,8 +116,7 @@ def _by_inverse(x: Array, y: Array) -> Array:
 
 
 def _standard(z: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.asarray(_centred(z) / z.std(axis=0))
+    return np.asarray(_centred(z) / z.std(axis=0))
 
 
 CENTRE = "Subtract the mean of each neuron, over the datapoints (which axis is that?)."
