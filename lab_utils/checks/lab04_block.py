@@ -163,10 +163,7 @@ WRONG: tuple[tuple[Build, str], ...] = (
     (_pooled_by(nn.AvgPool2d(3, 2, padding=1)), MEAN),
     (_pooled_by(nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)), MEAN),
     (_pooled_by(nn.AvgPool2d(2, ceil_mode=True)), MEAN),
-    (
-        _pooled_by(nn.MaxPool2d(2, ceil_mode=True)),
-        "The windows of the pooling are 2 x 2. In this family they are 3 x 3 and overlap.",
-    ),
+    (_pooled_by(nn.MaxPool2d(2, ceil_mode=True)), "Its windows are 2 x 2. In this family they are 3 x 3 and overlap."),
     (_pooled_by(nn.MaxPool2d(1, 2)), "The pooling keeps every second place and does not look at the others."),
     (_pooled_by(nn.MaxPool2d(5, 2, padding=2)), "The windows of the pooling are larger than 3 x 3."),
     (cache(_of(_usual)), "Make new layers inside the function, at every call."),

@@ -143,21 +143,12 @@ TENSORS = "These are tensors. How many numbers are in each?"
 OTHER_RULE = "This is the number of the other rule."
 
 WRONG: tuple[tuple[Count, str], ...] = (
-    (
-        _rules(lambda m: sum(torch.tensor(p.numel()) for p in m.parameters())),
-        "Return a plain whole number: `numel()` of a parameter gives one.",
-    ),
+    (_rules(lambda m: sum(torch.tensor(p.numel()) for p in m.parameters())), "`numel()` gives a plain number."),
     (_rules(lambda m: count_parameters(m, "all") / 1e6), "Return a whole number, not thousands or millions."),
-    (
-        _rules(lambda m: _sizes(m.parameters())),
-        "Parameters that are frozen cannot be trained. Which attribute of a parameter tells?",
-    ),
+    (_rules(lambda m: _sizes(m.parameters())), "Frozen parameters cannot be trained. Which attribute tells?"),
     (_rules(lambda m: len(list(m.parameters()))), TENSORS),
     (_rules(lambda m: len([p for p in m.parameters() if p.requires_grad])), TENSORS),
-    (
-        _rules(lambda m: _sizes(m.state_dict().values())),
-        "The state_dict also holds what is not trained: the statistics of batch norm.",
-    ),
+    (_rules(lambda m: _sizes(m.state_dict().values())), "It also holds what is not trained: statistics of batch norm."),
     (_rules(lambda m: _sizes(p for name, p in m.named_parameters() if "weight" in name)), "Biases are parameters too."),
     (
         _rules(lambda m: _sizes(conv.weight for conv in _convs(m)) + _sizes(_head(m).parameters())),
@@ -178,10 +169,7 @@ WRONG: tuple[tuple[Count, str], ...] = (
         _rules(paper=lambda m: m.get_submodule("block1") and count_parameters(m, "paper")),
         "Its layers have other names. How do you find the convolutions, whatever they are called?",
     ),
-    (
-        _rules(paper=lambda m: count_parameters(m.requires_grad_(False), "paper")),
-        "Count, and leave its layers as they are.",
-    ),
+    (_rules(paper=lambda m: count_parameters(m.requires_grad_(False), "paper")), "Count only: change nothing."),
 )
 
 COUNT_PARAMETERS = Exercise(

@@ -74,10 +74,7 @@ POSITIONS = "Take 0, stride, 2 * stride, ... of height and width, no averages."
 
 WRONG: tuple[tuple[Fold, str], ...] = (
     (lambda maps, stride=1: conv_to_samples(maps, stride).numpy(), "Return a tensor, not an array."),
-    (
-        lambda maps, stride=1: conv_to_samples(maps, stride).T,
-        "This is the transpose: your channels are the datapoints.",
-    ),
+    (lambda maps, stride=1: conv_to_samples(maps, stride).T, "The transpose: your channels are the datapoints."),
     (
         lambda maps, stride=1: maps[..., ::stride, ::stride].flatten(1),
         "Here every position is a neuron of its own. It is to be a datapoint of its own.",

@@ -1,5 +1,6 @@
 """`null_similarity` in lab 5: permute what belongs together, and nothing else."""
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -66,11 +67,6 @@ def _rows(acts: Array) -> list[tuple[float, ...]]:
     return sorted(map(tuple, acts.tolist()))
 
 
-def _draws(student: Null) -> str:
-    values = np.asarray(student(_correlation, X, Y, 6, 0))
-    return "different" if len(set(values.tolist())) > 1 else "all equal"
-
-
 def _seeds(first: int, second: int) -> Probe:
     def probe(student: Null) -> str:
         one, two = (np.asarray(student(_correlation, X, Y, 4, seed)) for seed in (first, second))
@@ -93,7 +89,7 @@ def _returned(student: Null) -> str:
 PROBES: dict[str, Probe] = {
     "Shape of the result, 7 draws": lambda student: str(np.shape(student(_correlation, X, Y, 7, 0))),
     "3 draws": _measured,
-    "Values in 6 draws": _draws,
+    "Values in 6 draws": lambda student: "all equal" if np.ptp(student(_correlation, X, Y, 6, 0)) == 0 else "different",
     "Seed 1, then seed 1 again": _seeds(1, 1),
     "Seed 1, then seed 2": _seeds(1, 2),
     "The values": _returned,
@@ -113,47 +109,35 @@ def _null(change: Callable[[Array, Array, np.random.Generator], tuple[Array, Arr
     return null
 
 
-def _same_order(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    order = rng.permutation(len(x))
-    return x[order], y[order]
-
-
-def _seeded(choose: Callable[[int], Any]) -> Null:
-    return lambda measure, x, y, draws, seed: null_similarity(measure, x, y, draws, choose(seed))
-
-
 def _permuted(y: Array, seed: int) -> Array:
     return np.random.default_rng(seed).permutation(y)
 
 
 WRONG: tuple[tuple[Null, str], ...] = (
-    (lambda m, x, y, draws, seed: null_similarity(m, x, y, draws, seed).mean(), "Return all draws, not their mean."),
-    (lambda m, x, y, draws, seed: null_similarity(m, x, y, draws + 1, seed), "Return one value per draw."),
-    (lambda m, x, y, draws, seed: np.full(draws, m(x, _permuted(y, seed))), "Measure anew after every permutation."),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, seed).mean(), "Return all draws, not their mean."),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n + 1, seed), "Return one value per draw."),
+    (lambda m, x, y, n, seed: np.full(n, m(x, _permuted(y, seed))), "Measure anew after every permutation."),
     (_null(lambda x, y, rng: (x[:10], y[rng.permutation(len(y))[:10]])), "The measure needs both layers as a whole."),
-    (
-        _null(lambda x, y, rng: (x, rng.permutation(y, axis=1))),
-        "You permuted the neurons. The datapoints are the rows.",
-    ),
-    (
-        _null(lambda x, y, rng: (x, rng.permuted(y, axis=0))),
-        "Every neuron has an order of its own. A row must stay whole: one permutation for all neurons.",
-    ),
-    (
-        _null(lambda x, y, rng: (x, y[rng.integers(len(y), size=len(y))])),
-        "A permutation takes every row exactly once.",
-    ),
+    (_null(lambda x, y, rng: (x, rng.permutation(y, axis=1))), "These are the neurons. The datapoints are the rows."),
+    (_null(lambda x, y, rng: (x, rng.permuted(y, axis=0))), "A row stays whole: one permutation for all."),
+    (_null(lambda x, y, rng: (x, y[rng.integers(len(y), size=len(y))])), "A permutation takes each row once."),
     (_null(lambda x, y, rng: (x, rng.normal(size=y.shape))), "Only change the order of the rows you have."),
-    (_null(_same_order), "Both layers were permuted in the same way. Nothing was taken apart."),
+    (
+        _null(lambda x, y, rng: (x[order := rng.permutation(len(x))], y[order])),
+        "Both layers were permuted in the same way. Nothing was taken apart.",
+    ),
     (_null(lambda x, y, rng: (x, y)), "Row i of both layers is still the same datapoint. Nothing was taken apart."),
     (_null(lambda x, y, rng: (x, np.concatenate([rng.permutation(y[:10]), y[10:]]))), "Permute all rows."),
     (
-        lambda m, x, y, draws, seed: np.array([m(x, _permuted(y, seed)) for _ in range(draws)]),
+        lambda m, x, y, n, seed: np.array([m(x, _permuted(y, seed)) for _ in range(n)]),
         "Make the generator once, before the loop, so that each permutation is new.",
     ),
-    (_seeded(lambda seed: None), "Draw from np.random.default_rng(seed)."),
-    (_seeded(lambda seed: 0), "Is `seed` used?"),
-    (lambda m, x, y, draws, seed: null_similarity(m, x, y, draws, seed) - 0.5, "Return them as they are."),
+    (
+        lambda m, x, y, n, seed: null_similarity(m, x, y, n, secrets.randbits(30)),
+        "Draw from np.random.default_rng(seed).",
+    ),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, 0), "Is `seed` used?"),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, seed) - 0.5, "Return them as they are."),
 )
 
 NULL_SIMILARITY = Exercise(

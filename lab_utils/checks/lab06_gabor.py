@@ -108,14 +108,8 @@ WRONG: tuple[tuple[Bank, str], ...] = (
     (_then(lambda bank: bank[:, None]), "Leave out the axis of channels: the lab adds it later."),
     (_bank(indexing="xy"), ROWS),
     (_then(lambda bank: bank.mT), ROWS),
-    (
-        _bank(centre=lambda size: 0),
-        "The centre of your filters is not their middle. For 7 pixels x runs from -3 to 3.",
-    ),
-    (
-        _bank(centre=lambda size: size // 2),
-        "For an even size the centre lies between two pixels: (size - 1) / 2, not size // 2.",
-    ),
+    (_bank(centre=lambda size: 0), "The centre is not in the middle. For 7 pixels x runs from -3 to 3."),
+    (_bank(centre=lambda size: size // 2), "For an even size the centre lies between two pixels."),
     (_bank(wave=1.0), "The wave is too long: f counts whole cycles per pixel, and the cosine takes radians."),
     (_bank(shift=-math.pi / 2), QUARTER),
     (_bank(shift=math.pi / 2), QUARTER),

@@ -132,10 +132,6 @@ def _layers(model: nn.Module, kind: type[Any]) -> dict[str, Any]:
     return {name: module for name, module in model.named_modules() if isinstance(module, kind)}
 
 
-def _reset(norm: nn.BatchNorm2d) -> None:
-    norm.reset_parameters()
-
-
 def _draw(weight: Tensor, mine: Tensor, g: torch.Generator) -> Tensor:
     return weight.mean() + weight.std() * _noise(weight, g)
 
@@ -144,7 +140,9 @@ def _noise(weight: Tensor, g: torch.Generator) -> Tensor:
     return torch.randn(weight.shape, generator=g)
 
 
-def _init(make: Make = _draw, norm: Callable[[nn.BatchNorm2d], Any] = _reset, skip: str = "none") -> Init:
+def _init(
+    make: Make = _draw, norm: Callable[[nn.BatchNorm2d], Any] = nn.BatchNorm2d.reset_parameters, skip: str = "none"
+) -> Init:
     """New weights are make(weight of the source, own weight, generator)."""
 
     def student(model: nn.Module, source: nn.Module, seed: int) -> None:
@@ -171,74 +169,54 @@ def _drawn_statistics(norm: nn.BatchNorm2d) -> None:
     norm.get_buffer("running_var").normal_(1.0)
 
 
-def _head_too(model: nn.Module, source: nn.Module, seed: int) -> None:
-    mean_var_init(model, source, seed)
-    nn.init.normal_(model.get_parameter("head.weight"))
-
-
 def _one_scale(model: nn.Module, source: nn.Module, seed: int) -> None:
     everything = torch.cat(list(_weights(source).values())).float()
     _init(lambda w, mine, g: everything.mean() + everything.std() * _noise(w, g))(model, source, seed)
 
 
-def _one_generator_each(model: nn.Module, source: nn.Module, seed: int) -> None:
-    _init(lambda w, mine, g: _draw(w, mine, torch.Generator().manual_seed(seed)))(model, source, seed)
-
-
-def _on_a_copy(model: nn.Module, source: nn.Module, seed: int) -> nn.Module:
-    mean_var_init(model := copy.deepcopy(model), source, seed)
-    return model
-
-
 LIKE = "Draw new numbers: nothing of the filters stays."
 
 WRONG: tuple[tuple[Init, str], ...] = (
-    (_on_a_copy, "Change the network that the function gets: the caller goes on with it."),
-    (_init(lambda w, mine, g: w.copy_(_draw(w, mine, g))), "Only `model` gets new weights."),
-    (lambda model, source, seed: None, "Which method of a tensor copies values into it?"),
-    (_head_too, "The head stays as it is: only convolutions and batch norms change."),
+    (
+        lambda m, s, seed: (own := copy.deepcopy(m), _init()(own, s, seed))[0],
+        "Change the network that the function gets: the caller goes on with it.",
+    ),
+    (_init(lambda w, m, g: w.copy_(_draw(w, m, g))), "Only `model` gets new weights."),
+    (lambda m, s, seed: None, "Which method of a tensor copies values into it?"),
+    (
+        lambda m, s, seed: (_init()(m, s, seed), nn.init.normal_(m.get_parameter("head.weight"))),
+        "The head stays as it is: only convolutions and batch norms change.",
+    ),
     (_init(skip="shortcut"), "Every convolution gets new weights, also those of the shortcuts."),
     (_init(norm=lambda norm: None), "Batch norm starts as new: a method of the layer does it."),
     (_init(norm=lambda norm: norm.reset_running_stats()), "Batch norm starts as new: a method of the layer does it."),
     (_all_tensors, "Only convolutions are drawn."),
     (_init(norm=_drawn_statistics), "A variance can not be negative. Statistics are measured, never drawn."),
     (
-        _init(lambda w, mine, g: (w.mean() + w.std() * _noise(w[:1], g)).expand_as(w)),
+        _init(lambda w, m, g: (w.mean() + w.std() * _noise(w[:1], g)).expand_as(w)),
         "Draw one number for each entry of the tensor.",
     ),
     (_one_scale, "You use one scale for the whole network. Take mean and variance of each tensor by itself."),
     (
-        _init(lambda w, mine, g: w.mean() + w.var() * _noise(w, g)),
-        "Your sd is the variance of the source. With which of the two does a standard normal number get multiplied?",
+        _init(lambda w, m, g: w.mean() + w.var() * _noise(w, g)),
+        "Your sd is the variance of the source. By which of the two is a standard normal number multiplied?",
     ),
     (
-        _init(lambda w, mine, g: w.mean() + w.std().sqrt() * _noise(w, g)),
+        _init(lambda w, m, g: w.mean() + w.std().sqrt() * _noise(w, g)),
         "Your sd is the root of the sd. torch.std already gives the sd; torch.var gives the variance.",
     ),
+    (_init(lambda w, m, g: m.mean() + m.std() * _noise(w, g)), "This is the scale of `model`. Take that of `source`."),
+    (_init(lambda w, m, g: w.std() * _noise(w, g)), "The mean is 0. Add the mean of the pretrained tensor."),
+    (_init(lambda w, m, g: _noise(w, g)), "This is a standard normal number. Multiply by the sd, then add the mean."),
+    (_init(lambda w, m, g: w.clone()), "All features are still there. Draw new numbers."),
+    (_init(lambda w, m, g: w + 0.01 * w.std() * _noise(w, g)), LIKE),
     (
-        _init(lambda w, mine, g: mine.mean() + mine.std() * _noise(w, g)),
-        "This is the scale of `model` itself. It should be that of the same layer in `source`.",
-    ),
-    (_init(lambda w, mine, g: w.std() * _noise(w, g)), "The mean is 0. Add the mean of the pretrained tensor."),
-    (
-        _init(lambda w, mine, g: _noise(w, g)),
-        "This is a standard normal number. Multiply by the sd, then add the mean.",
-    ),
-    (_init(lambda w, mine, g: w.clone()), "All features are still there. Draw new numbers."),
-    (_init(lambda w, mine, g: w + 0.01 * w.std() * _noise(w, g)), LIKE),
-    (
-        _init(lambda w, mine, g: w.flatten()[torch.randperm(w.numel(), generator=g)].view_as(w)),
+        _init(lambda w, m, g: w.flatten()[torch.randperm(w.numel(), generator=g)].view_as(w)),
         "Shuffled numbers are the control; here, draw.",
     ),
-    (_one_generator_each, "The layers differ by their scale only. Where do you make the generator?"),
-    (
-        _init(lambda w, mine, g: w.mean() + w.std() * torch.randn(w.shape)),
-        "Hand your generator to torch.randn, so that nothing else can change what is drawn.",
-    ),
-    (
-        lambda model, source, seed: mean_var_init(model, source, 42),
-        "Every run needs a fresh draw: what do you do with `seed`?",
-    ),
+    (_init(lambda w, m, g: _draw(w, m, g.manual_seed(g.initial_seed()))), "Where do you make the generator?"),
+    (_init(lambda w, m, g: w.mean() + w.std() * torch.randn(w.shape)), "Hand your generator to torch.randn."),
+    (lambda m, s, seed: mean_var_init(m, s, 42), "Every run needs a fresh draw: where do you use `seed`?"),
 )
 
 MEAN_VAR_INIT = Exercise(

@@ -108,53 +108,41 @@ def _then(change: Callable[[nn.Module, nn.Module, list[str]], Any]) -> Transfuse
     return lambda model, source, upto: change(model, source, transfuse(model, source, upto))
 
 
-def _by_child(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
-    for name in (names := list(stages(model)))[: names.index(upto) + 1]:
-        model.get_submodule(name).load_state_dict(source.get_submodule(name).state_dict())
-    return names[: names.index(upto) + 1]
-
-
 TOP = "This is the top of the network. The first stages are those near the image."
 
 WRONG: tuple[tuple[Transfuse, str], ...] = (
-    (lambda model, source, upto: transfuse(source, model, upto), "Which of the two is to get new values?"),
+    (lambda m, s, upto: transfuse(s, m, upto), "Which of the two is to get new values?"),
     (
-        _then(lambda model, source, names: model.load_state_dict(source.state_dict()) and names),
+        _then(lambda m, s, names: m.load_state_dict(s.state_dict()) and names),
         "The head is no stage, and stays as it is.",
     ),
     (
-        _copies(copy=lambda mine, theirs: None),
+        _copies(copy=lambda a, b: None),
         "`mine = theirs` only gives a second name to a tensor; which method of a tensor copies values into it?",
     ),
-    (
-        _copies(lambda names, i: [names[i]]),
-        "You copied `upto` alone. All the stages below it belong to it too: start at the image.",
-    ),
+    (_copies(lambda names, i: [names[i]]), "Only `upto`? The stages below it come too: start at the image."),
     (_copies(lambda names, i: names[:i]), "`upto` itself is to be copied too: one stage is missing."),
-    (
-        _copies(lambda names, i: names[: i + 2]),
-        "This is one stage too many. When do you stop, before or after the copy?",
-    ),
+    (_copies(lambda names, i: names[: i + 2]), "One stage too many. When do you stop, before or after the copy?"),
     (_copies(lambda names, i: names), "You copied all stages. Where do you stop?"),
     (_copies(lambda names, i: names[i:]), TOP),
     (_copies(lambda names, i: names[i + 1 :]), TOP),
-    (
-        _copies(tensors=lambda stage: stage.parameters()),
-        "Batch norm keeps what it has seen in *buffers*: they are no parameters. Without them the stage computes "
-        "something else.",
-    ),
+    (_copies(tensors=lambda stage: stage.parameters()), "What batch norm has seen is in *buffers*, not parameters."),
     (
         _copies(tensors=lambda stage: chain((p for p in stage.parameters() if p.ndim == 4), stage.buffers())),
         "Copy every kind of parameter, also of batch norm.",
     ),
-    (_then(lambda model, source, names: model), "Return the list of the names of the copied stages, not a network."),
-    (_then(lambda model, source, names: names[-1:]), "Return the names of all copied stages."),
-    (_by_child, "Here a stage is no child of this name. `stages(model)` gives the stages of every network."),
-    (_copies(copy=_share), "Both share one tensor. Copy the values into the tensors that `model` has."),
+    (_then(lambda m, s, names: m), "Return the list of the names of the copied stages, not a network."),
+    (_then(lambda m, s, names: names[-1:]), "Return the names of all copied stages."),
     (
-        _copies(copy=lambda mine, theirs: mine.copy_(theirs).requires_grad_(theirs.requires_grad)),
-        "Copy values, nothing else.",
+        _then(
+            lambda m, s, names: (
+                [m.get_submodule(n).load_state_dict(s.get_submodule(n).state_dict()) for n in names] and names
+            )
+        ),
+        "Here a stage is no child of this name. `stages(model)` gives the stages of every network.",
     ),
+    (_copies(copy=_share), "Both share one tensor. Copy the values into the tensors that `model` has."),
+    (_copies(copy=lambda a, b: a.copy_(b).requires_grad_(b.requires_grad)), "Copy values, nothing else."),
 )
 
 TRANSFUSE = Exercise(
