@@ -14,7 +14,7 @@ from lab_utils.data import load_data
 from lab_utils.metrics import Interval
 from lab_utils.networks import first_conv
 from lab_utils.similarity import mean_cca, merged, stage_covariances
-from lab_utils.studies.claims_runs import SIDE, Job, folder, grid, is_done, keeps_model, start_network
+from lab_utils.studies.claims_runs import SIDE, Job, finished, grid, keeps_model, model_file, start_network
 
 IMAGES = 800
 CLASSES = 5
@@ -28,7 +28,7 @@ def probe_images() -> Tensor:
 def trained(job: Job) -> nn.Module:
     """The network after training."""
     model = start_network(job, CLASSES)
-    model.load_state_dict(torch.load(folder() / f"{job.name}.pt", weights_only=True))
+    model.load_state_dict(torch.load(model_file(job), weights_only=True))
     return model.eval()
 
 
@@ -40,24 +40,22 @@ def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> dict[str, f
 
 def _jobs(model: str, start: str) -> list[Job]:
     """The runs that are done and kept their network, in the order of their seeds."""
-    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start) and is_done(job)]
+    return [j for j in grid() if keeps_model(j) and (j.model, j.start) == (model, start) and finished([j])]
 
 
-def to_start(model: str, start: str) -> NDArray[np.float64]:
+def to_start(model: str, start: str, images: Tensor) -> NDArray[np.float64]:
     """How alike each trained network is to itself before training, (seeds, stages). Only seeds that are done."""
-    images = probe_images()
     rows = [alike(trained(job), start_network(job, CLASSES).eval(), images) for job in _jobs(model, start)]
     return np.array([list(row.values()) for row in rows])
 
 
-def between_seeds(model: str) -> dict[str, NDArray[np.float64]]:
+def between_seeds(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
     """How alike trained networks of two seeds are.
 
     Returns:
         start -> (pairs, stages), pairs in the order of `itertools.combinations`; start "mixed" is the mean of the
         random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
     """
-    images = probe_images()
     networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
     result = {}
     for start, models in networks.items():
