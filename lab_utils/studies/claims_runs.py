@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,12 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.data import MILD, Split, load_data, subset
+from lab_utils.data import FINDINGS, Split, load_data, subset
 from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
 from lab_utils.profile import cache_root, data_root
+from lab_utils.studies.family import train_and_measure
 from lab_utils.studies.kept import Row, kept_in, kept_rows
-from lab_utils.training import evaluate, fit
-from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim, weight_distance
+from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim
 
 SEEDS = range(5)
 SIDE = 64  # px
@@ -68,11 +67,11 @@ def grid() -> list[Job]:
     return jobs
 
 
-def start_network(job: Job, num_classes: int) -> nn.Module:
+def start_network(job: Job) -> nn.Module:
     """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
 
     def new(weights: str | None) -> nn.Module:
-        return build_model(job.model, weights=weights, num_classes=num_classes, in_channels=1, seed=job.seed)
+        return build_model(job.model, weights=weights, num_classes=len(FINDINGS), in_channels=1, seed=job.seed)
 
     if job.start == "transfer":
         return new("procedural")
@@ -95,40 +94,25 @@ def start_network(job: Job, num_classes: int) -> nn.Module:
     return model
 
 
-def train_job(job: Job, data: dict[str, Split]) -> tuple[dict[str, Any], nn.Module]:
-    """Train and measure; nothing is chosen on the way, the last weights count.
-
-    Returns:
-        Results: ``marks`` (steps) and ``curve`` (AUROC on the validation images), ``auroc`` (test), ``train_loss`` in
-        nats, ``distance`` (stage -> relative l2 distance to the start). And the trained network.
-    """
-    model = start_network(job, data["train"].num_classes)
-    before = copy.deepcopy(model)
-    marks = [*(m for m in MARKS if m < job.steps), job.steps]
-    marks += [round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)] if job.steps > 300 else []
-    history = fit(
+def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
+    """Train and measure; returns ``marks`` (steps) with the results of `train_and_measure`, and the trained network."""
+    model = start_network(job)
+    marks = {*(mark for mark in MARKS if mark < job.steps), job.steps}
+    if job.steps > MARKS[-1]:
+        marks |= {round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)}
+    results = train_and_measure(
         model,
         subset(data["train"], job.n, seed=job.seed),
         data["val"],
-        steps=job.steps,
+        data["test"],
+        seed=job.seed,
+        marks=sorted(marks),
+        batch_size=32,
         lr=job.lr,
         schedule="cosine",
         warmup=min(10, job.steps - 1),
-        batch_size=32,
-        augment=MILD,
-        seed=job.seed,
-        eval_at=sorted(set(marks)),
-        keep_best=False,
-        progress=False,
     )
-    results = {
-        "marks": history.column("step"),
-        "curve": history.column("val_auroc"),
-        "train_loss": history.column("train_loss"),
-        "auroc": evaluate(model, data["test"])["auroc"],
-        "distance": {name: value.relative for name, value in weight_distance(model, before).items()},
-    }
-    return results, model
+    return {"marks": sorted(marks), **results}, model
 
 
 def train_and_keep(**config: Any) -> Row:

@@ -62,11 +62,13 @@ def train_and_measure(
     marks: Sequence[int],
     batch_size: int = 16,
     lr: float = 1e-3,
+    schedule: str = "constant",
+    warmup: int | None = None,
 ) -> dict[str, Any]:
     """Train a network in place, watch its validation AUROC, measure it once on the test images.
 
-    The learning rate stays constant after a warm-up of a tenth of the steps (20 at most), so that a longer training
-    begins with the same curve. Nothing is chosen on the way: the last weights count.
+    By default the learning rate stays constant after the warm-up, so that a longer training begins with the same
+    curve. Nothing is chosen on the way: the last weights count.
 
     Args:
         model: a network from `build_model`; frozen stages stay as they are.
@@ -77,6 +79,8 @@ def train_and_measure(
         marks: steps at which to measure on `val`, in rising order, 0 being before training; the last one ends it.
         batch_size: images per step.
         lr: of AdamW.
+        schedule: of the learning rate, as `fit` takes it.
+        warmup: steps of it; default a tenth of all, 20 at most.
 
     Returns:
         ``curve``: AUROC on `val` at each mark, shape (P,). ``auroc`` and, but for a binary task, ``auroc_<class>`` on
@@ -88,7 +92,8 @@ def train_and_measure(
         val,
         steps=marks[-1],
         lr=lr,
-        warmup=min(20, marks[-1] // 10),
+        schedule=schedule,
+        warmup=min(20, marks[-1] // 10) if warmup is None else warmup,
         batch_size=batch_size,
         augment=MILD,
         seed=seed,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.networks import first_conv, stages
+from lab_utils.networks import first_conv
 from lab_utils.studies import claims, claims_runs, jackknife, read_claims, run_grid
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
 from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, model_file, start_network
@@ -31,23 +31,23 @@ def test_no_training_is_in_the_grid_twice() -> None:
 
 @pytest.mark.parametrize("start", sorted({j.start for j in grid()}))
 def test_every_start_has_the_head_of_its_seed_and_its_own_backbone(start: str) -> None:
-    first, again, other = (start_network(job(start, seed), 5).state_dict() for seed in (0, 0, 1))
+    first, again, other = (start_network(job(start, seed)).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
-    pretrained = start_network(job("transfer"), 5).state_dict()
+    pretrained = start_network(job("transfer")).state_dict()
     stem = "stem.0.weight"
     keeps_stem = start in ("transfer", "pretrained_conv1", "slim")
     assert torch.equal(first[stem], pretrained[stem]) == keeps_stem
 
 
 def test_a_scale_multiplies_the_random_weights() -> None:
-    plain, scaled = start_network(job(), 5), start_network(job(scale=0.3), 5)
+    plain, scaled = start_network(job()), start_network(job(scale=0.3))
     torch.testing.assert_close(first_conv(scaled).weight, 0.3 * first_conv(plain).weight)
 
 
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ValueError, match="known start"):
-        start_network(job("magic"), 5)
+        start_network(job("magic"))
 
 
 def test_a_run_is_kept_with_its_network_and_counts_until_its_source_changes(tmp_path, monkeypatch) -> None:
@@ -68,9 +68,9 @@ def test_a_run_is_kept_with_its_network_and_counts_until_its_source_changes(tmp_
     rows = finished(jobs)
     assert [row["start"] for row in rows] == ["random", "transfer", "mean_var"]
     assert rows[0]["marks"] == [0, 1, 2]
-    assert list(rows[0]["distance"]) == list(stages(start_network(jobs[0], 5)))
+    assert rows[0]["curve"].shape == (3,)
     weights = torch.load(model_file(jobs[1]), weights_only=True)
-    assert weights.keys() == start_network(jobs[1], 5).state_dict().keys()
+    assert weights.keys() == start_network(jobs[1]).state_dict().keys()
     monkeypatch.setattr(claims_runs, "_sha256", lambda *_: "of another file")
     assert [row["start"] for row in finished(jobs)] == ["random"]  # it takes nothing from a source
     assert not model_file(jobs[1]).exists()
