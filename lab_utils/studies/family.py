@@ -29,15 +29,8 @@ from lab_utils.training import evaluate, fit
 COMMAND = "python -m lab_utils.studies.family"
 STUDY = "lab04_family"
 NETWORKS = (
-    "resnet10_w16",
-    "resnet10_w32",
-    "cbr_tiny",
-    "cbr_small",
-    "cbr_large_t",
-    "cbr_large_w",
-    "resnet18",
-    "resnet50",
-)
+    "resnet10_w16", "resnet10_w32", "cbr_tiny", "cbr_small", "cbr_large_t", "cbr_large_w", "resnet18", "resnet50",
+)  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "data": "phantoms",
     "size": 64,
@@ -106,16 +99,7 @@ def train_and_measure(
 
 
 def train_network(
-    network: str,
-    seed: int,
-    *,
-    data: str,
-    size: int,
-    n: int,
-    marks: Sequence[int],
-    batch_size: int,
-    lr: float,
-    **counts: Any,
+    network: str, seed: int, data: str, size: int, n: int, marks: list[int], batch_size: int, lr: float, **counts: Any
 ) -> dict[str, Any]:
     """One run of the study, with `SETTINGS`."""
     splits = load_data(data, size=size, **counts)

@@ -59,7 +59,6 @@ def ship(
     tensors = shipped_tensors(model)
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
-    preprocessing = asdict(DEFAULT_PREPROCESSING[1])
     path = folder / f"{name}.safetensors"
     save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name)
     entry = {
@@ -70,7 +69,7 @@ def ship(
         "source_accuracy": accuracy,
         "converged": accuracy >= CONVERGED,
         "parameters": sum(p.numel() for k, p in model.named_parameters() if k[:5] != "head."),
-        "preprocessing": preprocessing,
+        "preprocessing": asdict(DEFAULT_PREPROCESSING[1]),
         "recipe": {"optimizer": "SGD, Nesterov, cosine to 0", **asdict(recipe)},
         "std_over_init": [round(value, 3) for value in relative_scale(model)],
         "torch": str(torch.__version__),

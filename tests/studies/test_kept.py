@@ -43,7 +43,7 @@ def test_a_grid_that_was_stopped_does_only_what_is_missing(run, tmp_path, worker
     grid = combinations(seed=range(5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what loky says of a dead worker depends on its version
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError, match="a worker process of run died" if how == "kill" else "no more"):
             run_grid(run, grid, **settings)
     assert len(list((tmp_path / "runs").glob("*.json"))) >= 3
     done = {json.loads(path.read_text())["config"]["seed"] for path in (tmp_path / "runs").glob("*.json")}
@@ -65,6 +65,7 @@ def test_results_are_the_same_from_the_function_and_from_the_file(tmp_path, work
             "float": torch.from_numpy(values).float(),
             "none": np.zeros((0, 4), dtype=np.int16),
             "number": values[0, 0],
+            "pair": (1, 2),
             "nested": {"a": [float(values[1, 1]), None, True, "é"], "nan": math.nan, "inside": values[0] > 0},
         }
 
@@ -77,6 +78,7 @@ def test_results_are_the_same_from_the_function_and_from_the_file(tmp_path, work
         for row in kept:
             np.testing.assert_equal({**row, "seconds": 0}, {**expected, "seconds": 0})
             assert [row[key].dtype for key in ("double", "float", "none")] == [np.float64, np.float32, np.int16]
+            assert type(row["pair"]) is list
         assert kept[0]["seconds"] == kept[1]["seconds"]
 
 

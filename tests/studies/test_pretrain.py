@@ -17,6 +17,7 @@ from lab_utils.studies.source_training import (
     WarmCosine,
     autocast,
     draw_batch,
+    drawn,
     held_out_accuracy,
     relative_scale,
     train,
@@ -167,16 +168,24 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path: Path, data: 
     assert [line.rsplit("  ", 1)[0] for line in again] == [line.rsplit("  ", 1)[0] for line in lines]  # but the time
 
 
-def test_a_line_of_the_log_says_side_loss_accuracy_and_scale(tmp_path: Path, data: Data) -> None:
-    model, lines = train(NAME, SHORT, data, data, tmp_path / "run.pt")
-    scale = " ".join(f"{value:.2f}" for value in relative_scale(model))
-    accuracy = held_out_accuracy(model, *data, small=False)
-    assert [line[:29] for line in lines] == [
-        "step     3 of 8  side 16 px  ",
-        "step     6 of 8  side 32 px  ",
-        "step     8 of 8  side 32 px  ",
-    ]
-    assert f" nats  held-out accuracy {accuracy:.4f}  std/init {scale}  " in lines[-1]
+def test_a_line_of_the_log_says_side_loss_accuracy_and_scale(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_training, "held_out_accuracy", lambda *_, small, **__: 0.25 if small else 0.5)
+    model, lines = train(NAME, Recipe(**{**vars(SHORT), "small_steps": 6}), data, data, tmp_path / "run.pt")
+    assert [line[:15] for line in lines] == ["step     3 of 8", "step     6 of 8", "step     8 of 8"]
+    parts = [line[15:].split("  ") for line in lines]
+    assert [part[1] for part in parts] == ["side 16 px", "side 16 px", "side 32 px"]
+    assert [part[3] for part in parts] == [f"held-out accuracy {value}" for value in ("0.2500", "0.2500", "0.5000")]
+    assert parts[-1][4] == "std/init " + " ".join(f"{value:.2f}" for value in relative_scale(model))
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_images(tmp_path: Path, data: Data) -> None:
+    recipe = Recipe(**{**vars(SHORT), "lr": 1e38})
+    train(NAME, recipe, data, data, tmp_path / "run.pt", stop_after=1)
+    images = ", ".join(map(str, drawn(60, 1, recipe)[0].tolist()))
+    with pytest.raises(RuntimeError, match=rf"at step 2, .* training images \[{images}\]"):
+        train(NAME, recipe, data, data, tmp_path / "run.pt")
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.1}, {"steps": 9}])
