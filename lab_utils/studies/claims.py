@@ -18,7 +18,7 @@ from lab_utils.device import one_thread
 from lab_utils.metrics import Interval, paired_difference
 from lab_utils.profile import data_root
 from lab_utils.studies.claims_effects import GOAL, Claim, Runs, both, difference_of_gains, final_gain, make, speed_gain
-from lab_utils.studies.claims_runs import depends, finished, folder, grid, train_and_keep
+from lab_utils.studies.claims_runs import depends, finished, folder, grid, images, train_and_keep
 from lab_utils.studies.claims_similarity import between_seeds, filter_orientation, jackknife, probe_images, to_start
 from lab_utils.studies.grid import run_grid
 
@@ -126,6 +126,7 @@ def write_table(path: Path | None = None) -> None:
 def main() -> None:
     """Read the command line."""
     argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
+    images()  # drawn here once, not by every worker
     run_grid(train_and_keep, [asdict(job) for job in grid()], keep=folder(), depends=depends)
     with one_thread():
         write_table()

@@ -118,13 +118,18 @@ def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
 def train_and_keep(**config: Any) -> Row:
     """One run of the study; `config` as in `Job`."""
     job = Job(**config)
-    data = load_data("phantoms", size=SIDE, **COUNTS)
+    data = images()
     if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
         data = {part: _smaller(split, job.side) for part, split in data.items()}
     results, model = train_job(job, data)
     if keeps_model(job):
         write_whole(model_file(job), lambda unfinished: torch.save(model.state_dict(), unfinished))
     return results
+
+
+def images() -> dict[str, Split]:
+    """The images of all runs: drawn by the first call, and read by later ones."""
+    return load_data("phantoms", size=SIDE, **COUNTS)
 
 
 def _smaller(split: Split, side: int) -> Split:

@@ -123,6 +123,8 @@ def run_study(path: Path, networks: Sequence[str] = NETWORKS, settings: dict[str
     missing = [config for config in grid if (config["network"], config["seed"]) not in done]
     if not missing:
         return
+    counts = {key: settings[key] for key in ("n_train", "n_val", "n_test")}
+    load_data(settings["data"], size=settings["size"], **counts)  # drawn here once, not by every worker
     runs = run_grid(train_network, missing, keep=cache_root() / "family", depends=lambda **_: machine)
     for run in runs.to_dict("records"):
         results = {key: np.round(run[key], 4).tolist() for key in run if key.startswith(("curve", "auroc"))}
