@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks import homework4_networks as networks
-from lab_utils.checks.homework4_freezing import explain_freeze, explain_mode, explain_optimizer
+from lab_utils.checks import frozen_networks as networks
+from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
 from lab_utils.checks.homework4_numbers import (
     WRONG_PARTS,
     explain_different,
@@ -34,7 +34,7 @@ NAMES = ("stem", "layer1", "features", "body", "encoder", "neck", "conv", "trunk
 
 
 def _probe(student: Student, name: str, *args: Any) -> dict[str, Any]:
-    """Run one of the probes of homework4_networks.py where the student's code runs."""
+    """Run one of the probes of frozen_networks.py where the student's code runs."""
     reply = student.through(f"{SCRIPT}\nprobe = {name}\n")(*args)
     if not isinstance(reply, dict):
         raise Wrong("The grader got no usable answer.")
