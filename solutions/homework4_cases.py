@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from lab_utils.checks import frozen_networks as networks
 from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
 from lab_utils.checks.homework4_numbers import (
-    WRONG_PARTS,
     explain_different,
     explain_gap_parts,
     explain_known,
@@ -288,8 +287,7 @@ def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: 
         "level": moved,
         "share": pa - pb,
     }
-    others = {WRONG_PARTS[key]: value for key, value in values.items()}
-    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, others)
+    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, values)
 
 
 def _gap_usual(student: Student, rng: Rng) -> None:

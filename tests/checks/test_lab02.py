@@ -7,6 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lab_utils.checks.lab02 import FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS
 from lab_utils.networks import build_model, head, stages
+from tests.checks.homework4_answers import is_frozen, learning, norms_of_grandchildren, with_norms
 from tests.checks.notebook_functions import load_function
 
 LAB = "solutions/02_freezing.ipynb"
@@ -57,22 +58,6 @@ def compares_identities(model):
     return model
 
 
-def is_frozen(norm):
-    return not norm.bias.requires_grad
-
-
-def with_norms(chosen, act=nn.Module.eval, first=nn.Module.train):
-    """Call `first(model)`, then `act` on each batch norm for which `chosen` holds."""
-
-    def student(model):
-        first(model)
-        for module in model.modules():
-            if isinstance(module, _BatchNorm) and chosen(module):
-                act(module)
-
-    return student
-
-
 asks_each_norm = with_norms(is_frozen)
 
 
@@ -83,13 +68,6 @@ def sets_every_mode(model):
     return model
 
 
-def norms_of_grandchildren(model):
-    model.train()
-    for module in (module for child in model.children() for module in child.children()):
-        if isinstance(module, _BatchNorm) and is_frozen(module):
-            module.eval()
-
-
 def whole_stages(model):
     model.train()
     for stage in stages(model).values():
@@ -98,17 +76,8 @@ def whole_stages(model):
                 module.eval()
 
 
-def if_the_whole_backbone_is_frozen(model):
-    learns = any(parameter.requires_grad for stage in stages(model).values() for parameter in stage.parameters())
-    return model.train() if learns else asks_each_norm(model)
-
-
 def backbone(model):
     return [parameter for stage in stages(model).values() for parameter in stage.parameters()]
-
-
-def learning(model):
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 RIGHT = [
@@ -125,10 +94,7 @@ WRONG_FREEZE = [
     (freezes(lambda name, part: isinstance(part, nn.Conv2d)), "every kind of layer"),
     (freezes(lambda name, part: isinstance(part, nn.Conv2d | nn.Linear), head_learns), "Batch norm has parameters too"),
     (freezes(lambda name, part: isinstance(part, nn.Conv2d | _BatchNorm)), "part of the backbone"),
-    (
-        lambda m: [vars(c).update(requires_grad=n == "head") for n, c in m.named_children()],
-        "a *module* an attribute",
-    ),
+    (lambda m: [vars(c).update(requires_grad=n == "head") for n, c in m.named_children()], "*module* an attribute"),
     (lambda m: [vars(m).update(requires_grad=False)], "a *module* an attribute"),
     (lambda m: [p.requires_grad_(n.startswith("fc.")) for n, p in m.named_parameters()], "from network to network"),
     (lambda m: [p.requires_grad_(n.startswith("head.")) for n, p in m.named_parameters()], "from network to network"),
@@ -159,7 +125,7 @@ WRONG_MODE = [
     (with_norms(is_frozen, first=lambda model: None), "in which mode the network came"),
     (lambda m: asks_each_norm(m) if m.training else m.train(), "comes in eval mode"),
     (lambda m: [asks_each_norm(m), m.train()], "In which mode"),
-    (if_the_whole_backbone_is_frozen, "Only the `stem`"),
+    (lambda m: m.train() if any(p.requires_grad for p in backbone(m)) else asks_each_norm(m), "Only the `stem`"),
     (whole_stages, "batch norm itself"),
     (lambda m: [[p.requires_grad_(False) for p in backbone(m)], asks_each_norm(m)], "has changed `requires_grad`"),
     (with_norms(is_frozen, lambda norm: norm.running_mean.fill_(0.5), first=sets_every_mode), "values"),
