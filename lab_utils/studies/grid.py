@@ -63,35 +63,32 @@ def run_grid(
 ) -> pd.DataFrame:
     """Call `function(**config)` for every configuration of the grid.
 
-    The function may be defined in a notebook: it travels to the workers together with
-    the variables it uses. It must draw its randomness from the configuration (a seed).
-    With one worker, or where the default device is not the CPU, all runs happen in this
-    process, one after the other. Workers stay alive for five minutes, so that the next
-    grid starts at once.
+    The function may be defined in a notebook: it travels to the workers together with the variables it uses. It must
+    draw its randomness from the configuration (a seed). With one worker, or where the default device is not the CPU,
+    all runs happen in this process, one after the other. Workers stay alive for five minutes, so that the next grid
+    starts at once.
 
     Args:
-        function: takes the configuration as keywords; returns a dict of results.
-            Values may be numbers, text, arrays or tensors (which come back as arrays).
+        function: takes the configuration as keywords; returns a dict of results. Values may be numbers, text, arrays
+            or tensors (which come back as arrays).
         grid: one dict of keyword arguments per run; see `combinations`.
-        workers: processes; the default is LAB_WORKERS if set, else one per processor,
-            at most 4.
+        workers: processes; the default is LAB_WORKERS if set, else one per processor, at most 4.
         progress: show a progress bar.
-        keep: folder for one file per finished run, of this function alone. Whoever is stopped at
-            any moment loses what was running: the next call reads what is there, and does the
-            rest. Results are then what JSON can hold, and arrays.
-        depends: takes the configuration as keywords; returns what else the results depend on, such
-            as digests of weights and data. A kept run is used again only if all of it, and the
-            configuration, is the same; the code of the function is not looked at.
+        keep: folder for one file per finished run, of this function alone. Who is stopped, at any moment, loses only
+            what was running: the next call reads what is there, and does the rest. Results are then what JSON can
+            hold, and arrays.
+        depends: takes the configuration as keywords; returns what else the results depend on, such as digests of
+            weights and data. A kept run is used again only if all of it, and the configuration, is the same; the code
+            of the function is not looked at.
 
     Returns:
-        One row per run, in the order of the grid: the configuration, the results, and
-        `seconds` (unless the function returns a value of that name).
+        One row per run, in the order of the grid: the configuration, the results, and `seconds` (unless the function
+        returns a value of that name).
 
     Raises:
-        RuntimeError: if a run fails. The message names its configuration; runs that
-            have not finished are given up.
-        ValueError: if the grid is empty or no list of dicts, or `workers` is below 1; if a file in
-            `keep` is damaged or of another run.
+        RuntimeError: if a run fails. The message names its configuration; runs that have not finished are given up.
+        ValueError: if the grid is empty or no list of dicts, or `workers` is below 1; if a file in `keep` is damaged
+            or of another run.
     """
     check_function("function", function, example="def run(seed): ..., without brackets")
     configs = _configs(grid)
