@@ -1,11 +1,10 @@
 """Checks of lab 1: normalised images, features under the head, a linear probe on them."""
 
-from lab_utils.checks import lab01_features, lab01_probe
+from lab_utils.checks import lab01_probe
 from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.lab01_features import EXTRACT_FEATURES
 from lab_utils.checks.lab01_normalise import NORMALISE
-from lab_utils.similarity import extract_features
 
-EXTRACT_FEATURES = Exercise("extract_features", extract_features, cases=lab01_features.CASES)
 LINEAR_PROBE = Exercise("linear_probe", lab01_probe.linear_probe, cases=lab01_probe.CASES)
 
 EXERCISES = (NORMALISE, EXTRACT_FEATURES, LINEAR_PROBE)
