@@ -78,13 +78,13 @@ def _explain(got: Any, expected: Any) -> str:
     if got.shape != expected.shape:
         return f"expected shape {wanted}; got {got.shape}. Every finding needs its column, from a model of its own."
     if not np.isfinite(got).all():
-        return "some scores are no numbers. What does your code divide by?"
+        return "some scores are not finite numbers."
     if np.isin(got, (0, 1)).all():
         return "every score is 0 or 1: these are decisions. Expected probabilities: images are to be ranked."
     if got.min() < 0 or got.max() > 1:
         return f"expected probabilities, got scores from {got.min():.2f} to {got.max():.2f}."
     if findings > 1 and np.allclose(got.sum(axis=1), 1, atol=1e-3):
-        return "the scores of each image add up to 1, so the findings compete. An image can have several, or none."
+        return "the scores of each image add up to 1, so the findings compete."
     return f"the probabilities differ, {difference(got, expected)}"
 
 

@@ -136,7 +136,7 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (lambda weight: weight.sum(dim=1, keepdim=True).float(), "Which line of yours turns them into another type?"),
     (lambda weight: weight.sum(dim=1, keepdim=True).detach().numpy(), "Stay with tensors: a layer takes no arrays."),
     (lambda weight: weight.sum(dim=1).view(6, 1, 5, 5), "Take the number of filters and pixels from `weight.shape`."),
-    (lambda weight: nn.Conv2d(1, len(weight), weight.shape[-1]), NOTHING_IN_COMMON),
+    (lambda weight: nn.Conv2d(1, len(weight), weight.shape[-1]), "Return the weights, not a layer."),
     (_changes_the_network, "Which line of yours writes into `weight`?"),
     (_adds_in_place, "Which line of yours writes into `weight`?"),
 )

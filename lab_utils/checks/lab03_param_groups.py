@@ -138,29 +138,14 @@ CLOSE = 1e-6
 TWICE = "Which line puts it into the second one?"
 WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (
-        _made(lambda lr, decay, k, places: lr * decay ** (places - 1 - k)),
-        "The head is the slowest in yours. From which end do you count?",
+        _made(lambda lr, d, k, places: lr * d ** (places - 1 - k)),
+        "The head is the slowest. From which end do you count?",
     ),
-    (
-        _made(lambda lr, decay, k, places: lr / decay**k),
-        "Below the head the rate grows. Is it multiplied by decay at each place?",
-    ),
-    (
-        _made(lambda lr, decay, k, places: lr * decay ** (k + 1)),
-        "The head is 0 places below itself: what is decay to the power of 0?",
-    ),
-    (
-        _made(lambda lr, decay, k, places: lr * decay ** max(k - 1, 0)),
-        "The uppermost stage is one place below the head, so it is not as fast as the head.",
-    ),
-    (
-        _made(lambda lr, decay, k, places: lr * decay ** min(k, 1)),
-        "Two stages have the same rate. Each place downwards multiplies once more by decay.",
-    ),
-    (
-        _made(lambda lr, decay, k, places: lr * (1 - k / places)),
-        "From each place to the next it is multiplied by decay.",
-    ),
+    (_made(lambda lr, d, k, places: lr / d**k), "Below the head the rate grows. Is it multiplied by decay each time?"),
+    (_made(lambda lr, d, k, places: lr * d ** (k + 1)), "The head is 0 places below itself: what is decay ** 0?"),
+    (_made(lambda lr, d, k, places: lr * d ** max(k - 1, 0)), "The uppermost stage is one place below the head."),
+    (_made(lambda lr, d, k, places: lr * d ** min(k, 1)), "Each place downwards multiplies once more by decay."),
+    (_made(lambda lr, d, k, places: lr * (1 - k / places)), "From each place to the next, it is multiplied by decay."),
     (_made(keep=lambda name, p: True), "`p.requires_grad` tells."),
     (_made(keep=lambda name, p: "weight" in name), "A layer has more than its weight."),
     (_made(keep=lambda name, p: p.ndim > 1), "Take all parameters of a place."),
@@ -168,14 +153,8 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (lambda model, *how: [*_made()(model, *how), *_one(lambda model: model.parameters())(model, *how)], TWICE),
     (_made(first=1), "It is the uppermost place: `head(model)`."),
     (_one(lambda model: [p.detach().clone() for p in model.parameters()]), "Take the parameters as they are."),
-    (
-        lambda model, *how: [*_made()(model, *how), *_one(lambda model: [])(model, *how)],
-        "Leave out what has nothing to train.",
-    ),
-    (
-        _knows_one_network,
-        "Not every network has these names: `stages(model)` and `head(model)` give the places of any network.",
-    ),
+    (lambda model, *how: [*_made()(model, *how), *_one(lambda model: [])(model, *how)], "Which place is it?"),
+    (_knows_one_network, "Not every network has these names: `stages(model)` and `head(model)` give its places."),
     (lambda model, lr, decay: torch.optim.SGD(model.parameters(), lr=lr), "The optimizer comes later."),
     (_one(lambda model: model.named_parameters()), "`.parameters()` gives them alone."),
     (lambda model, lr, decay: [{"params": list(model.parameters())}], "Which rate do they get?"),
