@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab_utils.checks.exercise import Exercise, Probe, same
-from lab_utils.checks.homework4_networks import probe_tensor
+from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.lab01_normalise import NORMALISE, no_tensor
 from lab_utils.checks.lab03_conv1 import ADAPT_CONV1, explain_filters
 from lab_utils.checks.outcome import Wrong

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lab_utils.checks.exercise import Exercise, Probe
-from lab_utils.checks.homework4_networks import probe_tensor
+from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.networks import Preprocessing
 
 Numbers = Sequence[float]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lab_utils import networks
 from lab_utils.checks.exercise import Exercise, Probe, same
-from lab_utils.checks.homework4_networks import probe_tensor
+from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.lab01_normalise import no_tensor
 
 
