@@ -9,11 +9,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lab_utils.checks import outcome
+from lab_utils.checks import freezing, outcome
 from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.homework4_data import Data, Unlabelled, load
 from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, probabilities, write_predictions
-from lab_utils.checks.homework4_freezing import FREEZE_BACKBONE, OPTIMIZER_PARAMETERS, TRAIN_MODE
 from lab_utils.checks.homework4_numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
 from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
 
@@ -42,9 +41,9 @@ EXERCISES = (
     Exercise("choose_models", cases=CHOOSE_MODELS),
     Exercise("prepare", cases=PREPARE),
     Exercise("first_conv", cases=FIRST_CONV),
-    Exercise("freeze_backbone", cases=FREEZE_BACKBONE),
-    Exercise("train_mode", cases=TRAIN_MODE),
-    Exercise("optimizer_parameters", cases=OPTIMIZER_PARAMETERS),
+    Exercise("freeze_backbone", cases=freezing.cases(freezing.TO_FREEZE, freezing.check_freeze)),
+    Exercise("train_mode", cases=freezing.cases(freezing.MODES, freezing.check_mode)),
+    Exercise("optimizer_parameters", cases=freezing.cases(freezing.TO_LEARN, freezing.check_optimizer)),
     Exercise("paired_difference", cases=PAIRED_DIFFERENCE),
     Exercise("explain_gap", cases=EXPLAIN_GAP),
 )
