@@ -174,8 +174,6 @@ def _one_scale(model: nn.Module, source: nn.Module, seed: int) -> None:
     _init(lambda w, mine, g: everything.mean() + everything.std() * _noise(w, g))(model, source, seed)
 
 
-LIKE = "Draw new numbers: nothing of the filters stays."
-
 WRONG: tuple[tuple[Init, str], ...] = (
     (
         lambda m, s, seed: (own := copy.deepcopy(m), _init()(own, s, seed))[0],
@@ -209,12 +207,15 @@ WRONG: tuple[tuple[Init, str], ...] = (
     (_init(lambda w, m, g: w.std() * _noise(w, g)), "The mean is 0. Add the mean of the pretrained tensor."),
     (_init(lambda w, m, g: _noise(w, g)), "This is a standard normal number. Multiply by the sd, then add the mean."),
     (_init(lambda w, m, g: w.clone()), "All features are still there. Draw new numbers."),
-    (_init(lambda w, m, g: w + 0.01 * w.std() * _noise(w, g)), LIKE),
+    (_init(lambda w, m, g: w + 0.01 * w.std() * _noise(w, g)), "Draw new numbers: nothing of the filters stays."),
     (
         _init(lambda w, m, g: w.flatten()[torch.randperm(w.numel(), generator=g)].view_as(w)),
         "Shuffled numbers are the control; here, draw.",
     ),
-    (_init(lambda w, m, g: _draw(w, m, g.manual_seed(g.initial_seed()))), "Where do you make the generator?"),
+    (
+        _init(lambda w, m, g: _draw(w, m, g.manual_seed(g.initial_seed()))),
+        "Where do you make the generator, before the loop or inside?",
+    ),
     (_init(lambda w, m, g: w.mean() + w.std() * torch.randn(w.shape)), "Hand your generator to torch.randn."),
     (lambda m, s, seed: mean_var_init(m, s, 42), "Every run needs a fresh draw: where do you use `seed`?"),
 )
