@@ -33,22 +33,25 @@ class Raised:
     error: str
 
 
-def difference(got: Any, expected: Any) -> str:
-    """Say in a sentence where two reports differ: numbers, texts, arrays, or lists and dicts of them."""
+def difference(got: Any, expected: Any, close: float = 1e-4) -> str:
+    """Say in a sentence where two reports differ: numbers, texts, arrays, or lists and dicts of them; see `same`."""
     if isinstance(got, Mapping) and isinstance(expected, Mapping) and got.keys() == expected.keys():
-        key = next(key for key in expected if not same(got[key], expected[key]))
-        return f"{key}: {difference(got[key], expected[key])}"
+        key = next(key for key in expected if not same(got[key], expected[key], close))
+        return f"{key}: {difference(got[key], expected[key], close)}"
     if _is_array(got) and _is_array(expected):
         if np.shape(got) != np.shape(expected):
             return f"expected the shape {np.shape(expected)}, got {np.shape(got)}."
         if np.ndim(got):
-            place = int(np.argmax(~np.isclose(got, expected, rtol=1e-4, atol=1e-6, equal_nan=True)))
+            place = int(np.argmax(~np.isclose(got, expected, rtol=close, atol=close, equal_nan=True)))
             where = ", ".join(str(index) for index in np.unravel_index(place, np.shape(got)))
-            return f"entry [{where}]: {difference(np.ravel(got)[place], np.ravel(expected)[place])}"
+            return f"entry [{where}]: {difference(np.ravel(got)[place], np.ravel(expected)[place], close)}"
     if isinstance(got, list | tuple) and isinstance(expected, list | tuple) and len(got) == len(expected):
-        place = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair))
-        return f"value {place + 1}: {difference(got[place], expected[place])}"
-    return f"expected {shown(expected)}, got {shown(got)}."
+        place = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair, close))
+        return f"value {place + 1}: {difference(got[place], expected[place], close)}"
+    texts = [shown(value) for value in (expected, got)]
+    if texts[0] == texts[1]:  # four digits do not show it
+        texts = [repr(value) for value in (expected, got)]
+    return f"expected {texts[0]}, got {texts[1]}."
 
 
 def shown(value: Any) -> str:
@@ -88,7 +91,7 @@ class Exercise:
         kit: the version that the lab goes on with; None in a homework, where nothing stands in for the student's.
         probes: what is tried, in order. The key says it in words and begins the hint; the probe takes any version,
             calls it, and returns plain values (numbers, texts, arrays, lists and dicts of them).
-        explain: says how a report differs from the kit's, for a student; the default is `difference`.
+        explain: says how a report differs from the kit's, for a student; None for `difference`.
         wrong: wrong answers, each with the hint that it must get.
         advice: the hint for a mistake that is not among them.
         close: how far a number may be from the kit's, see `same`.
@@ -98,7 +101,7 @@ class Exercise:
     name: str
     kit: Function | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    explain: Callable[[Any, Any], str] = difference
+    explain: Callable[[Any, Any], str] | None = None
     wrong: Sequence[tuple[Function, str]] = ()
     advice: str = ""
     close: float = 1e-4
@@ -129,7 +132,10 @@ class Exercise:
         hint = self._known(what, student, got, expected)
         if isinstance(got, Raised) and not hint and not isinstance(expected, Raised):
             self.probes[what](student)  # raises again: the engine finds the student's own line
-        found = f"it stopped with {got.error}." if isinstance(got, Raised) else self.explain(got, expected)
+        if isinstance(got, Raised):
+            found = f"it stopped with {got.error}."
+        else:
+            found = self.explain(got, expected) if self.explain else difference(got, expected, self.close)
         raise Wrong(f"{what}: {found} {hint or self.advice}".rstrip())
 
     def known(self, probe: Probe, got: Any, expected: Any = None) -> list[tuple[Function, str]]:

@@ -146,3 +146,8 @@ def test_reports_are_compared_by_value(a, b, equal):
 )
 def test_a_difference_is_told_in_one_sentence(got, expected, words):
     assert difference(got, expected) == words
+
+
+def test_a_difference_is_found_at_the_closeness_of_the_exercise():
+    exercise = Exercise("pair", lambda: [1.0, 2.0], {"Two": lambda f: f()}, close=1e-7)
+    assert exercise.examine(lambda: [1.0, 2.00001]).hint == "Two: value 2: expected 2.0, got 2.00001."
