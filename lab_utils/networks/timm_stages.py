@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lab_utils.networks.preprocessing import Preprocessing
 
-_OF_HEAD = re.compile(r"(^|\.)(head|global_pool|flatten)")  # ends no stage, where it has no weights
+_OF_HEAD = re.compile(r"(^|\.)(head|global_pool|flatten|fc_norm)")  # ends no stage, where it has no weights
 _LAST = 99_998  # a group of its own; timm's own number, one more, adds what is above the blocks to the last of them
 
 
