@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,13 @@ def build_model(
     size = _side(name, image_size)
     num_classes, in_channels = _count("num_classes", num_classes), _count("in_channels", in_channels)
     seed = _checked(seed, keep_head, preprocessing, in_channels if weights is None else None)
+    build = partial(construct, name, num_classes=num_classes, in_channels=in_channels)
     if weights is None:
         if keep_head or entry is not None:
             asked = "keep_head=True" if keep_head else f"entry={entry!r}"
             raise ValueError(f"expected weights= with {asked}, got None; pass the file that has them")
         with _seeded(seed):
-            model = construct(
-                name, num_classes=num_classes, in_channels=in_channels, state=None, channels=in_channels, size=size
-            )
+            model = build(state=None, channels=in_channels, size=size)
             first = first_conv(model)
             if not is_timms(name) and first.in_channels != in_channels:
                 set_conv1(model, adapt_conv1(first.weight.detach(), in_channels))
@@ -105,14 +105,7 @@ def build_model(
                 f"gives a network back as it was trained; got in_channels={in_channels}"
             )
         with _seeded(seed):
-            model = construct(
-                name,
-                num_classes=num_classes,
-                in_channels=in_channels,
-                state=loaded.state_dict,
-                channels=channels,
-                size=size,
-            )
+            model = build(state=loaded.state_dict, channels=channels, size=size)
             dropped = _load(model, loaded, name, keep_head=bool(keep_head))
             found = adapt_input(model, _preprocessing(name, loaded), in_channels)
         if keep_head is None and dropped == num_classes:

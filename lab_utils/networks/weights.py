@@ -16,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.networks.architectures import OURS, check_name
+from lab_utils.networks import timm_weights
+from lab_utils.networks.architectures import OURS, check_name, is_timms
 from lab_utils.networks.known_weights import Weights, imagenet, procedural
 from lab_utils.networks.own_weights import from_path
 from lab_utils.networks.preprocessing import Preprocessing
@@ -85,7 +86,7 @@ def read_weights(
     if weights == "procedural":
         loaded = procedural(model_name)
     elif weights == "imagenet":
-        loaded = imagenet(model_name, size)
+        loaded = timm_weights.imagenet(model_name, size) if is_timms(model_name) else imagenet(model_name)
     else:
         loaded = from_path(model_name, _path(weights), entry, preprocessing, size)
     if preprocessing is not None and preprocessing != loaded.preprocessing:
