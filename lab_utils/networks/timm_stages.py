@@ -113,8 +113,15 @@ def _pieces(model: nn.Module, path: str, top: str, inside: Mapping[str, set[int]
 
 
 def _one_pass(model: Any, pieces: list[str]) -> list[Output]:
-    """Run a copy that has shapes and no numbers."""
-    twin = copy.deepcopy(model).to("meta").eval()
+    """Run a copy, with shapes and no numbers, or with them where a layer cannot do without."""
+    try:
+        return _ended(model, pieces, "meta")
+    except (NotImplementedError, RuntimeError):
+        return _ended(model, pieces, "cpu")
+
+
+def _ended(model: Any, pieces: list[str], device: str) -> list[Output]:
+    twin = copy.deepcopy(model).to(device).eval()
     for module in twin.modules():
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
@@ -129,8 +136,8 @@ def _one_pass(model: Any, pieces: list[str]) -> list[Output]:
     own = vars(model).get("preprocessing")
     if isinstance(own, Preprocessing):
         channels, sides = own.channels, [own.size] * 2 if own.size else sides
-    with torch.no_grad(), torch.device("meta"):
-        twin(torch.empty(2, channels, *sides))
+    with torch.no_grad(), torch.device(device):
+        twin(torch.zeros(2, channels, *sides))
     return ended
 
 
