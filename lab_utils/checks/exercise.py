@@ -11,9 +11,10 @@ A probe runs any version of the function and reports what it did. Where a studen
 wrong answer with the same report has the hint; a mistake that nobody listed is told in numbers.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -125,31 +126,52 @@ class Exercise:
         got = _report(self.probes[what], student)
         if same(got, expected, self.close):
             return
-        hint = self._known(what, student, got)
-        if isinstance(got, Raised) and not hint:
+        hint = self._known(what, student, got, expected)
+        if isinstance(got, Raised) and not hint and not isinstance(expected, Raised):
             self.probes[what](student)  # raises again: the engine finds the student's own line
         found = f"it stopped with {got.error}." if isinstance(got, Raised) else self.explain(got, expected)
         raise Wrong(f"{what}: {found} {hint or self.advice}".rstrip())
 
-    def _known(self, what: str, student: Function, got: Any) -> str:
+    def known(self, probe: Probe, got: Any, expected: Any = None) -> list[tuple[Function, str]]:
+        """Return the wrong answers, each with its hint, that report the same as `got`.
+
+        Of a report that is a dict, the keys up to the first that is not as expected count: of two mistakes, the first
+        one is told.
+        """
+        keys = _until_different(got, expected, self.close)
+
+        def told(report: Any) -> Any:
+            return [report.get(key) for key in keys] if keys and isinstance(report, Mapping) else report
+
+        return [pair for pair in self.wrong if same(told(_wrong_report(probe, pair[0])), told(got), self.close)]
+
+    def _known(self, what: str, student: Function, got: Any, expected: Any) -> str:
         """Return the hint of the wrong answer with this report; of several, the one that agrees most often."""
-        versions = [(with_copies(function, []), hint) for function, hint in self.wrong]
-        found = [pair for pair in versions if same(_report(self.probes[what], pair[0]), got, self.close)]
+        found = self.known(self.probes[what], got, expected)
         if len(found) > 1:
-            reports = [_report(probe, student) for probe in self.probes.values()]
-
-            def agreeing(version: Function) -> int:
-                others = (_report(probe, version) for probe in self.probes.values())
-                return sum(same(a, b, self.close) for a, b in zip(reports, others, strict=True))
-
-            found.sort(key=lambda pair: -agreeing(pair[0]))
+            reports = [(probe, _report(probe, student)) for probe in self.probes.values()]
+            found.sort(key=lambda pair: -sum(same(_wrong_report(p, pair[0]), own, self.close) for p, own in reports))
         return found[0][1] if found else ""
 
 
+def _until_different(got: Any, expected: Any, close: float) -> list[Any]:
+    if not (isinstance(got, Mapping) and isinstance(expected, Mapping) and got.keys() == expected.keys()):
+        return []
+    keys = list(expected)
+    return keys[: 1 + next((i for i, key in enumerate(keys) if not same(got[key], expected[key], close)), len(keys))]
+
+
+@lru_cache(maxsize=2000)
+def _wrong_report(probe: Probe, wrong: Function) -> Any:
+    """What a wrong answer reports, which is the same every time."""
+    return _report(probe, with_copies(wrong, []))
+
+
 def _report(probe: Probe, version: Function) -> Any:
-    """Run a probe: every version gets the same random numbers."""
+    """Run a probe: every version gets the same random numbers; what NumPy warns of shows in the report."""
     try:
-        with same_random_numbers():
+        with same_random_numbers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return probe(version)
     except NotImplementedError:  # a stub
         raise
