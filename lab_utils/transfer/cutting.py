@@ -18,7 +18,7 @@ def cut(model: nn.Module, after: str, *, num_classes: int, seed: int) -> nn.Modu
         seed: draws the weights of the head, and leaves the global random state as it was.
 
     Returns:
-        A network with the preprocessing of `model`, two stages, "backbone" and "pool", and a head.
+        A network with the preprocessing of `model`, one stage, "backbone", and a head.
 
     Raises:
         ValueError: if there is no such stage, or what it puts out are no maps with channels on axis 1.
@@ -27,7 +27,7 @@ def cut(model: nn.Module, after: str, *, num_classes: int, seed: int) -> nn.Modu
 
     found = stages(model)
     if after not in found:
-        raise ValueError(unknown_name("stage", after, list(found)))
+        raise unknown_name(f"stage of {type(model).__name__}", after, found)
     preprocessing = preprocessing_of(model)
     side = preprocessing.size or max(64, preprocessing.min_size or 0)
     body = create_feature_extractor(model, {found[after].paths[-1]: "maps"})
