@@ -94,6 +94,12 @@ def test_a_homework_without_dates_is_named(tmp_path):
         homework_of(read(tmp_path, COURSE), "homework5")
 
 
+def test_the_only_homework_needs_no_name_and_one_of_several_does(tmp_path):
+    assert homework_of(read(tmp_path, f"{COURSE}[hw]\n{DATES}")).name == "hw"
+    with pytest.raises(ValueError, match=r"several in course\.toml: hw, two\. Add --homework NAME"):
+        homework_of(read(tmp_path, f"{COURSE}[hw]\n{DATES}[two]\n{DATES}"))
+
+
 @pytest.mark.parametrize("repository", ["https://github.com/u-1/labs.x.git", "https://github.com/u-1/labs.x"])
 def test_a_repository_on_github_gives_a_colab_badge(repository):
     text = stamp_cell("00_a", Course(repository, "a", branch="work"))

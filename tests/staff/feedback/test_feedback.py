@@ -15,7 +15,7 @@ import pytest
 from lab_utils.staff.feedback.feedback import feedback, read_standings
 from lab_utils.staff.feedback.pages import duration, moment, points, prose
 from lab_utils.staff.grading import result as status
-from lab_utils.staff.grading.result import CaseResult, QuestionResult, Remark, Result, question_result, write_result
+from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result, write_result
 from lab_utils.staff.grading.written import NAME, Mark, read_written, write_written
 from tests.staff.feedback.made_up import RELEASED, make_assignment, make_class, write_notebook
 
@@ -120,13 +120,12 @@ def make(root, questions, *, collected=(), **fields):
     return read(folder / "feedback" / "s1.html")
 
 
-def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(tmp_path):
+def test_a_student_sees_points_hints_the_own_line_metrics_and_comments(tmp_path):
     cases = (
         CaseResult("equal scores count one half", 1, status.PASSED),
         CaseResult("mean 0", 2, status.WRONG, "Look at `std` again.", "line 3 of cell 9: return x / 255"),
     )
-    remark = Remark("`.train()` over a frozen backbone", "Batch norm moves.", "line 4 of cell 12: model.train()")
-    fields = {"metrics": {"model_1_fixed": {"auroc": 0.8125, "odd": float("nan")}}, "remarks": (remark,)}
+    fields = {"metrics": {"model_1_fixed": {"auroc": 0.8125, "odd": float("nan")}}}
     make(tmp_path, [question_result("B1", 6, cases)], answers={"A2": "because"}, **fields)
     folder = tmp_path / "grading"
     write_written(folder / NAME, make_assignment(tmp_path), [Mark("s1", "A2", "because", 11, "Say more.\nMuch more.")])
@@ -142,8 +141,6 @@ def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(t
         "11 / 15",
         "Comment Say more. Much more.",
         "model_1_fixed0.812\u2013",
-        ".train() over a frozen backbone Batch norm moves.",
-        "line 4 of cell 12: model.train()",
         "13 of 100 points",
         "not attempted",
     ):
@@ -305,7 +302,6 @@ def hostile(tmp_path_factory):
             text if number % 2 else status.GRADED,
             tuple(questions),
             {text: {text: 0.5}},
-            (Remark(text, text, text),),
             {"A2": text},
             text,
         )

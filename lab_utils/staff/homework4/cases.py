@@ -61,7 +61,7 @@ def _different(student: Student, rng: Rng) -> None:
 
 def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, kept: bool = False) -> None:
     shape = (int(rng.integers(2, 5)), 1, int(rng.integers(5, 9)), int(rng.integers(9, 12)))
-    images = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
+    images: NDArray[Any] = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
     mean, std = rng.uniform(0.2, 0.6, channels).round(3), rng.uniform(0.15, 0.35, channels).round(3)
     report = _probe(student, "probe_tensor", images, mean.tolist(), std.tolist())
     grey = images / 255.0
@@ -87,7 +87,7 @@ def _prepare_dark(student: Student, rng: Rng) -> None:
     _prepare(student, rng, 3, full=False)
 
 
-def _filters(rng: Rng) -> NDArray[np.float32]:
+def _filters(rng: Rng) -> NDArray[Any]:
     side = int(rng.choice([3, 5, 7]))
     return rng.normal(0.1, 0.5, (int(rng.integers(3, 9)), 3, side, side)).astype(np.float32)
 
@@ -96,7 +96,7 @@ def _shape(student: Student, rng: Rng) -> None:
     weight = _filters(rng)
     report = _probe(student, "probe_tensor", weight)
     expected = np.zeros((len(weight), 1, *weight.shape[2:]))
-    if np.shape(report.get("first")) != expected.shape:
+    if np.shape(report.get("first", ())) != expected.shape:
         explain_first_conv(report, weight, expected)
 
 
