@@ -8,7 +8,7 @@ from lab_utils.checks import homework4
 from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.staff.grading.cases import Local
-from lab_utils.staff.homework4.cases import CASES
+from lab_utils.staff.homework4.cases import CASES, NAMES
 from tests.checks import homework4_answers as answers
 from tests.checks.notebook_functions import ROOT, load_function
 
@@ -177,7 +177,7 @@ def test_no_hint_tells_an_input_or_an_expected_value():
                     assert all(
                         word in second[case] or word in "255 255. 255: 0.5), 0 (O, 1, k, k) 1," for word in digits
                     ), hint
-                assert not any(f"`{part}" in hint for part in homework4_cases.NAMES), hint
+                assert not any(f"`{part}" in hint for part in NAMES), hint
 
 
 def test_the_thresholds_are_exact_in_single_precision():
