@@ -36,8 +36,7 @@ def test_a_native_date_of_toml_with_an_offset_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "deadline",
-    ['"2026-11-06T23:59:00"', '"2026-11-06 23:59"', "2026-11-06T23:59:00", "2026-11-06", '"tonight"', "7"],
+    "deadline", ['"2026-11-06T23:59:00"', '"2026-11-06 23:59"', "2026-11-06T23:59:00", "2026-11-06", '"tonight"', "7"]
 )
 def test_a_date_without_an_offset_is_refused_and_the_right_form_shown(tmp_path, deadline):
     text = f'{COURSE}[homework4]\nrelease = "2026-10-01T09:00:00+08:00"\ndeadline = {deadline}\n'
