@@ -30,7 +30,7 @@ from lab_utils.staff.course.settings import read_time
 from lab_utils.staff.feedback.likeness import find_alike, read_cells
 from lab_utils.staff.grading.assignment import read_assignment
 from lab_utils.staff.grading.inside_read import read
-from lab_utils.staff.grading.safe_csv import read_table
+from lab_utils.staff.grading.safe_text import read_table
 from tests.staff.collecting.repositories import commit, course, git, repository, roster
 from tests.staff.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
 

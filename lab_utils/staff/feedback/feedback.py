@@ -17,8 +17,8 @@ from lab_utils.staff.feedback.standing import Standing, read_results, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
-from lab_utils.staff.grading.files import put
 from lab_utils.staff.grading.result import GRADED
+from lab_utils.staff.grading.safe_text import put
 from lab_utils.staff.grading.written import NAME, Mark, update_written
 
 _TOLD = {

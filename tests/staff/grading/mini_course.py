@@ -166,22 +166,7 @@ def write_collected(folder: Path, submissions: dict[str, dict]) -> None:
     entries = []
     for student, files in submissions.items():
         write_submission(folder / "submissions" / student, files)
-        entries.append(
-            {
-                "student": student,
-                "name": student.title(),
-                "email": f"{student}@example.org",
-                "url": f"https://example.org/{student}.git",
-                "sha": f"{len(entries):040x}",
-                "status": "collected",
-                "evidence": "seen",
-                "submitted": "2026-11-06T15:00:00+00:00",
-                "late_seconds": 0,
-                "penalty": 0.0,
-                "flags": [],
-                "folder": f"submissions/{student}",
-            }
-        )
+        entries.append({"student": student, "sha": f"{len(entries):040x}", "folder": f"submissions/{student}"})
     (folder / "collected.json").write_text(json.dumps({"homework": "homework5", "students": entries}))
 
 
