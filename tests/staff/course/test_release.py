@@ -15,10 +15,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lab_utils.__main__ import main
 from lab_utils.staff.course.build import build
-from lab_utils.staff.course.leaks import tree_leaks
+from lab_utils.staff.course.leaks import STAFF, tree_leaks
 from lab_utils.staff.course.release import release
 from lab_utils.staff.course.settings import read_course
 from lab_utils.staff.course.student_files import course_file, pyproject
+from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.homework4 import cases
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGES = "data/homework4_images.npz"
@@ -346,3 +348,18 @@ def test_a_new_test_set_is_refused_once_work_for_the_old_one_was_collected(real,
     assert "graded as chance" in capsys.readouterr().err
     assert (own / "homework4_labels.csv").read_bytes() == before
     assert main(["release", str(tmp_path / "again"), "--folder", str(own)]) == 0
+
+
+def test_no_file_of_a_release_tells_what_stays_with_the_staff(real):
+    """By name and by content: the folder, the questions' rubrics, the hidden cases, the labels."""
+    out, folder = real
+    texts = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert len(texts) > 200
+    assert [name for name in texts if STAFF in name] == []
+    assert [name for name, text in texts.items() if b"lab_utils.staff" in text] == ["lab_utils/__main__.py"]
+    questions = read_assignment(ROOT / "lab_utils/staff/homework4").questions
+    secrets = {line.partition(": ")[2] for question in questions for line in question.rubric}
+    secrets |= {f"def {name}(student: Student" for name in vars(cases)} | {"DEFAULT_SEED", "MOST_PAIRS"}
+    for labels in (folder / "homework4_labels.csv", ROOT / "lab_utils/staff/homework4/labels.csv"):
+        secrets.add(labels.read_text()[:200])
+    assert {(name, secret) for name, text in texts.items() for secret in secrets if secret.encode() in text} == set()
