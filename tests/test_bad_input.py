@@ -341,7 +341,7 @@ DATA = [
         "n that is no whole number",
         lambda f: load_data(npz(f), n_train=2.5),
         ValueError,
-        "a whole number of at least 1, or None",
+        "a whole number of at least 1",
         "got 2.5 (float)",
         "n_train=100",
     ),
@@ -611,7 +611,7 @@ NETWORKS = [
         ValueError,
         "Choose one of",
         "'resnet81'",
-        "did you mean 'resnet18'",
+        "Did you mean 'resnet18'",
     ),
     Row(
         "unknown stage",
@@ -619,7 +619,7 @@ NETWORKS = [
         ValueError,
         "Choose one of: block1, block2",
         "'blok2'",
-        "did you mean 'block2'",
+        "Did you mean 'block2'",
     ),
     Row(
         "weights that are not there",
@@ -657,7 +657,7 @@ NETWORKS = [
         "unknown optimizer",
         lambda f: train("cbr_tiny", f / "run.pt", optimizer="adamm"),
         ValueError,
-        "optimizer must be one of adamw, adam, sgd",
+        "optimizer to be one of adamw, adam, sgd",
         "got 'adamm'",
         "Did you mean 'adam",
     ),
@@ -707,7 +707,7 @@ NETWORKS = [
         ValueError,
         "site must be one of",
         "'C'",
-        "Did you mean",
+        "is the hospital to train on",
     ),
 ]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils.arguments import as_whole
+from lab_utils.device import seeded
+from lab_utils.names import unknown_name
 from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, construct, list_models
 from lab_utils.networks.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
 from lab_utils.networks.known_weights import Weights
 from lab_utils.networks.own_weights import WRITTEN_BY
 from lab_utils.networks.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
-from lab_utils.networks.stage_list import head_path, unknown_name
+from lab_utils.networks.stage_list import head_path
 from lab_utils.networks.weight_sets import renamed
 from lab_utils.networks.weights import assumption, read_weights
 
@@ -79,7 +80,7 @@ def build_model(
         if keep_head or entry is not None:
             asked = "keep_head=True" if keep_head else f"entry={entry!r}"
             raise ValueError(f"expected weights= with {asked}, got None; pass the file that has them")
-        with _seeded(seed):
+        with seeded(seed, "cpu"):
             model = construct(name, num_classes=num_classes, in_channels=in_channels, state=None, channels=in_channels)
             if first_conv(model).in_channels != in_channels:
                 set_conv1(model, adapt_conv1(first_conv(model).weight.detach(), in_channels))
@@ -94,7 +95,7 @@ def build_model(
                 f"expected in_channels={channels}, which the weights from {loaded.source} take, because keep_head=True "
                 f"gives a network back as it was trained; got in_channels={in_channels}"
             )
-        with _seeded(seed):
+        with seeded(seed, "cpu"):
             model = construct(
                 name, num_classes=num_classes, in_channels=in_channels, state=loaded.state_dict, channels=channels
             )
@@ -130,18 +131,6 @@ def _checked(seed: Any, keep_head: Any, preprocessing: Any, channels: int | None
     if preprocessing is not None and channels is not None and preprocessing.channels != channels:
         raise ValueError(f"expected the preprocessing of in_channels={channels} channels, got {preprocessing}")
     return number
-
-
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Draw from `seed` inside, and leave every global generator as it was."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would also reseed the accelerators
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 # --------------------------------------------------------------------- loading weights

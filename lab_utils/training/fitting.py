@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from lab_utils import arguments
 from lab_utils.arguments import number, whole
 from lab_utils.data import Augment, Split
 from lab_utils.device import default_device, seeded
@@ -115,7 +116,7 @@ def fit(
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
     check_parts(model, train, val, augment)
-    path = _path("checkpoint", checkpoint, "run.pt")
+    path = arguments.path("checkpoint", checkpoint, example="run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
     batch_size, seed = whole("batch_size", batch_size), whole("seed", seed, example=0)
     warmup = whole("warmup", warmup, example=0)
@@ -178,12 +179,6 @@ def fit(
             run.keep_in(path, settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
         _train(run, progress=progress, log_dir=log_dir)
     return run.history
-
-
-def _path(name: str, value: Path | str | None, example: str) -> Path | None:
-    if value is not None and not isinstance(value, str | Path):
-        raise ValueError(f"{name}= must be a path, such as {example!r}; got {value!r}.")
-    return None if value is None else Path(value)
 
 
 def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
@@ -259,7 +254,8 @@ def fine_tune(
     head_steps, steps = whole("head_steps", head_steps, example=100), whole("steps", steps, example=100)
     lr, decay = number("lr", lr), number("decay", decay, example=1.0)
     head_lr = lr if head_lr is None else number("head_lr", head_lr)
-    path, log = _path("checkpoint", checkpoint, "run.pt"), _path("log_dir", log_dir, "logs")
+    path = arguments.path("checkpoint", checkpoint, example="run.pt")
+    log = arguments.path("log_dir", log_dir, example="logs")
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
     head_log = None if log is None else log / "head"
     freeze(model)

@@ -39,7 +39,7 @@ def test_a_run_that_does_not_arrive_is_censored_at_its_last_step():
         ([[0, 10]], [[0.5, 0.6]], 0.7, "one run at a time"),
         ([], [], 0.7, "one value for each step"),
         ([0, 10], [0.5, math.nan], 0.7, "finite"),
-        ([0, 10], [0.5, 0.6], math.nan, "threshold must be a number"),
+        ([0, 10], [0.5, 0.6], math.nan, "threshold to be a number"),
         ([10, 0], [0.5, 0.6], 0.7, "increase"),
         ([0, 0], [0.5, 0.6], 0.7, "increase"),
     ],

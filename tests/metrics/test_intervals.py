@@ -104,7 +104,7 @@ def test_interval_from_mostly_undefined_draws_raises():
     [
         ({"groups": [0, 1]}, "patient of each of the 4 images"),
         ({"scores": [0.1, 0.2]}, "as many scores as labels"),
-        ({"draws": 0}, "draws must be a whole number of at least 1"),
+        ({"draws": 0}, "draws to be a whole number of at least 1"),
         ({"confidence": 95}, "between 0 and 1"),
         ({"labels": [1, 1, 1, 1]}, "both classes"),
     ],

@@ -91,9 +91,9 @@ def test_drawing_parts_gives_about_the_same_interval():
 
 def test_arguments_out_of_range_are_refused():
     x, y = layers(40, d=2)
-    with pytest.raises(ValueError, match="draws must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="draws to be a whole number of at least 1"):
         null(mean_cca, x, y, draws=0)
-    with pytest.raises(ValueError, match="draws must be a whole number of at least 2"):
+    with pytest.raises(ValueError, match="draws to be a whole number of at least 2"):
         bootstrap(mean_cca, x, y, draws=1)
     with pytest.raises(ValueError, match="confidence"):
         bootstrap(mean_cca, x, y, confidence=95)
@@ -114,6 +114,6 @@ def test_rows_of_one_image_or_of_unknown_images_have_no_interval():
     for images, message in ((np.zeros(60), "at least two"), (np.where(np.arange(60) < 9, np.nan, 1), "9 of 60")):
         with pytest.raises(ValueError, match=message):
             bootstrap(mean_cca, x, y, images=images, draws=5)
-    for change, message in (({"draws": 2.5}, "draws must be a whole number"), ({"confidence": 95}, "0.95 for 95 %")):
+    for change, message in (({"draws": 2.5}, "draws to be a whole number"), ({"confidence": 95}, "0.95 for 95 %")):
         with pytest.raises(ValueError, match=message):
             bootstrap(mean_cca, x, y, **change)

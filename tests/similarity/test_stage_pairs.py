@@ -118,7 +118,7 @@ def test_modes_and_hooks_are_as_before_also_after_an_error(nets: tuple[nn.Module
         net.train()
     before = [buffer.clone() for net in nets for buffer in net.buffers()]
     stage_covariances(*nets, IMAGES)
-    with pytest.raises(ValueError, match="unknown stage of TinyNet 'layer2'"):
+    with pytest.raises(ValueError, match="Expected a stage of TinyNet, got 'layer2'"):
         stage_covariances(*nets, IMAGES, pairs=[("stem", "layer2")])
     with pytest.raises(ValueError, match=r"same size from 'stem' and 'layer1', got 49 and 25.*pooled"):
         stage_covariances(*nets, IMAGES, pairs=[("stem", "layer1")])
@@ -151,7 +151,7 @@ def test_tokens_are_positions_too(kind: str, stage: str, positions: int) -> None
         ({"per_side": 0}, "per_side of at least 1"),
         ({"parts": 31}, "number of images, 30, got 31"),
         ({"pairs": []}, "at least one pair"),
-        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size to be a whole number of at least 1"),
     ],
 )
 def test_arguments_out_of_range_are_refused(

@@ -177,7 +177,7 @@ def test_settings_out_of_range_are_refused():
     good = ([[0, 1], [1, 0]], [0, 1], [[1, 1]])
     with pytest.raises(ValueError, match="above 0"):
         linear_probe(*good, task="binary", l2=0)
-    with pytest.raises(ValueError, match="k must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="k to be a whole number of at least 1"):
         knn_probe(*good, task="binary", k=0)
     with pytest.raises(ValueError, match="temperature must be a number above 0, got 0"):
         knn_probe(*good, task="binary", temperature=0)
