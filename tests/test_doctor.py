@@ -89,7 +89,7 @@ def test_a_misspelt_variable_is_told_by_the_doctor_and_by_the_first_cell(monkeyp
     finding = by_name()["variables"]
     assert (finding.state, "Did you mean LAB_PROFILE?" in finding.text) == ("warning", True)
     monkeypatch.setenv("LAB_DEVICE", "cpu")
-    doctor.start("01_a", notebook=doctor.lab_utils.__version__)
+    doctor.start("01_a")
     assert "LAB_PROFIL is set, but nothing reads it" in capsys.readouterr().out
 
 
@@ -126,9 +126,8 @@ def test_an_old_torch_is_a_problem(monkeypatch):
 def test_start_tells_device_profile_versions_and_the_time(monkeypatch, capsys, profile, time):
     monkeypatch.setenv("LAB_PROFILE", profile)
     monkeypatch.setenv("LAB_DEVICE", "cpu")
-    doctor.start("01_a", notebook=doctor.lab_utils.__version__)
+    doctor.start("01_a")
     told = capsys.readouterr().out
-    assert "NOTE" not in told
     assert f"profile {profile}: {time}" in told
     assert f"CPU ({os.cpu_count()} cores)" in told
     assert f"torch {doctor.torch.__version__}" in told
@@ -140,15 +139,6 @@ def test_start_warns_of_what_will_stand_in_the_way(monkeypatch, capsys):
     monkeypatch.setenv("LAB_DEVICE", "cpu")
     doctor.start("01_a")
     assert "WARNING  device" in capsys.readouterr().out
-
-
-def test_a_notebook_of_the_first_version_which_does_not_say_so_is_told_that_it_is_older(monkeypatch, capsys):
-    monkeypatch.setenv("LAB_DEVICE", "cpu")
-    doctor.start("01_a")
-    told = capsys.readouterr().out
-    assert "NOTE: This notebook is older than the kit: the notebook is of version 0.1.0" in told
-    assert f"version {doctor.lab_utils.__version__}" in told
-    assert "profile quick" in told
 
 
 def test_the_doctor_says_which_kit_runs():

@@ -371,7 +371,7 @@ def test_what_should_be_a_whole_number_and_is_none_gets_words(name, value):
     settings = {"steps": 3, name: value}
     if name == "epochs":
         del settings["steps"]
-    with pytest.raises(ValueError, match=rf"{name} to be a whole number, such as"):
+    with pytest.raises(ValueError, match=rf"{name} to be a whole number"):
         fit(TinyNet(), tiny_split(), progress=False, device="cpu", **settings)
 
 
@@ -444,11 +444,10 @@ def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow(setti
         trained(tiny_split(), **settings)
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "log_dir"])
-def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(name):
+def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen():
     model = TinyNet()
-    with pytest.raises(ValueError, match=f"{name} to be a path"):
-        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
+    with pytest.raises(ValueError, match="checkpoint to be a path"):
+        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, checkpoint=5)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 

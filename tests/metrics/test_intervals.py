@@ -115,18 +115,6 @@ def test_bootstrap_refuses(change, message):
         metrics.bootstrap_interval(metrics.auroc, **{"draws": 50, **good, **change})
 
 
-def test_paired_bootstrap_cancels_what_both_networks_share(binary):
-    labels, scores, groups = binary
-    same = metrics.paired_bootstrap(metrics.auroc, labels, scores, scores, groups)
-    assert same == (0, 0, 0)
-    better = scores + 0.5 * labels
-    difference, low, high = metrics.paired_bootstrap(metrics.auroc, labels, better, scores, groups)
-    assert difference == pytest.approx(metrics.auroc(labels, better) - metrics.auroc(labels, scores))
-    assert 0 < low < difference < high
-    alone = metrics.bootstrap_interval(metrics.auroc, labels, scores, groups)
-    assert high - low < (alone[1] - alone[0]) / 2
-
-
 # over seeds
 
 

@@ -115,6 +115,13 @@ def test_train_loss_is_the_exact_mean_over_the_data(task):
     assert history.rows[-1]["train_loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 32])
+def test_the_batches_of_an_epoch_are_as_many_as_are_made(batch_size):
+    for n in range(1, 10):
+        made = list(batch_indices(n, batch_size, generator=torch.Generator()))
+        assert run_module.steps_per_epoch(n, batch_size) == len(made)
+
+
 def test_last_batch_of_one_image_is_left_out():
     history = quiet_fit(TinyNet(), tiny_split(33), epochs=2)  # 16 + 16 + 1
     assert history.column("step") == [2, 4]
@@ -363,7 +370,7 @@ def test_other_errors_of_the_network_pass_unchanged():
         ({"steps": 3, "precision": "bf-16"}, "Did you mean 'bf16'"),
         ({"steps": 3, "lr": 0}, "positive number"),
         ({"steps": 3, "warmup": 3}, "warmup must be shorter"),
-        ({"steps": 3, "batch_size": 0}, "batch size of at least 1"),
+        ({"steps": 3, "batch_size": 0}, "batch_size to be a whole number of at least 1"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):
