@@ -95,7 +95,7 @@ def test_what_is_no_activation_is_refused(measure, given, words):
         measure(given, ACTS_Y)
 
 
-@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan")])
+@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan"), 0, 1.01])
 def test_the_threshold_of_svcca_is_a_share(threshold):
     with pytest.raises(ValueError, match="threshold"):
         svcca(ACTS_X, ACTS_Y, threshold=threshold)

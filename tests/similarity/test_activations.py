@@ -200,8 +200,6 @@ def test_all_stages_of_a_network_have_one_row_per_image(model: nn.Module) -> Non
 def test_input_that_is_no_set_of_images_is_refused(model: nn.Module, images: object) -> None:
     with pytest.raises(ValueError, match=r"at least one image.*split\.images"):
         extract_features(model, images)
-    with pytest.raises(ValueError, match=r"batch_size to be a whole number of at least 1"):
-        extract_features(model, grey_images(), batch_size=0)
 
 
 def test_a_module_with_several_outputs_cannot_be_recorded() -> None:

@@ -94,15 +94,6 @@ def test_global_random_numbers_are_left_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_fit_learns_something():
-    split = tiny_split(80)
-    model = TinyNet()
-    before = evaluate(model, split, device="cpu")["loss"]
-    history = quiet_fit(model, split, epochs=20, lr=0.01)
-    assert evaluate(model, split, device="cpu")["loss"] < 0.5 * before
-    assert history.column("train_loss")[-1] < history.column("train_loss")[0]
-
-
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_train_loss_is_the_exact_mean_over_the_data(task):
     # 40 = 16 + 16 + 8 images, and unknown labels: the mean of the batch means would be another number.
@@ -120,17 +111,6 @@ def test_the_batches_of_an_epoch_are_as_many_as_are_made(batch_size):
     for n in range(1, 10):
         made = list(batch_indices(n, batch_size, generator=torch.Generator()))
         assert run_module.steps_per_epoch(n, batch_size) == len(made)
-
-
-def test_last_batch_of_one_image_is_left_out():
-    history = quiet_fit(TinyNet(), tiny_split(33), epochs=2)  # 16 + 16 + 1
-    assert history.column("step") == [2, 4]
-
-
-def test_own_criterion_is_used():
-    split, model = tiny_split(32), LinearNet()
-    history = quiet_fit(model, split, steps=1, criterion=lambda logits, labels: logits.sum() * 0 + 7)
-    assert history.rows[-1]["train_loss"] == 7
 
 
 def test_bfloat16_trains_in_float32_weights():
