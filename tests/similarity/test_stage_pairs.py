@@ -148,7 +148,7 @@ def test_tokens_are_positions_too(kind: str, stage: str, positions: int) -> None
     ("settings", "message"),
     [
         ({"conv": "mean"}, "positions, pooled"),
-        ({"per_side": 0}, "per_side of at least 1"),
+        ({"per_side": 0}, "per_side to be a whole number of at least 1"),
         ({"parts": 31}, "number of images, 30, got 31"),
         ({"pairs": []}, "at least one pair"),
         ({"batch_size": 0}, "batch_size to be a whole number of at least 1"),
