@@ -56,7 +56,10 @@ def cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool =
     References:
         Bjorck & Golub (1973), Math. Comp. 27(123); Raghu et al. (2017), SVCCA, arXiv:1706.05806.
     """
-    return to_numpy(_singular_values(_whitened(acts_x, acts_y, guard)[2]))
+    cov = as_covariances(acts_x, acts_y)
+    if guard:
+        guard_enough(cov.n, sum(cov.widths))
+    return to_numpy(_singular_values(_whitened(cov)[1]))
 
 
 def mean_cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool = True) -> float:
@@ -109,7 +112,10 @@ def pwcca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool
     References:
         Morcos, Raghu, Bengio (2018), arXiv:1806.05759, equation 2.
     """
-    cov, white_x, between = _whitened(acts_x, acts_y, guard)
+    cov = as_covariances(acts_x, acts_y)
+    if guard:
+        guard_enough(cov.n, sum(cov.widths))
+    white_x, between = _whitened(cov)
     u, rho, _ = torch.linalg.svd(between, full_matrices=False)
     weights = ((white_x @ u).T @ cov.xx).abs().sum(dim=1)  # (k,); (acts_x - mean) @ white_x @ u are the variates
     return float((weights * rho.clamp(0, 1)).sum() / weights.sum())
@@ -118,15 +124,12 @@ def pwcca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool
 # ------------------------------------------------------------------------ whitening
 
 
-def _whitened(acts_x: Acts | Covariances, acts_y: Acts | None, guard: bool) -> tuple[Covariances, Tensor, Tensor]:
-    """Covariances, the matrix w_x (dx, rank_x) with w^T scatter w = 1, and the correlations between both layers so."""
-    cov = as_covariances(acts_x, acts_y)
-    if guard:
-        guard_enough(cov.n, sum(cov.widths))
+def _whitened(cov: Covariances) -> tuple[Tensor, Tensor]:
+    """The matrix w_x (dx, rank_x) with w^T scatter w = 1, and w_x^T xy w_y, of shape (rank_x, rank_y)."""
     check_varies(cov)
     dead = cov.constant()
     white_x, white_y = _whiten(cov.xx, dead[: cov.split]), _whiten(cov.yy, dead[cov.split :])
-    return cov, white_x, white_x.T @ cov.xy @ white_y
+    return white_x, white_x.T @ cov.xy @ white_y
 
 
 def _whiten(scatter: Tensor, dead: Tensor) -> Tensor:
