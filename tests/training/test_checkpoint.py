@@ -13,7 +13,6 @@ from lab_utils.training import checkpoint as checkpoint_module
 from lab_utils.training import describe_model, fine_tune, fit, load_checkpoint, save_checkpoint
 from lab_utils.training import evaluation as evaluate_module
 from lab_utils.training import forward as forward_module
-from lab_utils.training.checkpoint import copy_state
 from lab_utils.training.forward import forward
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
 
@@ -245,14 +244,6 @@ def test_other_images_are_refused(tmp_path):
         fit(TinyNet(), tiny_split(40, seed=8), **shared)
     with pytest.raises(ValueError, match="val was none"):
         fit(TinyNet(), tiny_split(40), tiny_split(40), **shared)
-
-
-def test_copied_state_does_not_follow_the_network():
-    model = TinyNet()
-    copied = copy_state(model.state_dict())
-    before = {name: tensor.clone() for name, tensor in copied.items()}
-    train(model)
-    assert_same(copied, before)
 
 
 def test_description_tells_networks_apart():

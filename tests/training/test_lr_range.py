@@ -26,13 +26,6 @@ def test_suggestion_is_the_steepest_fall_per_log_lr(centre):
     assert lr_suggestion(LRS, fall(centre)) == pytest.approx(centre, rel=1e-6)
 
 
-def test_steepest_per_lr_would_be_another_answer():
-    losses = fall(1e-3)
-    per_lr = LRS[np.gradient(losses, LRS).argmin()]
-    assert per_lr < 0.5e-3
-    assert lr_suggestion(LRS, losses) == pytest.approx(1e-3, rel=1e-6)
-
-
 def test_fall_after_the_lowest_loss_does_not_count():
     losses = fall(1e-3)
     losses[-10:] = [9, 30, 90, 60, 5, 1, 0.5, 0.4, 0.3, 0.2]
