@@ -227,6 +227,11 @@ def test_dead_neurons_alone_change_nothing_for_any_measure():
         assert measure(spoiled(x)["constant"], y) == pytest.approx(measure(x, y), abs=1e-9)
 
 
+def test_a_neuron_of_tiny_scale_counts_as_much_as_the_others():
+    x, y = related()
+    np.testing.assert_allclose(cca(x * [1e-8, 1, 1, 1, 1, 1e8], y), cca(x, y), atol=1e-9)
+
+
 # ---- guards and input
 
 
