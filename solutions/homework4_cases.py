@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks import homework4_networks as networks
-from lab_utils.checks.homework4_freezing import explain_freeze, explain_mode, explain_optimizer
+from lab_utils.checks import frozen_networks as networks
+from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
 from lab_utils.checks.homework4_numbers import (
-    WRONG_PARTS,
     explain_different,
     explain_gap_parts,
     explain_known,
@@ -34,7 +33,7 @@ NAMES = ("stem", "layer1", "features", "body", "encoder", "neck", "conv", "trunk
 
 
 def _probe(student: Student, name: str, *args: Any) -> dict[str, Any]:
-    """Run one of the probes of homework4_networks.py where the student's code runs."""
+    """Run one of the probes of frozen_networks.py where the student's code runs."""
     reply = student.through(f"{SCRIPT}\nprobe = {name}\n")(*args)
     if not isinstance(reply, dict):
         raise Wrong("The grader got no usable answer.")
@@ -288,8 +287,7 @@ def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: 
         "level": moved,
         "share": pa - pb,
     }
-    others = {WRONG_PARTS[key]: value for key, value in values.items()}
-    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, others)
+    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, values)
 
 
 def _gap_usual(student: Student, rng: Rng) -> None:

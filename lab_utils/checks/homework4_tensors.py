@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils.checks.homework4_networks import probe_tensor
+from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.outcome import Wrong
 
 Floats = NDArray[np.float64]

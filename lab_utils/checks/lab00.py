@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils.checks.auroc_mistakes import hint_for
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.metrics import auroc
 
 Floats = NDArray[np.float64]
@@ -20,18 +21,6 @@ SCORES = np.array([0.9, 0.8, 0.7, 0.3, 0.1])  # from high to low; AUROC 4/6
 TIED_LABELS = np.array([1, 1, 1, 0, 0, 0])
 TIED_SCORES = np.array([0.8, 0.5, 0.5, 0.5, 0.2, 0.8])  # 4 of 9 pairs won, 3 equal: AUROC 5.5/9
 FEW = np.array([7, 7, 3, 12, 3, 7, 12, 30])  # the patient of each of eight images
-
-
-def check_auroc(student: Auroc) -> Auroc:
-    """Judge exercise 1; return the function to go on with."""
-    cases = (_sorted_scores, _any_order, _ties, _any_scale, _below_one_half, _whole_numbers, _many_images, _one_class)
-    return judge("auroc", student, auroc, cases)
-
-
-def check_split_by_patient(student: Split) -> Split:
-    """Judge exercise 2; return the function to go on with."""
-    cases = (_two_arrays, _every_image_once, _patients_apart, _right_share, _seeded, _few_patients)
-    return judge("split_by_patient", student, split_by_patient, cases)
 
 
 def split_by_patient(groups: Ints, test_fraction: float, seed: int) -> tuple[Ints, Ints]:
@@ -225,3 +214,19 @@ def _hospital() -> Ints:
     rng = np.random.default_rng(0)
     names = rng.choice(np.arange(1000, 9000), size=24, replace=False)
     return rng.permutation(np.repeat(names, rng.integers(1, 8, size=24)))
+
+
+AUROC = Exercise(
+    "auroc",
+    auroc,
+    cases=(_sorted_scores, _any_order, _ties, _any_scale, _below_one_half, _whole_numbers, _many_images, _one_class),
+)
+SPLIT_BY_PATIENT = Exercise(
+    "split_by_patient",
+    split_by_patient,
+    cases=(_two_arrays, _every_image_once, _patients_apart, _right_share, _seeded, _few_patients),
+)
+
+EXERCISES = (AUROC, SPLIT_BY_PATIENT)
+check_auroc = AUROC.check
+check_split_by_patient = SPLIT_BY_PATIENT.check

@@ -1,34 +1,19 @@
 """Checks of lab 1: normalised images, features under the head, a linear probe on them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lab_utils.checks import lab01_features, lab01_probe
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import Preprocessing
 from lab_utils.similarity import extract_features
 
 Normalise = Callable[[Tensor, Sequence[float], Sequence[float]], Tensor]
 
 MEAN, STD = (0.6, 0.4, 0.2), (0.3, 0.2, 0.1)
-
-
-def check_normalise(student: Normalise) -> Normalise:
-    """Judge exercise 1; return the function to go on with."""
-    return judge("normalise", student, normalise, (_colour_images, _other_shapes, _one_image, _dark_images))
-
-
-def check_extract_features(student: Callable[..., Any]) -> Callable[..., Any]:
-    """Judge exercise 2; return the function to go on with."""
-    return judge("extract_features", student, extract_features, lab01_features.CASES)
-
-
-def check_linear_probe(student: Callable[..., Any]) -> Callable[..., Any]:
-    """Judge exercise 3; return the function to go on with."""
-    return judge("linear_probe", student, lab01_probe.linear_probe, lab01_probe.CASES)
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -146,3 +131,13 @@ def _mistakes(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> li
             if images.shape[other.index(-1)] == len(mean):
                 known.append(((unit - m.reshape(other)) / s.reshape(other), axis))
     return known
+
+
+NORMALISE = Exercise("normalise", normalise, cases=(_colour_images, _other_shapes, _one_image, _dark_images))
+EXTRACT_FEATURES = Exercise("extract_features", extract_features, cases=lab01_features.CASES)
+LINEAR_PROBE = Exercise("linear_probe", lab01_probe.linear_probe, cases=lab01_probe.CASES)
+
+EXERCISES = (NORMALISE, EXTRACT_FEATURES, LINEAR_PROBE)
+check_normalise = NORMALISE.check
+check_extract_features = EXTRACT_FEATURES.check
+check_linear_probe = LINEAR_PROBE.check

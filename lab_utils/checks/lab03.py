@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab_utils import networks
-from lab_utils.checks.lab03_fine_tune import check_fine_tune, fine_tune
-from lab_utils.checks.lab03_param_groups import check_param_groups, param_groups
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.lab03_fine_tune import FINE_TUNE, fine_tune
+from lab_utils.checks.lab03_param_groups import PARAM_GROUPS, param_groups
 from lab_utils.checks.lab03_questions import FAIR, INTERVAL, NEW_CONV1, WHICH_DEPTH, WHICH_RATE
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import build_model
 from lab_utils.training import smooth
 
 __all__ = [
+    "EXERCISES",
     "FAIR",
     "INTERVAL",
     "NEW_CONV1",
@@ -38,18 +40,6 @@ Suggest = Callable[[Floats, Floats], float]
 Adapt = Callable[[Tensor], Tensor]
 
 NEAR = 2.5  # a suggestion may be off by this factor: other ways to smooth are right too
-
-
-def check_lr_suggestion(student: Suggest) -> Suggest:
-    """Judge exercise 1; return the function to go on with."""
-    cases = (_clean_curve, _other_range, _noisy_curve, _comes_back, _not_finite)
-    return judge("lr_suggestion", student, lr_suggestion, cases)
-
-
-def check_adapt_conv1(student: Adapt) -> Adapt:
-    """Judge exercise 2; return the function to go on with."""
-    cases = (_filter_shape, _same_output, _any_filters, _same_type, _real_network)
-    return judge("adapt_conv1", student, adapt_conv1, cases)
 
 
 def lr_suggestion(lrs: Floats, losses: Floats) -> float:
@@ -238,3 +228,17 @@ def _filter_mistake(result: Tensor, weight: Tensor) -> str:
     if abs(alike) < 0.5:
         return "Your filters have nothing in common with the pretrained ones. Make them from `weight`."
     return "Look at the formula above: which one filter does what the three do together?"
+
+
+LR_SUGGESTION = Exercise(
+    "lr_suggestion", lr_suggestion, cases=(_clean_curve, _other_range, _noisy_curve, _comes_back, _not_finite)
+)
+ADAPT_CONV1 = Exercise(
+    "adapt_conv1", adapt_conv1, cases=(_filter_shape, _same_output, _any_filters, _same_type, _real_network)
+)
+
+EXERCISES = (LR_SUGGESTION, ADAPT_CONV1, PARAM_GROUPS, FINE_TUNE)
+check_lr_suggestion = LR_SUGGESTION.check
+check_adapt_conv1 = ADAPT_CONV1.check
+check_param_groups = PARAM_GROUPS.check
+check_fine_tune = FINE_TUNE.check

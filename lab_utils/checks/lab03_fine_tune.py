@@ -8,19 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils import training, transfer
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.data import Split
 from lab_utils.networks import Preprocessing
 from lab_utils.training import History
 
 FineTune = Callable[..., History]
 HEAD_STEPS, STEPS, LR, DECAY = 3, 5, 0.02, 0.5
-
-
-def check_fine_tune(student: FineTune) -> FineTune:
-    """Judge exercise 4; return the function to go on with."""
-    cases = (_two_parts, _backbone_stays, _rates, _right_images, _all_trainable, _one_history, _without_val)
-    return judge("fine_tune", student, fine_tune, cases)
 
 
 def fine_tune(
@@ -228,3 +223,10 @@ def _without_val(student: FineTune) -> None:
     trial = Trial(student, with_val=False).run()
     if not isinstance(trial.result, History):
         raise Wrong("val = None: expected a history all the same.")
+
+
+FINE_TUNE = Exercise(
+    "fine_tune",
+    fine_tune,
+    cases=(_two_parts, _backbone_stays, _rates, _right_images, _all_trainable, _one_history, _without_val),
+)

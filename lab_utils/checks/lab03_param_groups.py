@@ -7,17 +7,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from lab_utils import transfer
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import build_model, stages
 
 Groups = list[dict[str, Any]]
 MakeGroups = Callable[[nn.Module, float, float], Groups]
-
-
-def check_param_groups(student: MakeGroups) -> MakeGroups:
-    """Judge exercise 3; return the function to go on with."""
-    cases = (_list_of_groups, _everything_once, _rates, _decay_one, _frozen_left_out, _another_network)
-    return judge("param_groups", student, param_groups, cases)
 
 
 def param_groups(model: nn.Module, lr: float, decay: float) -> Groups:
@@ -133,3 +128,10 @@ def _rate_mistake(model: nn.Module, rate: dict[int, float], lr: float, decay: fl
         if len(set(trained)) < len(trained):
             return "Two stages have the same rate. Each place downwards multiplies once more by decay."
     return "Write down the places from the head downwards, 0, 1, 2 ..., and the rate of each."
+
+
+PARAM_GROUPS = Exercise(
+    "param_groups",
+    param_groups,
+    cases=(_list_of_groups, _everything_once, _rates, _decay_one, _frozen_left_out, _another_network),
+)
