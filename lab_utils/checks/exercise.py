@@ -11,6 +11,7 @@ A probe runs any version of the function and reports what it did. Where a studen
 wrong answer with the same report has the hint; a mistake that nobody listed is told in numbers.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -126,15 +127,19 @@ class Exercise:
         if same(got, expected, self.close):
             return
         hint = self._known(what, student, got)
-        if isinstance(got, Raised) and not hint:
+        if isinstance(got, Raised) and not hint and not isinstance(expected, Raised):
             self.probes[what](student)  # raises again: the engine finds the student's own line
         found = f"it stopped with {got.error}." if isinstance(got, Raised) else self.explain(got, expected)
         raise Wrong(f"{what}: {found} {hint or self.advice}".rstrip())
 
+    def known(self, probe: Probe, got: Any) -> list[tuple[Function, str]]:
+        """Return the wrong answers, each with its hint, that report the same as `got`."""
+        versions = [(with_copies(function, []), hint) for function, hint in self.wrong]
+        return [pair for pair in versions if same(_report(probe, pair[0]), got, self.close)]
+
     def _known(self, what: str, student: Function, got: Any) -> str:
         """Return the hint of the wrong answer with this report; of several, the one that agrees most often."""
-        versions = [(with_copies(function, []), hint) for function, hint in self.wrong]
-        found = [pair for pair in versions if same(_report(self.probes[what], pair[0]), got, self.close)]
+        found = self.known(self.probes[what], got)
         if len(found) > 1:
             reports = [_report(probe, student) for probe in self.probes.values()]
 
@@ -147,9 +152,10 @@ class Exercise:
 
 
 def _report(probe: Probe, version: Function) -> Any:
-    """Run a probe: every version gets the same random numbers."""
+    """Run a probe: every version gets the same random numbers; what NumPy warns of shows in the report."""
     try:
-        with same_random_numbers():
+        with same_random_numbers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return probe(version)
     except NotImplementedError:  # a stub
         raise
