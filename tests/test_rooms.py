@@ -119,6 +119,6 @@ def test_no_module_but_its_own_imports_a_homework_by_name():
     """A second homework is a second folder: the rest of the staff's side finds both by their names."""
     homeworks = tuple(path.parent.name for path in KIT.glob("staff/*/questions.toml"))
     modules = [path for path, room in BELOW.items() if room == "staff" and path.parent.name not in homeworks]
-    found = {module for path in modules for module, _ in imports(path)}
+    found = {module for path in modules for module, *_ in imports(path)}
     named = [module for module in found if any(name in module for name in homeworks)]
     assert (homeworks, named) == (("homework4",), [])
