@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lab_utils.data.folders.tree import identity
+from lab_utils.data.on_disk import OnDisk
 from lab_utils.data.splits import Split
 
 PIECE = 4096  # bytes from the middle of a file: enough to tell most files of one length apart
@@ -65,11 +67,13 @@ def describe_duplicates(splits: Mapping[str, Split], files: Files | None = None)
 
 
 def _find(images: Mapping[str, Tensor]) -> list[list[Place]]:
-    rows = {part: tensor.detach().cpu().contiguous().numpy() for part, tensor in images.items()}
     candidates: dict[object, list[Place]] = defaultdict(list)
-    for part, array in rows.items():
-        for i, row in enumerate(array):
-            candidates[array.shape[1:], hash(row.tobytes())].append((part, i))
+    rows: dict[str, Any] = {}
+    for part, tensor in images.items():
+        rows[part] = tensor if isinstance(tensor, OnDisk) else tensor.detach().cpu().contiguous().numpy()
+        known = tensor.checksums.tolist() if isinstance(tensor, OnDisk) else (hash(row.tobytes()) for row in rows[part])
+        for i, number in enumerate(known):
+            candidates[tuple(tensor.shape[1:]), number].append((part, i))
     groups = []
     for places in candidates.values():
         while len(places) > 1:  # pictures of one hash need not be the same picture
