@@ -21,4 +21,5 @@ from .splits import check_disjoint as check_disjoint
 from .splits import split_by_image as split_by_image
 from .splits import split_by_patient as split_by_patient
 from .splits import subset as subset
+from .tables.table import load_table as load_table
 from .validation import TASKS as TASKS

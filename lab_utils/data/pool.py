@@ -91,6 +91,8 @@ class Pool:
 def decode_parts(parts: Mapping[str, Sequence[Path]], size: int, channels: int, *, root: Path) -> dict[str, Tensor]:
     """Decode the pictures of several parts: into memory, or into the pool of `root` if they are many.
 
+    A few pictures of a set that has a pool come from there, too.
+
     Returns:
         uint8, shape (pictures, channels, size, size), for each part.
 
@@ -98,12 +100,14 @@ def decode_parts(parts: Mapping[str, Sequence[Path]], size: int, channels: int, 
         ValueError: naming pictures that are damaged; in a pool the others are kept.
         OSError: if there is not enough disk; what was decoded is kept.
     """
-    if sum(map(len, parts.values())) * channels * size**2 <= LARGE:
+    small = sum(map(len, parts.values())) * channels * size**2 <= LARGE
+    if small and not pool_of(root, size, channels).pixels.is_file():
         return {part: decode(paths, size, channels) for part, paths in parts.items()}
     images = decode_large([path for paths in parts.values() for path in paths], size, channels, root=root)
     found, start = {}, 0
     for part, paths in parts.items():
-        found[part] = images[start : start + len(paths)]
+        chosen = images[start : start + len(paths)]
+        found[part] = chosen.clone() if small else chosen
         start += len(paths)
     return found
 
