@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lab_utils.arguments import one_of
 from lab_utils.data.public.aptos import aptos
 from lab_utils.data.public.chexpert import chexpert
 from lab_utils.data.public.eyepacs import eyepacs
@@ -31,8 +32,13 @@ def load_public(name: str, root: Path | str, **options: Any) -> dict[str, Split]
     return load_table(root, **_described(name, root, options), **ours)
 
 
-def plan_public(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **options: Any) -> str:
-    """Say what `load_public` will do: pictures, patients, disk and time."""
+def plan_data(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **options: Any) -> str:
+    """Say what `load_data` will do with a public set: pictures, patients, disk and time.
+
+    Raises:
+        ValueError: if it is none of `PUBLIC`.
+    """
+    one_of("name", name, tuple(PUBLIC))
     root = Path(root).expanduser()
     return plan_table(root, **_described(name, root, options), size=size, seed=seed)
 

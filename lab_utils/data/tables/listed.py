@@ -64,7 +64,7 @@ def list_table(
     columns = read_columns(table, root)
     names = columns.get(file, "file=")
     labels = read_labels(columns, label, **options)
-    places, doubts = _pictures(columns, names, labels, root)
+    places, left_out, doubts = _pictures(columns, names, labels, root)
     paths, rows = list(places), list(places.values())
     values = labels.values[rows]
     people = _patients(columns.rows(rows), paths, root, patient)
@@ -73,7 +73,7 @@ def list_table(
     parts, how = divide_table(values.numpy(), owners, cells, column=str(part), seed=seed)
     if cells is None:
         doubts += compare_with_folders(paths, root, values, people.names)
-    said = [_say_read(labels, values, owners), how, say_leak(owners, seed=seed), *notes]
+    said = [_say_read(labels, values, owners), how, say_leak(owners, seed=seed), *left_out, *notes]
     said += [f"Patients: {people.scheme}."] if people.scheme else []
     (doubts if patient is None else said).append(people.note)
     groups = torch.from_numpy(np.unique(owners, return_inverse=True)[1].astype(np.int64))
@@ -81,8 +81,10 @@ def list_table(
     return Listed(paths, values, groups, parts, labels.task, labels.class_names, every_note, every_doubt)
 
 
-def _pictures(columns: Columns, names: Sequence[str], labels: Labels, root: Path) -> tuple[dict[Path, int], list[str]]:
-    """The row of each picture that has a label, and what was left out."""
+def _pictures(
+    columns: Columns, names: Sequence[str], labels: Labels, root: Path
+) -> tuple[dict[Path, int], list[str], list[str]]:
+    """The row of each picture that has a label, what is said of it, and what is doubtful."""
     matched = match_pictures(names, find_pictures(root), root, columns.source)
     missing = [name for name, path in zip(names, matched.paths, strict=True) if path is None]
     bare = [name for name, path, known in zip(names, matched.paths, labels.known, strict=True) if path and not known]
@@ -95,17 +97,20 @@ def _pictures(columns: Columns, names: Sequence[str], labels: Labels, root: Path
     for path in torn:
         del rows[path]
     said = {
-        "rows name a picture that is not there, and were left out": missing,
-        "rows have no label, and were left out": bare,
-        "pictures have no row, and were left out": [str(path.relative_to(root)) for path in matched.spare],
-        "pictures have several rows of one label, and were taken once": [p.name for p in several if p not in torn],
-        "pictures have rows that contradict each other, and were left out": [path.name for path in torn],
+        "Rows whose picture is not there, left out": missing,
+        "Rows without a label, left out": bare,
+        "Pictures with several rows of one label, taken once": [p.name for p in several if p not in torn],
+        "Pictures with rows that contradict each other, left out": [path.name for path in torn],
     }
-    doubts = [f"{len(found):,} {what} (for example {sorted(found)[0]})." for what, found in said.items() if found]
-    doubts += ["The pictures have other endings than their names in the table."] * matched.without_ending
+    doubts = [f"{what}: {len(found):,} (for example {sorted(found)[0]})." for what, found in said.items() if found]
+    doubts += ["The pictures have other endings than their names in the table."] * matched.other_endings
+    notes = []
+    if matched.spare:
+        spare = matched.spare[0].relative_to(root)
+        notes.append(f"Pictures without a row, left out: {len(matched.spare):,} (for example {spare}).")
     if not rows:
         raise ValueError(f"{columns.source}: no row has a picture and a label. {' '.join(doubts)}")
-    return {path: places[0] for path, places in sorted(rows.items())}, doubts
+    return {path: places[0] for path, places in sorted(rows.items())}, notes, doubts
 
 
 def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None) -> Patients:

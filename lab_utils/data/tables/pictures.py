@@ -16,7 +16,7 @@ class Matched(NamedTuple):
 
     paths: list[Path | None]
     spare: list[Path]
-    without_ending: bool = False  # whether "10_left" found 10_left.jpeg, or x.png found x.jpg
+    other_endings: bool = False  # whether x.png found x.jpg
 
 
 def find_pictures(root: Path) -> list[str]:
@@ -72,7 +72,8 @@ def match_pictures(names: Sequence[str], pictures: Sequence[str], root: Path, so
         )
     taken = set(found)
     spare = [root / picture for picture in pictures if picture not in taken]
-    return Matched([None if one is None else root / one for one in found], spare, loose)
+    other_endings = loose and any(map(suffix_of, names))
+    return Matched([None if one is None else root / one for one in found], spare, other_endings)
 
 
 def _by_path(names: Sequence[str], pictures: Sequence[str]) -> list[str | None]:
