@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -68,20 +67,27 @@ def describe_duplicates(splits: Mapping[str, Split], files: Files | None = None)
 
 def _find(images: Mapping[str, Tensor]) -> list[list[Place]]:
     candidates: dict[object, list[Place]] = defaultdict(list)
-    rows: dict[str, Any] = {}
+    rows = {}
     for part, tensor in images.items():
-        rows[part] = tensor if isinstance(tensor, OnDisk) else tensor.detach().cpu().contiguous().numpy()
-        known = tensor.checksums.tolist() if isinstance(tensor, OnDisk) else (hash(row.tobytes()) for row in rows[part])
+        if isinstance(tensor, OnDisk):  # has a checksum of each, which nobody has to read the pixels for
+            known: Iterable[object] = tensor.checksums.tolist()
+        else:
+            rows[part] = tensor.detach().cpu().contiguous().numpy()
+            known = ((row.shape, hash(row.tobytes())) for row in rows[part])
         for i, number in enumerate(known):
-            candidates[tuple(tensor.shape[1:]), number].append((part, i))
+            candidates[number].append((part, i))
     groups = []
     for places in candidates.values():
         while len(places) > 1:  # pictures of one hash need not be the same picture
-            first = rows[places[0][0]][places[0][1]]
-            same = [place for place in places if np.array_equal(rows[place[0]][place[1]], first)]
+            part, first = places[0]
+            same: list[Place] = []
+            others: list[Place] = []
+            for place in places:
+                equal = part not in rows or np.array_equal(rows[place[0]][place[1]], rows[part][first])
+                (same if equal else others).append(place)
             if len(same) > 1:
                 groups.append(same)
-            places = [place for place in places if place not in set(same)]
+            places = others
     return groups
 
 

@@ -150,7 +150,7 @@ def sources_of(paths: Sequence[Path]) -> Ints:
     found = np.empty(len(paths), np.int64)
     for i, path in enumerate(paths):
         status = check_file(path)
-        text = f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}"
+        text = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
         found[i] = checksum(text.encode())
     return found
 

@@ -151,8 +151,8 @@ def test_what_does_not_fit_together_is_counted_and_said(root):
     for words in (
         "Rows whose picture is not there, left out: 1 (for example scan05.png)",
         "Rows without a label, left out: 1 (for example scan09.png)",
-        "Pictures with several rows of one label, taken once: 1 (for example scan02.png)",
-        "Pictures with rows that contradict each other, left out: 2 (for example scan00.png)",
+        "Pictures with several rows of one label, taken once: 1 (for example scans/scan02.png)",
+        "Pictures with rows that contradict each other, left out: 2 (for example scans/scan00.png)",
     ):
         assert words in told
         assert words in " ".join(splits["test"].notes)

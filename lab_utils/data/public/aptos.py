@@ -34,8 +34,8 @@ def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
     """
     table = read_columns(find_table(root, ["train.csv"], of="APTOS 2019", access=LICENCE), root)
     names = table.get("id_code", "the file of APTOS")
-    found = match_pictures(names, find_pictures(root), root, table.source).paths
-    paths = sorted({path for path in found if path is not None})
+    found = match_pictures(names, find_pictures(root), root, table.source).pictures
+    paths = [root / picture for picture in sorted({picture for picture in found if picture is not None})]
     owners = {path.name: path.stem for path in paths}
     same = find_duplicates(decode_large(paths, COMPARED, 3, root=root))
     for group in same:

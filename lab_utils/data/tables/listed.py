@@ -86,31 +86,33 @@ def _pictures(
 ) -> tuple[dict[Path, int], list[str], list[str]]:
     """The row of each picture that has a label, what is said of it, and what is doubtful."""
     matched = match_pictures(names, find_pictures(root), root, columns.source)
-    missing = [name for name, path in zip(names, matched.paths, strict=True) if path is None]
-    bare = [name for name, path, known in zip(names, matched.paths, labels.known, strict=True) if path and not known]
-    rows: dict[Path, list[int]] = defaultdict(list)
-    for i, (path, known) in enumerate(zip(matched.paths, labels.known, strict=True)):
-        if path is not None and known:
-            rows[path].append(i)
-    several = {path: places for path, places in rows.items() if len(places) > 1}
-    torn = {path for path, places in several.items() if len(labels.values[places].unique(dim=0)) > 1}
-    for path in torn:
-        del rows[path]
+    missing, bare = [], []
+    rows: dict[str, list[int]] = defaultdict(list)
+    for i, (picture, known) in enumerate(zip(matched.pictures, labels.known, strict=True)):
+        if picture is None:
+            missing.append(names[i])
+        elif known:
+            rows[picture].append(i)
+        else:
+            bare.append(names[i])
+    several = {picture: places for picture, places in rows.items() if len(places) > 1}
+    torn = {picture for picture, places in several.items() if len(labels.values[places].unique(dim=0)) > 1}
+    for picture in torn:
+        del rows[picture]
     said = {
         "Rows whose picture is not there, left out": missing,
         "Rows without a label, left out": bare,
-        "Pictures with several rows of one label, taken once": [p.name for p in several if p not in torn],
-        "Pictures with rows that contradict each other, left out": [path.name for path in torn],
+        "Pictures with several rows of one label, taken once": [picture for picture in several if picture not in torn],
+        "Pictures with rows that contradict each other, left out": list(torn),
     }
     doubts = [f"{what}: {len(found):,} (for example {sorted(found)[0]})." for what, found in said.items() if found]
     doubts += ["The pictures have other endings than their names in the table."] * matched.other_endings
     notes = []
     if matched.spare:
-        spare = matched.spare[0].relative_to(root)
-        notes.append(f"Pictures without a row, left out: {len(matched.spare):,} (for example {spare}).")
+        notes.append(f"Pictures without a row, left out: {len(matched.spare):,} (for example {matched.spare[0]}).")
     if not rows:
         raise ValueError(f"{columns.source}: no row has a picture and a label. {' '.join(doubts)}")
-    return {path: places[0] for path, places in sorted(rows.items())}, notes, doubts
+    return {root / picture: rows[picture][0] for picture in sorted(rows)}, notes, doubts
 
 
 def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None) -> Patients:

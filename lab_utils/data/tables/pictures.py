@@ -12,10 +12,10 @@ SAMPLE = 50  # names, and pictures, that are looked at to find where paths begin
 
 
 class Matched(NamedTuple):
-    """The picture of each row, None where there is none, and the pictures without a row."""
+    """The picture of each row, None where there is none, and those without a row; as `find_pictures` has them."""
 
-    paths: list[Path | None]
-    spare: list[Path]
+    pictures: list[str | None]
+    spare: list[str]
     other_endings: bool = False  # whether x.png found x.jpg
 
 
@@ -32,8 +32,8 @@ def find_pictures(root: Path) -> list[str]:
     found = []
     for folder, inside, names in os.walk(root, followlinks=True):
         inside[:] = sorted(name for name in inside if not is_tool(name))
-        below = Path(folder).relative_to(root).as_posix()
-        prefix = "" if below == "." else f"{below}/"
+        below = folder[len(str(root)) :].replace(os.sep, "/").strip("/")
+        prefix = f"{below}/" if below else ""
         found += [prefix + name for name in names if name.lower().endswith(SUFFIXES) and not is_tool(name)]
     if not found:
         raise FileNotFoundError(
@@ -71,9 +71,9 @@ def match_pictures(names: Sequence[str], pictures: Sequence[str], root: Path, so
             "file=, or the folder of the pictures with root=."
         )
     taken = set(found)
-    spare = [root / picture for picture in pictures if picture not in taken]
+    spare = [picture for picture in pictures if picture not in taken]
     other_endings = loose and any(map(suffix_of, names))
-    return Matched([None if one is None else root / one for one in found], spare, other_endings)
+    return Matched(found, spare, other_endings)
 
 
 def _by_path(names: Sequence[str], pictures: Sequence[str]) -> list[str | None]:
