@@ -9,15 +9,16 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lab_utils.checks import outcome
+from lab_utils.checks import freezing, outcome
+from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.homework4_data import Data, Unlabelled, load
 from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, probabilities, write_predictions
-from lab_utils.checks.homework4_freezing import FREEZE_BACKBONE, OPTIMIZER_PARAMETERS, TRAIN_MODE
 from lab_utils.checks.homework4_numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
 from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
 
 __all__ = [
     "COLUMNS",
+    "EXERCISES",
     "WRITTEN",
     "Data",
     "Unlabelled",
@@ -36,49 +37,30 @@ __all__ = [
     "write_predictions",
 ]
 
+EXERCISES = (
+    Exercise("choose_models", cases=CHOOSE_MODELS),
+    Exercise("prepare", cases=PREPARE),
+    Exercise("first_conv", cases=FIRST_CONV),
+    Exercise("freeze_backbone", cases=freezing.cases(freezing.TO_FREEZE, freezing.check_freeze)),
+    Exercise("train_mode", cases=freezing.cases(freezing.MODES, freezing.check_mode)),
+    Exercise("optimizer_parameters", cases=freezing.cases(freezing.TO_LEARN, freezing.check_optimizer)),
+    Exercise("paired_difference", cases=PAIRED_DIFFERENCE),
+    Exercise("explain_gap", cases=EXPLAIN_GAP),
+)
+(
+    check_choose_models,
+    check_prepare,
+    check_first_conv,
+    check_freeze_backbone,
+    check_train_mode,
+    check_optimizer_parameters,
+    check_paired_difference,
+    check_explain_gap,
+) = (exercise.check for exercise in EXERCISES)
+
 WRITTEN = ("A2", "D2", "E2")  # the questions that are answered in words
 
 T = TypeVar("T")
-
-
-def check_choose_models(student: object) -> None:
-    """Print what becomes of A1."""
-    outcome.report("choose_models", student, CHOOSE_MODELS)
-
-
-def check_prepare(student: object) -> None:
-    """Print what becomes of B1."""
-    outcome.report("prepare", student, PREPARE)
-
-
-def check_first_conv(student: object) -> None:
-    """Print what becomes of B2."""
-    outcome.report("first_conv", student, FIRST_CONV)
-
-
-def check_freeze_backbone(student: object) -> None:
-    """Print what becomes of C1."""
-    outcome.report("freeze_backbone", student, FREEZE_BACKBONE)
-
-
-def check_train_mode(student: object) -> None:
-    """Print what becomes of C2."""
-    outcome.report("train_mode", student, TRAIN_MODE)
-
-
-def check_optimizer_parameters(student: object) -> None:
-    """Print what becomes of C3."""
-    outcome.report("optimizer_parameters", student, OPTIMIZER_PARAMETERS)
-
-
-def check_paired_difference(student: object) -> None:
-    """Print what becomes of D1."""
-    outcome.report("paired_difference", student, PAIRED_DIFFERENCE)
-
-
-def check_explain_gap(student: object) -> None:
-    """Print what becomes of E1."""
-    outcome.report("explain_gap", student, EXPLAIN_GAP)
 
 
 def check_file(images: int) -> None:

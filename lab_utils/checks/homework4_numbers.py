@@ -2,19 +2,21 @@
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.outcome import Case, Wrong
 from lab_utils.networks import list_models
 
 Floats = NDArray[np.float64]
 PAIRED = ("accuracy_a", "accuracy_b", "difference", "only_a_right", "only_b_right")
 GAP = ("gap", "from_prevalence", "from_images")
 TOLERANCE = 1e-6
+ROUNDED = "The values are rounded. Return them as they are."
+Mistakes = Sequence[tuple[Sequence[float], str]]  # values that a mistake gives, and its hint
 
 
 def two_names(answer: Any) -> list[str]:
@@ -53,43 +55,29 @@ def explain_paired(answer: Any, expected: Mapping[str, float], right: Mapping[st
             as negative.
     """
     got = _numbers("paired_difference", answer, PAIRED)
-    accuracy = {name: got[name] for name in ("accuracy_a", "accuracy_b")}
-    if all(_near(accuracy[name], expected[name]) for name in accuracy):
-        _explain_counts(got, expected, right)
-        return
-    if _near(accuracy["accuracy_a"], right["right_a"]) and _near(accuracy["accuracy_b"], right["right_b"]):
-        raise Wrong("The accuracies are numbers of images. An accuracy is a share, from 0 to 1.")
-    if all(_near(accuracy[name], 100 * expected[name]) for name in accuracy):
-        raise Wrong("The accuracies are in percent. Return shares, from 0 to 1.")
-    if _near(accuracy["accuracy_a"], expected["accuracy_b"]) and _near(accuracy["accuracy_b"], expected["accuracy_a"]):
-        raise Wrong("The accuracies of A and B have changed places.")
-    if _rounded(accuracy, expected):
-        raise Wrong("The accuracies are rounded. Return them as they are.")
-    if _near(accuracy["accuracy_a"], right["strict_a"]):
-        raise Wrong("A probability equal to the threshold counts as positive: compare with >=.")
-    raise Wrong(
-        "The accuracies are wrong. An image is called positive where its probability is at least `threshold` (which "
-        "need not be 0.5); the accuracy is the share of images with the right call."
-    )
-
-
-def _explain_counts(got: Mapping[str, float], expected: Mapping[str, float], right: Mapping[str, float]) -> None:
-    if not _near(got["difference"], expected["difference"]):
-        if _near(got["difference"], -expected["difference"]):
-            raise Wrong("The difference has the wrong sign: it is A minus B.")
-        raise Wrong("The difference is not accuracy_a minus accuracy_b.")
-    counts = ("only_a_right", "only_b_right")
-    if all(_near(got[name], expected[name]) for name in counts):
-        return
-    if all(_near(got[name], expected[name] / right["n"]) for name in counts):
-        raise Wrong("`only_a_right` and `only_b_right` are shares here. Return numbers of images.")
-    if _near(got["only_a_right"], right["right_a"]) and _near(got["only_b_right"], right["right_b"]):
-        raise Wrong("`only_a_right` counts all that A has right. Count the images that A has right *and* B has wrong.")
-    if _near(got["only_a_right"], right["called_a"]) and _near(got["only_b_right"], right["called_b"]):
-        raise Wrong("These are the images that only one network *calls positive*. Compare which calls are *right*.")
-    if _near(got["only_a_right"], expected["only_b_right"]) and _near(got["only_b_right"], expected["only_a_right"]):
-        raise Wrong("`only_a_right` and `only_b_right` have changed places.")
-    raise Wrong("`only_a_right` counts the images that A has right and B has wrong; `only_b_right` the others.")
+    a, b, difference, only_a, only_b = (expected[name] for name in PAIRED)
+    n, right_a, right_b, strict_a = (right[name] for name in ("n", "right_a", "right_b", "strict_a"))
+    accuracies: Mistakes = [
+        ((right_a, right_b), "The accuracies are numbers of images. An accuracy is a share, from 0 to 1."),
+        ((100 * a, 100 * b), "The accuracies are in percent. Return shares, from 0 to 1."),
+        ((b, a), "The accuracies of A and B have changed places."),
+        ((strict_a, got["accuracy_b"]), "A probability equal to the threshold counts as positive: compare with >=."),
+    ]
+    what = f"The accuracies are wrong. {CALLED} The accuracy is the share of images with the right call."
+    _explain(got, expected, PAIRED[:2], accuracies, what)
+    sign: Mistakes = [((-difference,), "The difference has the wrong sign: it is A minus B.")]
+    _explain(got, expected, PAIRED[2:3], sign, "The difference is not accuracy_a minus accuracy_b.")
+    counts: Mistakes = [
+        ((only_a / n, only_b / n), "`only_a_right` and `only_b_right` are shares here. Return numbers of images."),
+        ((right_a, right_b), "`only_a_right` counts all that A has right. Count what A has right *and* B has wrong."),
+        (
+            (right["called_a"], right["called_b"]),
+            "These are the images that only one network *calls positive*. Compare which calls are *right*.",
+        ),
+        ((only_b, only_a), "`only_a_right` and `only_b_right` have changed places."),
+    ]
+    what = "`only_a_right` counts the images that A has right and B has wrong; `only_b_right` the others."
+    _explain(got, expected, PAIRED[3:], counts, what)
 
 
 def explain_gap_parts(answer: Any, expected: Mapping[str, float], others: Mapping[str, float]) -> None:
@@ -98,30 +86,22 @@ def explain_gap_parts(answer: Any, expected: Mapping[str, float], others: Mappin
     Args:
         answer: what came back.
         expected: the value of each of `GAP`.
-        others: wrong values of "from_prevalence", by the hint that fits each of them.
+        others: wrong values of "from_prevalence", by the keys of `WRONG_PARTS`.
     """
     got = _numbers("explain_gap", answer, GAP)
-    if not _near(got["gap"], expected["gap"]):
-        if _near(got["gap"], -expected["gap"]):
-            raise Wrong("The gap has the wrong sign: it is the accuracy at A minus the accuracy at B.")
-        if _rounded(got, expected):
-            raise Wrong("The values are rounded. Return them as they are.")
-        raise Wrong(
-            "The gap is wrong. It is the accuracy at A minus the accuracy at B. At both an image is called positive "
-            "where its probability is at least `threshold` (which need not be 0.5)."
-        )
-    if not _near(got["from_prevalence"], expected["from_prevalence"]):
-        for hint, value in others.items():
-            if _near(got["from_prevalence"], value):
-                raise Wrong(hint)
-        raise Wrong(
-            "`from_prevalence` is wrong. Compute the accuracy that the network would have with A's sensitivity and A's "
-            "specificity, but with the share of positive images of B. How far is that below its accuracy at A?"
-        )
-    if not _near(got["from_images"], expected["from_images"]):
-        raise Wrong("`from_images` is the rest: both parts together make the gap.")
+    what = "It is the accuracy at A minus the accuracy at B."
+    sign: Mistakes = [((-expected["gap"],), f"The gap has the wrong sign. {what}")]
+    _explain(got, expected, GAP[:1], sign, f"The gap is wrong. {what} {CALLED}")
+    parts: Mistakes = [((others[key],), hint) for key, hint in WRONG_PARTS.items()]
+    what = (
+        "`from_prevalence` is wrong. Compute the accuracy that the network would have with A's sensitivity and A's "
+        "specificity, but with the share of positive images of B. How far is that below its accuracy at A?"
+    )
+    _explain(got, expected, GAP[1:2], parts, what)
+    _explain(got, expected, GAP[2:], [], "`from_images` is the rest: both parts together make the gap.")
 
 
+CALLED = "An image is called positive where its probability is at least `threshold` (which need not be 0.5)."
 WRONG_PARTS = {
     "swapped": "`from_prevalence` and `from_images` have changed places.",
     "sign": "`from_prevalence` has the wrong sign: it is the accuracy at A minus the one with B's prevalence.",
@@ -158,17 +138,15 @@ def _near(a: float, b: float) -> bool:
     return abs(a - b) <= TOLERANCE
 
 
-def _rounded(got: Mapping[str, float], expected: Mapping[str, float]) -> bool:
-    """Whether all values are the expected ones, rounded."""
-    return any(all(_near(got[name], round(expected[name], digits)) for name in got) for digits in (1, 2, 3, 4, 5))
-
-
-def _known(student: Callable[..., Any]) -> None:
-    explain_known(student())
-
-
-def _different(student: Callable[..., Any]) -> None:
-    explain_different(student())
+def _explain(
+    got: Mapping[str, float], expected: Mapping[str, float], names: Sequence[str], mistakes: Mistakes, hint: str
+) -> None:
+    """Raise the hint of the mistake that gives these values, or the last one, unless they are right."""
+    values, wanted = [got[name] for name in names], [expected[name] for name in names]
+    if all(map(_near, values, wanted)):
+        return
+    rounded = [([round(value, digits) for value in wanted], ROUNDED) for digits in range(1, 6)]
+    raise Wrong(next((text for wrong, text in [*mistakes, *rounded] if all(map(_near, values, wrong))), hint))
 
 
 def _six_images(student: Callable[..., Any]) -> None:
@@ -189,10 +167,12 @@ def _two_hospitals(student: Callable[..., Any]) -> None:
     probs_b = np.array([0.9, 0.6, 0.8, 0.6, 0.1, 0.2, 0.55, 0.3])
     expected = {"gap": 10 / 72, "from_prevalence": -5 / 72, "from_images": 15 / 72}
     values = {"swapped": 15 / 72, "sign": 5 / 72, "of_b": 10 / 72, "level": 69 / 72, "share": 2 / 3 - 1 / 4}
-    others = {WRONG_PARTS[key]: value for key, value in values.items()}
-    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, 0.6), expected, others)
+    explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, 0.6), expected, values)
 
 
-CHOOSE_MODELS = (_known, _different)
+CHOOSE_MODELS: tuple[Case, ...] = (
+    lambda student: explain_known(student()),
+    lambda student: explain_different(student()),
+)
 PAIRED_DIFFERENCE = (_six_images,)
 EXPLAIN_GAP = (_two_hospitals,)

@@ -6,19 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import cbr
 
 Build = Callable[[int, int, int, bool], nn.Module]
 Mistake = Callable[[nn.Conv2d, nn.BatchNorm2d, Tensor], Tensor]
 
 ASKED = (2, 6, 5, True)  # in, out, kernel, pool
-
-
-def check_cbr_block(student: Build) -> Build:
-    """Judge exercise 1; return the function to go on with."""
-    cases = (_is_module, _layers, _shape_without_pool, _shape_with_pool, _same_function, _new_layers)
-    return judge("cbr_block", student, cbr_block, cases)
 
 
 def cbr_block(in_channels: int, out_channels: int, kernel: int, pool: bool) -> nn.Module:
@@ -170,3 +165,10 @@ def _of_kind(block: nn.Module, kind: type[Any]) -> list[Any]:
 
 def _images(channels: int, side: int) -> Tensor:
     return torch.randn(3, channels, side, side, generator=torch.Generator().manual_seed(2))
+
+
+CBR_BLOCK = Exercise(
+    "cbr_block",
+    cbr_block,
+    cases=(_is_module, _layers, _shape_without_pool, _shape_with_pool, _same_function, _new_layers),
+)

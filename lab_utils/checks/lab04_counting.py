@@ -6,16 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import build_model, first_conv, head
 
 Count = Callable[[nn.Module, str], int]
-
-
-def check_count_parameters(student: Count) -> Count:
-    """Judge exercise 2; return the function to go on with."""
-    cases = (_number, _all_of_tiny, _trainable_only, _paper_of_tiny, _other_networks, _with_biases, _nothing_changed)
-    return judge("count_parameters", student, count_parameters, cases)
 
 
 def count_parameters(model: nn.Module, rule: str) -> int:
@@ -163,3 +158,10 @@ def _mistakes_of_paper(model: nn.Module) -> list[tuple[str, int]]:
         ("You left out the last convolution. It is the first one that does not count.", expected + first - last),
         ("This is the number of the other rule.", count_parameters(model, "all")),
     ]
+
+
+COUNT_PARAMETERS = Exercise(
+    "count_parameters",
+    count_parameters,
+    cases=(_number, _all_of_tiny, _trainable_only, _paper_of_tiny, _other_networks, _with_biases, _nothing_changed),
+)

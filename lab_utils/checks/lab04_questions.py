@@ -23,7 +23,7 @@ FLOPS = Question(
         ),
         (
             "A uses its few weights at many more places",
-            "A convolution works at every place of the map. Wide maps near the image are dear, and hold few weights.",
+            "A convolution works at every place of the map. Wide maps near the image cost much, and hold few weights.",
         ),
         ("A was trained on more images", "The time of one step does not depend on how many images there are."),
         ("A has the larger learning rate", "The rate changes how far a step goes, not how long it takes."),

@@ -7,15 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils import similarity
-from lab_utils.checks.lab05_conv import check_conv_to_samples, conv_to_samples
-from lab_utils.checks.lab05_null import check_null_similarity, null_similarity
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.lab05_conv import CONV_TO_SAMPLES, conv_to_samples
+from lab_utils.checks.lab05_null import NULL_SIMILARITY, null_similarity
 from lab_utils.checks.lab05_questions import ALIKE_AT_THE_TOP, CKA_OR_CCA, FEW_IMAGES, REUSE
-from lab_utils.checks.lab05_svcca import check_svcca, svcca
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.lab05_svcca import SVCCA, svcca
+from lab_utils.checks.outcome import Wrong
 
 __all__ = [
     "ALIKE_AT_THE_TOP",
     "CKA_OR_CCA",
+    "EXERCISES",
     "FEW_IMAGES",
     "REUSE",
     "cca",
@@ -32,12 +34,6 @@ Array = NDArray[np.float64]
 Correlations = Callable[[Array, Array], Array]
 
 CLOSE = 1e-5
-
-
-def check_cca(student: Correlations) -> Correlations:
-    """Judge exercise 1; return the function to go on with."""
-    cases = (_kind_of_result, _plain_layers, _off_centre, _other_scales, _widths, _linear_map, _dead_neuron, _dependent)
-    return judge("cca", student, cca, cases)
 
 
 def cca(acts_x: Array, acts_y: Array) -> Array:
@@ -186,3 +182,16 @@ def _same_as_without(values: Array, right: Array, what: str) -> None:
             f"With {what}: expected {np.round(right, 3)}, got {np.round(values, 3)}. A direction of rounding errors "
             "was counted as a real one: leave out directions with practically no variance."
         )
+
+
+CCA = Exercise(
+    "cca",
+    cca,
+    cases=(_kind_of_result, _plain_layers, _off_centre, _other_scales, _widths, _linear_map, _dead_neuron, _dependent),
+)
+
+EXERCISES = (CCA, NULL_SIMILARITY, CONV_TO_SAMPLES, SVCCA)
+check_cca = CCA.check
+check_null_similarity = NULL_SIMILARITY.check
+check_conv_to_samples = CONV_TO_SAMPLES.check
+check_svcca = SVCCA.check

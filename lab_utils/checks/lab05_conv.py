@@ -7,14 +7,10 @@ import torch
 from torch import Tensor
 
 from lab_utils import similarity
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 
 Fold = Callable[[Tensor, int], Tensor]
-
-
-def check_conv_to_samples(student: Fold) -> Fold:
-    """Judge exercise 3; return the function to go on with."""
-    return judge("conv_to_samples", student, conv_to_samples, (_shape, _places, _stride, _odd_sizes))
 
 
 def conv_to_samples(maps: Tensor, stride: int = 1) -> Tensor:
@@ -96,3 +92,6 @@ def _odd_sizes(student: Fold) -> None:
             f"A map of 5 x 7 with stride 2 has the positions 0, 2, 4 in height and 0, 2, 4, 6 in width: 12 rows, got "
             f"{len(result)} (or other ones)."
         )
+
+
+CONV_TO_SAMPLES = Exercise("conv_to_samples", conv_to_samples, cases=(_shape, _places, _stride, _odd_sizes))

@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 
 Array = NDArray[np.float64]
 Measure = Callable[[Array, Array], float]
 Null = Callable[[Measure, Array, Array, int, int], Array]
-
-
-def check_null_similarity(student: Null) -> Null:
-    """Judge exercise 2; return the function to go on with."""
-    cases = (_one_number_per_draw, _what_is_measured, _draws_differ, _seeds, _values)
-    return judge("null_similarity", student, null_similarity, cases)
 
 
 def null_similarity(measure: Measure, acts_x: Array, acts_y: Array, draws: int, seed: int) -> Array:
@@ -115,3 +110,8 @@ def _values(student: Null) -> None:
     values = np.asarray(student(spy, x, y, 30, 3), dtype=np.float64)
     if not np.isin(np.round(values, 12), np.round(said, 12)).all():
         raise Wrong("The values returned are not those of the measure. Return them as they are.")
+
+
+NULL_SIMILARITY = Exercise(
+    "null_similarity", null_similarity, cases=(_one_number_per_draw, _what_is_measured, _draws_differ, _seeds, _values)
+)

@@ -3,14 +3,14 @@
 from lab_utils.show import Question
 
 FEW_IMAGES = Question(
-    "Two layers with 256 neurons each, 400 images, pooled over space. The mean CCA is 0.97. What do you know?",
+    "Two layers with 256 neurons each, 400 images, pooled over space. The mean CCA is 0.74. What do you know?",
     (
         ("The layers are nearly the same", "Two layers of pure noise give about the same number here."),
         (
             "Nothing: with fewer images than neurons of both layers, correlations of 1 appear in any data",
             "512 directions and 400 datapoints. Draw the null: it is as high. Take positions, or more images.",
         ),
-        ("The layers share 97 % of their neurons", "CCA compares directions, not neurons. And look at the numbers."),
+        ("The layers share 74 % of their neurons", "CCA compares directions, not neurons. And look at the numbers."),
         ("A smaller learning rate is needed", "Nothing in this number tells about the learning rate."),
     ),
     correct=1,

@@ -7,18 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils import similarity
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 
 Array = NDArray[np.float64]
 Similarity = Callable[[Array, Array, float], float]
 
 CLOSE = 1e-4
-
-
-def check_svcca(student: Similarity) -> Similarity:
-    """Judge exercise 4; return the function to go on with."""
-    cases = (_one_number, _kept_by_variance, _just_enough, _off_centre, _both_layers, _many_neurons, _default)
-    return judge("svcca", student, svcca, cases)
 
 
 def svcca(acts_x: Array, acts_y: Array, threshold: float = 0.99) -> float:
@@ -157,3 +152,10 @@ def _default(student: Similarity) -> None:
     x, y = _layers(SCALES, SHARED)
     if not np.isclose(_value(student, x, y), _expected(3), atol=CLOSE):
         raise Wrong("Without a threshold, svcca(acts_x, acts_y) should take 0.99.")
+
+
+SVCCA = Exercise(
+    "svcca",
+    svcca,
+    cases=(_one_number, _kept_by_variance, _just_enough, _off_centre, _both_layers, _many_neurons, _default),
+)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from lab_utils import transfer
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Wrong
 
 Bank = Callable[[int, Tensor, Tensor, Tensor, Tensor], Tensor]
 Settings = tuple[float, float, float, float]
@@ -31,12 +32,6 @@ HINTS = {
     "no phase": "The phase makes no difference in your filters.",
     "phase inside": "Add the phase to the whole angle, after 2 pi f u: it must not be multiplied by f or 2 pi.",
 }
-
-
-def check_gabor_bank(student: Bank) -> Bank:
-    """Judge exercise 3; return the function to go on with."""
-    cases = (_shape, _upright, _lying, _any_filter, _even_size, _many)
-    return judge("gabor_bank", student, gabor_bank, cases)
 
 
 def gabor_bank(size: int, orientation: Tensor, frequency: Tensor, phase: Tensor, bandwidth: Tensor) -> Tensor:
@@ -152,3 +147,6 @@ def _wrong_banks(size: int, theta: float, f: float, phi: float, b: float) -> dic
     }
     right = draw()
     return {name: bank for name, bank in found.items() if not torch.allclose(bank, right, atol=1e-3)}
+
+
+GABOR_BANK = Exercise("gabor_bank", gabor_bank, cases=(_shape, _upright, _lying, _any_filter, _even_size, _many))

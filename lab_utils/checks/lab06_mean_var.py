@@ -9,18 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils import transfer
+from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.lab06_networks import Pair, cbr_pair, changed, resnet_pair, state
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.outcome import Wrong
 
 Init = Callable[[nn.Module, nn.Module, int], Any]
 
 STATISTICS = ("running_mean", "running_var")
-
-
-def check_mean_var_init(student: Init) -> Init:
-    """Judge exercise 2; return the function to go on with."""
-    cases = (_source_and_head, _batch_norm, _all_different, _scale, _no_features, _independent, _seeds)
-    return judge("mean_var_init", student, mean_var_init, cases)
 
 
 def mean_var_init(model: nn.Module, source: nn.Module, seed: int) -> None:
@@ -176,3 +171,10 @@ def _seeds(student: Init) -> None:
 
 def _correlation(a: Tensor, b: Tensor) -> float:
     return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
+
+
+MEAN_VAR_INIT = Exercise(
+    "mean_var_init",
+    mean_var_init,
+    cases=(_source_and_head, _batch_norm, _all_different, _scale, _no_features, _independent, _seeds),
+)

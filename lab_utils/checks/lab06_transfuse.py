@@ -7,17 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils import transfer
+from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.lab06_networks import Pair, cbr_pair, changed, owner, resnet_pair, state, torchvision_pair
-from lab_utils.checks.outcome import Wrong, judge
+from lab_utils.checks.outcome import Wrong
 from lab_utils.networks import head, stages
 
 Transfuse = Callable[[nn.Module, nn.Module, str], list[str]]
-
-
-def check_transfuse(student: Transfuse) -> Transfuse:
-    """Judge exercise 1; return the function to go on with."""
-    cases = (_middle, _first, _last, _other_networks, _own_tensors, _still_trainable)
-    return judge("transfuse", student, transfuse, cases)
 
 
 def transfuse(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
@@ -159,3 +154,8 @@ def _still_trainable(student: Transfuse) -> None:
         )
     if any(p.requires_grad is False for p in head(model).parameters()):
         raise Wrong("The head of `model` can no longer learn.")
+
+
+TRANSFUSE = Exercise(
+    "transfuse", transfuse, cases=(_middle, _first, _last, _other_networks, _own_tensors, _still_trainable)
+)

@@ -10,20 +10,18 @@ import ast
 import contextlib
 import difflib
 import importlib.util
-import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-from unittest import mock
 
 import numpy as np
 
 from lab_utils.checks import homework4_file, outcome, slices
 from lab_utils.checks.answers import answer_below
+from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.outcome import Outcome
 from lab_utils.checks.sandbox import OutOfTime, time_limit
 from lab_utils.notebook_file import read_notebook
@@ -64,7 +62,7 @@ def run_checks(notebook: Path) -> list[Outcome]:
     program = slices.read_program([source for kind, source in cells if kind == "code"])
     module = _module(program, notebook)
     with _beside(notebook):
-        outcomes = [_check(name, check, program) for name, check in _checks(module)]
+        outcomes = [_check(exercise, program) for exercise in module.EXERCISES]
     predictions = notebook.parent / homework4_file.FILE
     if getattr(module, "FILE", "") == homework4_file.FILE:
         outcomes.append(_check_predictions(predictions))
@@ -91,22 +89,13 @@ def _module(program: slices.Program, notebook: Path) -> ModuleType:
     for name in (*names, notebook.stem, f"lab{notebook.stem[:2]}"):
         if name.isidentifier() and importlib.util.find_spec(f"lab_utils.checks.{name}") is not None:
             module = importlib.import_module(f"lab_utils.checks.{name}")
-            if _checks(module):
+            if hasattr(module, "EXERCISES"):
                 return module
     raise ValueError(f"Expected a notebook with checks, but {notebook} imports none from lab_utils.checks.")
 
 
-def _checks(module: ModuleType) -> list[tuple[str, Callable[[Any], object]]]:
-    """Return (function, its check) for every public check of a function, in the order of the module."""
-    functions = [(name, value) for name, value in vars(module).items() if inspect.isfunction(value)]
-    return [
-        (name.removeprefix("check_"), check)
-        for name, check in functions
-        if name.startswith("check_") and next(iter(inspect.signature(check).parameters), "") == "student"
-    ]
-
-
-def _check(name: str, check: Callable[[Any], object], program: slices.Program) -> Outcome:
+def _check(exercise: Exercise, program: slices.Program) -> Outcome:
+    name = exercise.name
     if name in program.broken:
         return Outcome(name, "incorrect", f"The cell with `{name}` is no Python: {program.broken[name]}.", note="")
     if name not in {bound for statement in program.statements for bound in statement.binds}:
@@ -123,10 +112,7 @@ def _check(name: str, check: Callable[[Any], object], program: slices.Program) -
         error = failed.get(name)
         hint = f"`{name}` cannot be defined: {type(error).__name__}: {error}"
         return Outcome(name, "incorrect", hint, note="")
-    found: list[Outcome] = []
-    with mock.patch.object(outcome, "show", found.append):  # a check shows its outcome and returns what goes on
-        check(space[name])
-    return found[0]
+    return exercise.examine(space[name])
 
 
 def _check_predictions(path: Path) -> Outcome:

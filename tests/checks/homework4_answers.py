@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 from torch import nn
-
-BATCH_NORMS = nn.BatchNorm1d | nn.BatchNorm2d
+from torch.nn.modules.batchnorm import _BatchNorm
 
 # ---- A1
 
@@ -28,34 +27,14 @@ def misspelt():
 # ---- B1: the first two are the mistake of all five real notebooks
 
 
-def grey_levels(images, mean, std):
-    return images.float().repeat(1, len(mean), 1, 1)
+def formula(of):
+    """Prepare by `of(x, m, s)`: images of all channels from 0 to 255, mean and std in the right shape."""
 
+    def student(images, mean, std):
+        column = [torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std)]
+        return of(images.float().repeat(1, len(mean), 1, 1), *column)
 
-def only_divided(images, mean, std):
-    return images.float().repeat(1, len(mean), 1, 1) / 255
-
-
-def own_statistics(images, mean, std):
-    x = images.float().repeat(1, len(mean), 1, 1) / 255
-    return (x - x.mean()) / x.std()
-
-
-def not_divided(images, mean, std):
-    return (images - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(1, -1, 1, 1)
-
-
-def one_mean_for_all(images, mean, std):
-    return ((images.float() / 255 - mean[0]) / std[0]).repeat(1, len(mean), 1, 1)
-
-
-def stretched(images, mean, std):
-    x = images.float() / images.max()
-    return (x - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(1, -1, 1, 1)
-
-
-def wrong_order(images, mean, std):
-    return images.float() / 255 / torch.tensor(std).view(1, -1, 1, 1) - torch.tensor(mean).view(1, -1, 1, 1)
+    return student
 
 
 def spoils_its_input(images, mean, std):
@@ -71,30 +50,10 @@ def no_return(*arguments):
 # ---- B2
 
 
-def new_layer(weight):
-    return nn.Conv2d(1, len(weight), weight.shape[-1]).weight
-
-
-def mean_of_channels(weight):
-    return weight.mean(dim=1, keepdim=True)
-
-
-def first_channel(weight):
-    return weight[:, :1]
-
-
-def axis_lost(weight):
-    return weight.sum(dim=1)
-
-
 def adds_in_place(weight):
     weight[:, 0] += weight[:, 1]
     weight[:, 0] += weight[:, 2]
     return weight[:, :1]
-
-
-def too_weak(weight):
-    return weight.sum(dim=1, keepdim=True) / 3**0.5
 
 
 def brightness(weight):
@@ -104,120 +63,46 @@ def brightness(weight):
 # ---- C1
 
 
-def freezes_all(model, classifier):
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-
-
-def only_eval(model, classifier):
-    model.eval()
-
-
-def attribute_of_modules(model, classifier):
-    for module in model.children():
-        module.requires_grad = False
-
-
-def only_convolutions(model, classifier):
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.requires_grad_(False)
-
-
-def stays_frozen(model, classifier):
+def never_unfreezes(model, classifier):
     for name, parameter in model.named_parameters():
         if not name.startswith(classifier + "."):
             parameter.requires_grad = False
 
 
-def misses_the_networks_own(model, classifier):
-    for name, module in model.named_children():
-        module.requires_grad_(name == classifier)
+# ---- C2
 
 
-def name_begins_alike(model, classifier):
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad = name.startswith(classifier)
+def with_norms(chosen, act=nn.Module.eval, first=nn.Module.train):
+    """Call `first(model)`, then `act` on each batch norm for which `chosen` holds."""
+
+    def student(model):
+        first(model)
+        for module in model.modules():
+            if isinstance(module, _BatchNorm) and chosen(module):
+                act(module)
+
+    return student
 
 
-def frozen_and_eval(model, classifier):
-    model.requires_grad_(False)
-    model.get_submodule(classifier).requires_grad_(True)
-    model.eval()
+def is_frozen(norm):
+    return not norm.weight.requires_grad
 
 
-# ---- C2: the first is the mistake of all five real notebooks
-
-
-def plain_train(model):
+def norms_of_grandchildren(model):
     model.train()
-
-
-def plain_eval(model):
-    model.eval()
-
-
-def every_batch_norm(model):
-    model.train()
-    for module in model.modules():
-        if isinstance(module, BATCH_NORMS):
+    for module in (module for child in model.children() for module in child.children()):
+        if isinstance(module, _BatchNorm) and is_frozen(module):
             module.eval()
 
 
-def no_momentum(model):
-    model.train()
-    for module in model.modules():
-        if isinstance(module, BATCH_NORMS) and not module.weight.requires_grad:
-            module.momentum = 0.0
+# ---- C3
 
 
-def no_train_before(model):
-    for module in model.modules():
-        if isinstance(module, BATCH_NORMS) and not module.weight.requires_grad:
-            module.eval()
-
-
-def only_at_the_top(model):
-    model.train()
-    for module in model.children():
-        for layer in module.children():
-            if isinstance(layer, BATCH_NORMS) and not layer.weight.requires_grad:
-                layer.eval()
-
-
-# ---- C3: the first is the mistake of all five real notebooks
-
-
-def all_parameters(model):
-    return model.parameters()
-
-
-def with_names(model):
-    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-
-
-def copies(model):
-    return [parameter.clone() for parameter in model.parameters() if parameter.requires_grad]
-
-
-def data_of_parameters(model):
-    return [parameter.data for parameter in model.parameters() if parameter.requires_grad]
-
-
-def only_weights(model):
-    return [p for name, p in model.named_parameters() if p.requires_grad and name.endswith("weight")]
-
-
-def each_twice(model):
-    return [p for p in model.parameters() if p.requires_grad] * 2
+def learning(model):
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 # ---- D1
-
-
-def _sides(labels, probs_a, probs_b, threshold, strict=False):
-    called = [(p > threshold if strict else p >= threshold) for p in (probs_a, probs_b)]
-    return [c == (labels == 1) for c in called]
 
 
 def _compared(a, b):
@@ -230,48 +115,24 @@ def _compared(a, b):
     }
 
 
-def greater_than(labels, probs_a, probs_b, threshold):
-    return _compared(*_sides(labels, probs_a, probs_b, threshold, strict=True))
+def paired(change=lambda a, b, right: {}, called=lambda probs, threshold: probs >= threshold):
+    """Change the right answer; a and b: which images each network has right."""
 
+    def student(labels, probs_a, probs_b, threshold):
+        a, b = (called(probs, threshold) == (labels == 1) for probs in (probs_a, probs_b))
+        return _compared(a, b) | change(a, b, _compared(a, b))
 
-def always_one_half(labels, probs_a, probs_b, threshold):
-    return _compared(*_sides(labels, probs_a, probs_b, 0.5))
-
-
-def counts_all_right(labels, probs_a, probs_b, threshold):
-    a, b = _sides(labels, probs_a, probs_b, threshold)
-    return _compared(a, b) | {"only_a_right": a.sum(), "only_b_right": b.sum()}
-
-
-def b_minus_a(labels, probs_a, probs_b, threshold):
-    a, b = _sides(labels, probs_a, probs_b, threshold)
-    return _compared(a, b) | {"difference": b.mean() - a.mean()}
-
-
-def in_percent(labels, probs_a, probs_b, threshold):
-    a, b = _sides(labels, probs_a, probs_b, threshold)
-    return _compared(a, b) | {"accuracy_a": 100 * a.mean(), "accuracy_b": 100 * b.mean()}
+    return student
 
 
 def only_called_positive(labels, probs_a, probs_b, threshold):
-    called_a, called_b = probs_a >= threshold, probs_b >= threshold
-    counts = {"only_a_right": (called_a & ~called_b).sum(), "only_b_right": (called_b & ~called_a).sum()}
-    return _compared(*_sides(labels, probs_a, probs_b, threshold)) | counts
+    a, b = probs_a >= threshold, probs_b >= threshold
+    counts = {name: count for name, count in _compared(a, b).items() if name.startswith("only")}
+    return paired(lambda *_: counts)(labels, probs_a, probs_b, threshold)
 
 
-def never_negative(labels, probs_a, probs_b, threshold):
-    right = _compared(*_sides(labels, probs_a, probs_b, threshold))
-    return right | {"difference": abs(right["difference"])}
-
-
-def two_digits(labels, probs_a, probs_b, threshold):
-    right = _compared(*_sides(labels, probs_a, probs_b, threshold))
-    return {key: round(float(value), 2) for key, value in right.items()}
-
-
-def no_counts(labels, probs_a, probs_b, threshold):
-    a, b = _sides(labels, probs_a, probs_b, threshold)
-    return {"accuracy_a": a.mean(), "accuracy_b": b.mean(), "difference": a.mean() - b.mean()}
+def no_counts(*inputs):
+    return {name: value for name, value in paired()(*inputs).items() if not name.startswith("only")}
 
 
 # ---- E1
@@ -290,122 +151,135 @@ def _parts(at_a, moved, at_b):
     return {"gap": at_a - at_b, "from_prevalence": at_a - moved, "from_images": moved - at_b}
 
 
-def changed_places(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
-    right = _parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b))
+def gap(change, threshold=None):
+    """Change the right answer: `change(right, a, b)`; a and b: prevalence, sensitivity and specificity."""
+
+    def student(labels_a, probs_a, labels_b, probs_b, given):
+        cut = given if threshold is None else threshold
+        a, b = _rates(labels_a, probs_a, cut), _rates(labels_b, probs_b, cut)
+        return change(_parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b)), a, b)
+
+    return student
+
+
+def changed_places(right, a, b):
     return right | {"from_prevalence": right["from_images"], "from_images": right["from_prevalence"]}
 
 
-def rates_of_b(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
-    gap, images = _accuracy(*a) - _accuracy(*b), _accuracy(*a) - _accuracy(a[0], *b[1:])
-    return {"gap": gap, "from_prevalence": gap - images, "from_images": images}
+def rates_of_b(right, a, b):
+    images = _accuracy(*a) - _accuracy(a[0], *b[1:])
+    return right | {"from_prevalence": right["gap"] - images, "from_images": images}
 
 
-def difference_of_shares(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
-    gap = _accuracy(*a) - _accuracy(*b)
-    return {"gap": gap, "from_prevalence": a[0] - b[0], "from_images": gap - a[0] + b[0]}
+def difference_of_shares(right, a, b):
+    return right | {"from_prevalence": a[0] - b[0], "from_images": right["gap"] - a[0] + b[0]}
 
 
-def gap_of_b(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
-    return _parts(_accuracy(*b), _accuracy(a[0], *b[1:]), _accuracy(*a))
+def rounded(values, digits):
+    return {key: round(float(value), digits) for key, value in values.items()}
 
 
-def one_half_at_both(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, 0.5), _rates(labels_b, probs_b, 0.5)
-    return _parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b))
-
-
-def three_digits(labels_a, probs_a, labels_b, probs_b, threshold):
-    a, b = _rates(labels_a, probs_a, threshold), _rates(labels_b, probs_b, threshold)
-    right = _parts(_accuracy(*a), _accuracy(b[0], *a[1:]), _accuracy(*b))
-    return {key: round(float(value), 3) for key, value in right.items()}
-
-
-def a_list(labels_a, probs_a, labels_b, probs_b, threshold):
-    return [0.1, 0.0, np.float64(0.1)]
-
-
-# function: (wrong answer, words of the public hint, words of a hidden hint, share of the hidden points)
+# question: (wrong answer, words of the public hint, of a hidden hint if they are others, share of the hidden points)
 WRONG = {
     "choose_models": [
-        (one_name, "two names", "two names", 0),
-        (three_names, "two names", "two names", 0),
-        (twice_the_same, "Both names are the same", "Both names are the same", 0.6),
-        (misspelt, "Did you mean 'resnet18'", "Did you mean 'resnet18'", 0.6),
+        (one_name, "two names", 0),
+        (three_names, "two names", 0),
+        (twice_the_same, "Both names are the same", 0.6),
+        (misspelt, "Did you mean 'resnet18'", 0.6),
     ],
     "prepare": [
-        (grey_levels, "not normalised", "not normalised", 0),
-        (only_divided, "not normalised", "not normalised", 0),
-        (own_statistics, "of the images themselves", "of the images themselves", 0),
-        (not_divided, "not divided by 255", "not divided by 255", 0),
-        (one_mean_for_all, "Every channel has its own", "Every channel has its own", 1 / 3),
-        (stretched, "own largest value", "own largest value", None),
-        (wrong_order, "right order", "right order", 0),
+        (formula(lambda x, m, s: x), "not normalised", "not normalised", 0),
+        (formula(lambda x, m, s: x / 255), "not normalised", "not normalised", 0),
+        (formula(lambda x, m, s: (x - x.mean()) / x.std()), "of the images themselves", "of the images themselves", 0),
+        (formula(lambda x, m, s: (x - m) / s), "not divided by 255", "not divided by 255", 0),
+        (
+            formula(lambda x, m, s: (x / 255 - m[:, :1]) / s[:, :1]),
+            "Every channel has its own",
+            "Every channel has its own",
+            1 / 3,
+        ),
+        (formula(lambda x, m, s: (x / x.max() - m) / s), "own largest value", "own largest value", None),
+        (formula(lambda x, m, s: x / 255 / s - m), "right order", "right order", 0),
         (spoils_its_input, None, "changes the tensor", 5 / 6),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],
     "first_conv": [
-        (new_layer, "draws new random filters", "draws new random filters", 1 / 4),
-        (mean_of_channels, "the mean over the channels", "the mean over the channels", 1 / 4),
-        (first_channel, "one channel of the filters", "one channel of the filters", 1 / 4),
-        (axis_lost, "keep its axis", "keep its axis", 0),
+        (
+            lambda weight: nn.Conv2d(1, len(weight), weight.shape[-1]).weight,
+            "draws new random filters",
+            "draws new random filters",
+            1 / 4,
+        ),
+        (
+            lambda weight: weight.mean(dim=1, keepdim=True),
+            "the mean over the channels",
+            "the mean over the channels",
+            1 / 4,
+        ),
+        (lambda weight: weight[:, :1], "one channel of the filters", "one channel of the filters", 1 / 4),
+        (lambda weight: weight.sum(dim=1), "keep its axis", "keep its axis", 0),
         (adds_in_place, None, "changes the tensor", 3 / 4),
-        (too_weak, "not their strength", "not their strength", 1 / 4),
+        (lambda weight: weight.sum(dim=1, keepdim=True) / 3**0.5, "not their strength", "not their strength", 1 / 4),
         (brightness, "does not answer a grey image", "does not answer a grey image", 1 / 4),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],
     "freeze_backbone": [
-        (freezes_all, "Every parameter is frozen", "Every parameter is frozen", 0),
-        (only_eval, "nothing is frozen", "nothing is frozen", 0),
-        (attribute_of_modules, "nothing is frozen", "nothing is frozen", 0),
-        (only_convolutions, "outside the classifier can still learn", "outside the classifier can still learn", 0),
-        (stays_frozen, "Every parameter is frozen", "Every parameter is frozen", 3 / 4),
-        (misses_the_networks_own, "belong to none of its layers", "belong to none of its layers", 0),
-        (name_begins_alike, "begin like that", "begin like that", 3 / 4),
-        (frozen_and_eval, "changed the mode", "changed the mode", None),
+        (lambda m, top: m.requires_grad_(False), "Every parameter is frozen", 0),
+        (lambda m, top: m.eval(), "`eval()` changes how", "nothing is frozen", 0),
+        (lambda m, top: [vars(c).update(requires_grad=False) for c in m.children()], "a *module* an attribute", 0),
+        (
+            lambda m, top: [c.requires_grad_(False) for c in m.modules() if isinstance(c, nn.Conv2d)],
+            "can still learn",
+            0,
+        ),
+        (never_unfreezes, "whatever was frozen before", 3 / 4),
+        (lambda m, top: [c.requires_grad_(name == top) for name, c in m.named_children()], "none of its layers", 0),
+        (lambda m, top: [p.requires_grad_(n.startswith(top)) for n, p in m.named_parameters()], "begin like", 3 / 4),
+        (lambda m, top: by_identity(m, top).eval(), "changed the mode", None),
     ],
-    "train_mode": [
-        (plain_train, "`model.train()` alone over a frozen", "`model.train()` alone over a frozen", 1 / 6),
-        (plain_eval, "classifier is in eval mode", "classifier is in eval mode", 0),
-        (every_batch_norm, "that learns is in eval mode", "that learns is in eval mode", 1 / 3),
-        (no_momentum, "Do not change `momentum`", "Do not change `momentum`", 1 / 6),
-        (no_train_before, "that learns is in eval mode", "that learns is in eval mode", 1 / 2),
-        (only_at_the_top, "deep inside of blocks", "deep inside of blocks", None),
+    "train_mode": [  # the first is the mistake of all five real notebooks
+        (lambda m: m.train(), "`model.train()` alone over a frozen", 1 / 6),
+        (lambda m: m.eval(), "classifier is in eval mode", 0),
+        (with_norms(lambda norm: True), "that learns is in eval mode", 1 / 3),
+        (with_norms(is_frozen, lambda norm: vars(norm).update(momentum=0.0)), "Do not change `momentum`", 1 / 6),
+        (with_norms(is_frozen, first=lambda model: None), "that learns is in eval mode", 1 / 2),
+        (norms_of_grandchildren, "deep inside of blocks", None),
     ],
-    "optimizer_parameters": [
-        (all_parameters, "parameters that are frozen", "parameters that are frozen", 1 / 5),
-        (with_names, "Names, perhaps", "Names, perhaps", 0),
-        (copies, "These are copies", "These are copies", 0),
-        (data_of_parameters, "or the `.data`", "or the `.data`", 0),
-        (only_weights, "can learn is missing", "can learn is missing", 0),
-        (each_twice, "returned twice", "returned twice", 0),
-        (no_return, "returned None", "returned None", 0),
+    "optimizer_parameters": [  # the first is the mistake of all five real notebooks
+        (lambda m: m.parameters(), "parameters that are frozen", 1 / 5),
+        (lambda m: [(name, p) for name, p in m.named_parameters() if p.requires_grad], "Names, perhaps", 0),
+        (lambda m: [p.clone() for p in learning(m)], "These are copies", 0),
+        (lambda m: [p.data for p in learning(m)], "or the `.data`", 0),
+        (
+            lambda m: [p for name, p in m.named_parameters() if p.requires_grad and name.endswith("weight")],
+            "can learn is missing",
+            0,
+        ),
+        (lambda m: learning(m) * 2, "returned twice", 0),
+        (no_return, "returned None", 0),
     ],
     "paired_difference": [
-        (greater_than, "compare with >=", "compare with >=", 0),
-        (always_one_half, "need not be 0.5", "need not be 0.5", 3 / 5),
-        (counts_all_right, "*and* B has wrong", "*and* B has wrong", 0),
-        (b_minus_a, "wrong sign", "wrong sign", 1 / 5),
-        (in_percent, "in percent", "in percent", 0),
-        (only_called_positive, "*calls positive*", "*calls positive*", 1 / 5),
-        (never_negative, "wrong sign", "wrong sign", 3 / 5),
-        (two_digits, "are rounded", "are rounded", None),
-        (no_counts, "there is no 'only_a_right'", "there is no 'only_a_right'", 0),
+        (paired(called=lambda probs, threshold: probs > threshold), "compare with >=", 0),
+        (paired(called=lambda probs, threshold: probs >= 0.5), "need not be 0.5", 3 / 5),
+        (paired(lambda a, b, right: {"only_a_right": a.sum(), "only_b_right": b.sum()}), "*and* B has wrong", 0),
+        (paired(lambda a, b, right: {"difference": -right["difference"]}), "wrong sign", 1 / 5),
+        (paired(lambda a, b, right: {"accuracy_a": 100 * a.mean(), "accuracy_b": 100 * b.mean()}), "in percent", 0),
+        (only_called_positive, "*calls positive*", 1 / 5),
+        (paired(lambda a, b, right: {"difference": abs(right["difference"])}), "wrong sign", 3 / 5),
+        (paired(lambda a, b, right: rounded(right, 2)), "are rounded", None),
+        (no_counts, "there is no 'only_a_right'", 0),
     ],
     "explain_gap": [
-        (changed_places, "have changed places", "have changed places", 0),
-        (rates_of_b, "specificity of B", "specificity of B", 1 / 4),
-        (difference_of_shares, "difference of the two prevalences", "difference of the two prevalences", 0),
-        (gap_of_b, "wrong sign", "wrong sign", 0),
-        (one_half_at_both, "need not be 0.5", "need not be 0.5", 1 / 2),
-        (three_digits, "are rounded", "are rounded", None),
-        (a_list, "should return a dict", "should return a dict", 0),
+        (gap(changed_places), "have changed places", 0),
+        (gap(rates_of_b), "specificity of B", 1 / 4),
+        (gap(difference_of_shares), "difference of the two prevalences", 0),
+        (gap(lambda _, a, b: _parts(_accuracy(*b), _accuracy(a[0], *b[1:]), _accuracy(*a))), "wrong sign", 0),
+        (gap(lambda right, a, b: right, threshold=0.5), "need not be 0.5", 1 / 2),
+        (gap(lambda right, a, b: rounded(right, 3)), "are rounded", None),
+        (lambda *inputs: [0.1, 0.0, np.float64(0.1)], "should return a dict", 0),
     ],
 }
-CASES = [(name, *entry) for name, entries in WRONG.items() for entry in entries]
+CASES = [(name, *entry[:2], *entry[-2:]) for name, entries in WRONG.items() for entry in entries]
 IDS = [f"{name}-{entry[0].__name__}" for name, entries in WRONG.items() for entry in entries]
 
 
@@ -450,11 +324,8 @@ def as_a_group_with_a_generator(model):
     return [{"params": filter(lambda parameter: parameter.requires_grad, model.parameters())}]
 
 
-def in_tensors(labels, probs_a, probs_b, threshold):
-    return {
-        key: torch.tensor(float(value))
-        for key, value in _compared(*_sides(labels, probs_a, probs_b, threshold)).items()
-    }
+def in_tensors(*inputs):
+    return {key: torch.tensor(float(value)) for key, value in paired()(*inputs).items()}
 
 
 RIGHT = {

@@ -95,9 +95,9 @@ def test_attempt_finds_the_function_that_failed_in_a_worker(capsys):
 
 
 def test_the_probes_need_nothing_but_torch():
-    from lab_utils.checks import homework4_networks
+    from lab_utils.checks import frozen_networks
 
-    code = inspect.getsource(homework4_networks) + "\nimport sys\nassert 'lab_utils' not in sys.modules\n"
+    code = inspect.getsource(frozen_networks) + "\nimport sys\nassert 'lab_utils' not in sys.modules\n"
     subprocess.run([sys.executable, "-I", "-c", code], check=True, timeout=120)
 
 
@@ -139,7 +139,7 @@ def test_a_classifier_can_lie_inside_of_another_module(outcome_of):
 
     result = outcome_of(homework4.check_freeze_backbone, by_getattr)
     assert result.status == "incorrect"
-    assert "no attribute 'top.1'" in result.hint
+    assert "no attribute 'classifier.1'" in result.hint
 
 
 def test_a_function_with_other_arguments_is_told_so(outcome_of):

@@ -1,7 +1,6 @@
 """Grids of runs: order, results, threads, failures, with and without workers."""
 
 import os
-import warnings
 
 import numpy as np
 import pytest
@@ -144,16 +143,6 @@ def test_result_that_does_not_fit_is_refused(result, message, workers):
 
     with pytest.raises(RuntimeError, match=message):
         run_grid(run, [{"seed": 0}, {"seed": 1}], workers=workers, progress=False)
-
-
-def test_dead_worker_is_reported():
-    def run(seed):
-        os._exit(1)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what loky says of it depends on its version
-        with pytest.raises(RuntimeError, match="a worker process of run died"):
-            run_grid(run, combinations(seed=range(2)), workers=2, progress=False)
 
 
 def test_own_seconds_win():

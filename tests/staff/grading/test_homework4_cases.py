@@ -183,6 +183,7 @@ def test_no_hint_tells_an_input_or_an_expected_value():
                     assert all(
                         word in second[case] or word in "255 255. 255: 0.5), 0 (O, 1, k, k) 1," for word in digits
                     ), hint
+                assert not any(f"`{part}" in hint for part in homework4_cases.NAMES), hint
 
 
 def test_the_thresholds_are_exact_in_single_precision():
