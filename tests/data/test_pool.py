@@ -21,7 +21,8 @@ from lab_utils.data import load_folder, pool, split_by_patient
 from lab_utils.data.decode import decode
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.on_disk import OnDisk, read_rows
-from lab_utils.data.pool import decode_large, decode_parts, pool_of
+from lab_utils.data.pool import decode_large, decode_parts
+from lab_utils.data.pool_folder import pool_of
 from lab_utils.networks import build_model
 from lab_utils.training import fit, predict
 
@@ -99,9 +100,7 @@ def test_a_damaged_picture_is_named_and_only_its_copy_is_decoded_then(root, deco
 def test_a_full_disk_stops_with_words_and_loses_nothing(root, decoded, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 5000))
-    with pytest.raises(
-        OSError, match=r"150 pictures of 16 px need 0\.0 MB of disk.*LAB_CACHE.*Nothing was decoded yet"
-    ):
+    with pytest.raises(OSError, match=r"150 pictures of 16 px need 0\.0 MB of disk.*LAB_CACHE.*Nothing was decoded"):
         decode_large(files(root), 16, 1, root=root)
     monkeypatch.undo()
     monkeypatch.setenv("LAB_CACHE", str(root.parent / "cache"))

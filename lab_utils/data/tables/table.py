@@ -20,7 +20,8 @@ from lab_utils.data.arguments import check_numbers
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.patient_rule import PatientRule
-from lab_utils.data.pool import decode_parts, pool_of, say_plan
+from lab_utils.data.pool import decode_parts
+from lab_utils.data.pool_folder import pool_of, say_plan
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split, with_notes
 from lab_utils.data.tables.labels import ClassNames
