@@ -65,6 +65,8 @@ def test_no_room_that_students_get_knows_the_staff():
 
 def test_a_face_loads_nothing_before_a_name_is_used():
     code = "import sys, " + ", ".join(f"lab_utils.{room}" for room in ROOMS)
-    code += "; print([name for name in ('torch', 'torchvision', 'sklearn', 'matplotlib') if name in sys.modules])"
+    code += (
+        "; print([name for name in ('torch', 'torchvision', 'timm', 'sklearn', 'matplotlib') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=KIT.parent)
     assert done.stdout.strip() == "[]"

@@ -48,7 +48,7 @@ def procedural(name: str) -> Weights:
     if name not in entries:
         raise ValueError(
             f"Expected one of the networks with procedural weights ({', '.join(entries)}), got {name!r}. Choose one of "
-            "these, weights='imagenet' for a network of torchvision, the path of a file, or weights=None for random."
+            "these, weights='imagenet' for one of torchvision or timm, the path of a file, or weights=None for random."
         )
     entry = entries[name]
     lacking = [key for key in ("file", "sha256", "preprocessing") if not isinstance(entry, dict) or key not in entry]
