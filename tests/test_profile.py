@@ -20,13 +20,6 @@ def test_by_profile_picks_the_value_of_the_profile_in_use(monkeypatch, name):
     assert by_profile(smoke=1, quick=3, full=5) == {"smoke": 1, "quick": 3, "full": 5}[name]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("quik", "quick"), ("FULLL", "full"), ("smok", "smoke")])
-def test_unknown_profile_names_the_nearest(monkeypatch, typed, meant):
-    monkeypatch.setenv("LAB_PROFILE", typed)
-    with pytest.raises(ValueError, match=f"{typed!r}.*Did you mean {meant!r}"):
-        profile()
-
-
 def test_folders_follow_the_environment_and_are_not_created(monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_DATA", str(tmp_path / "shipped"))
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))

@@ -181,7 +181,7 @@ def test_what_does_not_fit_together_is_counted_and_said(root):
         ({"label": "diagnosis", "table": "label.csv"}, r"there is no label\.csv in .*There is 'labels\.csv'"),
         ({"label": "diagnosis", "table": 5}, "table= must be the path of a csv file, a pandas DataFrame, or a dict"),
         ({"label": "diagnosis", "channels": 2}, "channels must be 1 for grey"),
-        ({"label": "diagnosis", "uncertain": "maybe"}, "uncertain must be one of"),
+        ({"label": "diagnosis", "uncertain": "maybe"}, "Expected uncertain to be one of ignore, ones, zeros"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_words_before_anything_is_decoded(root, options, words, monkeypatch):

@@ -28,9 +28,8 @@ from lab_utils.staff.course.settings import Course
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("first_cell.py", "missing_packages.py", "versions.py")  # of the kit, all that the first cell needs of it
 NEEDED = "torch>=2.6\ntorchvision>=0.21\nsafetensors\nnbval  # of the command line\n"
-DOCTOR = "import lab_utils\ndef start(lab, notebook=''):\n    print('STARTED', lab, notebook, lab_utils.__file__)\n"
-STARTED = f"STARTED 00_a {lab_utils.__version__}"
-OLD_CELL_OF_0_1_0 = 'from lab_utils.doctor import start\n\nstart("00_a")'
+DOCTOR = "import lab_utils\ndef start(lab):\n    print('STARTED', lab, lab_utils.__file__)\n"
+STARTED = "STARTED 00_a"
 
 
 def write(folder, files):
@@ -636,7 +635,7 @@ def test_an_old_torch_is_left_to_the_doctor(here, packages):
 @pytest.mark.parametrize("error", ["ValueError", "FileNotFoundError"])
 def test_a_variable_with_nonsense_stops_in_one_paragraph(error, here, packages):
     words = "The environment variable LAB_PROFILE should be one of smoke, quick, full, but it is 'fast'."
-    write(here, {**kit_files(), "lab_utils/doctor.py": f"def start(lab, notebook): raise {error}({words!r})"})
+    write(here, {**kit_files(), "lab_utils/doctor.py": f"def start(lab): raise {error}({words!r})"})
     assert run(cell(), here, packages)[1] == f"{words} Then run this cell again."
 
 

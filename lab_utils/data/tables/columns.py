@@ -1,11 +1,11 @@
 """The columns of a table of labels, as text."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lab_utils.names import did_you_mean
 from lab_utils.text_files import read_lines
 
 
@@ -26,10 +26,9 @@ class Columns(NamedTuple):
         """
         if name is not None and name in self.cells:
             return self.cells[name]
-        near = difflib.get_close_matches(str(name), self.cells, n=1, cutoff=0.6)
         raise ValueError(
             f"{argument} must name a column of {self.source}; got {name!r}. {self.describe()}"
-            f"{f' Did you mean {near[0]!r}?' if near else ''}"
+            f"{did_you_mean(name, self.cells)}"
         )
 
     def describe(self) -> str:

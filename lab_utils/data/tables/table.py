@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab_utils.data.arguments import check_numbers
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.patient_rule import PatientRule
@@ -26,7 +25,7 @@ from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split, with_notes
 from lab_utils.data.tables.labels import ClassNames
 from lab_utils.data.tables.listed import Listed, list_table
-from lab_utils.data.validation import check_labels, check_size, naming
+from lab_utils.data.validation import check_labels, check_numbers, check_size, naming
 
 COLOURS = (None, 1, 3)
 
