@@ -140,7 +140,7 @@ def test_a_table_of_another_edition_gets_words(tmp_path):
         ValueError, match=r"must name a column of .*train\.csv; got 'Frontal/Lateral'\. Its columns are 'Path'"
     ):
         load_data("chexpert", root=tmp_path)
-    with pytest.raises(TypeError, match="Did you mean .uncertain."):
+    with pytest.raises(TypeError, match="Did you mean 'uncertain'"):
         load_data("chexpert", root=tmp_path, uncertian="ones")
 
 
