@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,34 @@ def test_a_table_of_another_edition_gets_words(tmp_path):
         load_data("chexpert", root=tmp_path)
     with pytest.raises(TypeError, match="Did you mean 'uncertain'"):
         load_data("chexpert", root=tmp_path, uncertian="ones")
+
+
+def test_pictures_of_one_part_that_are_missing_do_not_move_the_others(tmp_path):
+    trees.chexpert(tmp_path)
+    shutil.rmtree(tmp_path / "CheXpert-v1.0-small" / "valid")
+    with pytest.warns(UserWarning, match="Rows whose picture is not there, left out: 6"):
+        splits = load_data("chexpert", root=tmp_path, size=8)
+    assert sum(map(len, splits.values())) == 24
+    assert sum(len(split.groups.unique()) for split in splits.values()) == 12
+
+
+def test_a_damaged_list_part_or_grade_gets_words(tmp_path):
+    trees.nih14(tmp_path / "nih")
+    names = tmp_path / "nih" / "train_val_list.txt"
+    names.write_text("\ufeff" + names.read_text("utf-8"), "utf-8")
+    assert sum(map(len, load_data("nih14", root=tmp_path / "nih", size=8).values())) == 60
+    names.write_text("", "utf-8")
+    with pytest.raises(ValueError, match=r"train_val_list\.txt should list pictures; it names none"):
+        load_data("nih14", root=tmp_path / "nih")
+    for name, table, old, new, words in (
+        ("eyepacs", "retinopathy_solution.csv", "Public", "open", "it says 'open'"),
+        ("aptos", "train.csv", ",3", ",5", r"must hold the grades 0, 1, 2, 3, 4; it holds '5'"),
+    ):
+        trees.eyepacs(tmp_path / name, test=True) if name == "eyepacs" else trees.aptos(tmp_path / name)
+        path = tmp_path / name / table
+        path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+        with pytest.raises(ValueError, match=words):
+            load_data(name, root=tmp_path / name)
 
 
 @pytest.mark.skipif(not (SHARED / "nih").is_dir(), reason="needs the real tables")

@@ -1,5 +1,6 @@
 """The pictures of a table with their labels, patients and parts: everything but the pixels."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,13 @@ from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.folders.patients import Patients, patients_of
 from lab_utils.data.folders.tree import numbered
 from lab_utils.data.tables.against_folders import compare_with_folders
-from lab_utils.data.tables.columns import Columns, read_columns
+from lab_utils.data.tables.columns import Columns, alike, read_columns
 from lab_utils.data.tables.dividing import divide_table, say_leak
-from lab_utils.data.tables.labels import Labels, read_labels
+from lab_utils.data.tables.labels import MISSING, Labels, read_labels
 from lab_utils.data.tables.pictures import find_pictures, match_pictures
+
+COLUMN = re.compile(r"(?i:(patient|subject|participant|person|case)[\W_]*(id|no|nr|num|number|name|code)?|pid)")
+NOBODY = MISSING | {"", "none", "unknown", "unk"}
 
 
 class Listed(NamedTuple):
@@ -64,7 +68,8 @@ def list_table(
     columns = read_columns(table, root)
     names = columns.get(file, "file=")
     labels = read_labels(columns, label, **options)
-    places, left_out, doubts = _pictures(columns, names, labels, root)
+    others = [columns.cells[name] for name in (patient, part) if isinstance(name, str) and name in columns.cells]
+    places, left_out, doubts = _pictures(columns, names, labels, root, others)
     paths, rows = list(places), list(places.values())
     values = labels.values[rows]
     people = _patients(columns.rows(rows), paths, root, patient)
@@ -82,7 +87,7 @@ def list_table(
 
 
 def _pictures(
-    columns: Columns, names: Sequence[str], labels: Labels, root: Path
+    columns: Columns, names: Sequence[str], labels: Labels, root: Path, others: Sequence[Sequence[str]]
 ) -> tuple[dict[Path, int], list[str], list[str]]:
     """The row of each picture that has a label, what is said of it, and what is doubtful."""
     matched = match_pictures(names, find_pictures(root), root, columns.source)
@@ -96,7 +101,11 @@ def _pictures(
         else:
             bare.append(names[i])
     several = {picture: places for picture, places in rows.items() if len(places) > 1}
-    torn = {picture for picture, places in several.items() if len(labels.values[places].unique(dim=0)) > 1}
+    torn = {
+        picture
+        for picture, places in several.items()
+        if len(labels.values[places].unique(dim=0)) > 1 or any(len({cells[i] for i in places}) > 1 for cells in others)
+    }
     for picture in torn:
         del rows[picture]
     said = {
@@ -119,16 +128,27 @@ def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: Pati
     """Patients as a column says, or as names say."""
     if isinstance(patient, str) and patient in columns.cells:
         names = columns.cells[patient]
-        if "" in names:
+        if empty := [name for name in names if name.lower() in NOBODY]:
+            cells = f"cells {empty[0]!r}" if empty[0] else "empty cells"
             raise ValueError(
                 f"patient= must name a patient for every picture; the column {patient!r} of {columns.source} has "
-                f"{names.count(''):,} empty cells. Fill them, or take another column or patient='unknown'."
+                f"{len(empty):,} {cells}. Fill them, or take another column or patient='unknown'."
+            )
+        if same := alike(names):
+            raise ValueError(
+                f"patient= must call each patient by one name; the column {patient!r} of {columns.source} holds "
+                f"{same[0]!r} and {same[1]!r}, which may be one patient. Write them in one way in the table; if they "
+                "are different people, give each a name that is clearly another one."
             )
         return Patients(names, f"the column {patient!r} ({len(set(names)):,} patients)")
     plain = isinstance(patient, str) and "(" not in patient and patient != "unknown"
     if plain:
         columns.get(str(patient), "patient= (a column, a regular expression with a group, or 'unknown')")
-    return patients_of(paths, root, patient=patient)
+    found = patients_of(paths, root, patient=patient)
+    called = [name for name in columns.cells if COLUMN.fullmatch(name)]
+    if found.note and patient is None and called:
+        return found._replace(note=f"{found.note} The table has a column for it: patient={called[0]!r}.")
+    return found
 
 
 def _say_read(labels: Labels, values: Tensor, owners: NDArray[np.generic]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
+from lab_utils.data.folders.listing import say_pages
 from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.pool import decode_parts
 from lab_utils.data.pool_folder import pool_of, say_plan
@@ -28,6 +29,7 @@ from lab_utils.data.tables.listed import Listed, list_table
 from lab_utils.data.validation import check_labels, check_numbers, check_size, naming
 
 COLOURS = (None, 1, 3)
+PAGED = (".tif", ".tiff", ".webp")  # of PNGs there may be hundreds of thousands, and none has frames
 
 
 def load_table(
@@ -136,6 +138,7 @@ def _decoded(
         for part, chosen in rows.items()
     }
     twice = describe_duplicates(splits, {part: [path.relative_to(root) for path in files[part]] for part in files})
-    if doubts := [*listed.doubts, *([twice] if twice else [])]:
+    pages = say_pages({part: [path for path in paths if path.suffix.lower() in PAGED] for part, paths in files.items()})
+    if doubts := [*listed.doubts, *filter(None, (pages, twice))]:
         warnings.warn("\n".join(doubts), stacklevel=3)
     return with_notes(splits, *listed.notes, *doubts)
