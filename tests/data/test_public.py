@@ -116,7 +116,8 @@ def test_the_plan_says_images_patients_disk_and_time_and_decodes_nothing_into_th
     getattr(trees, name)(tmp_path / "set")
     assert main(["data", name, "--root", str(tmp_path / "set"), "--plan", "--size", "32"]) == 0
     told = capsys.readouterr().out
-    for words in (f"{name}: ", "Read ", " patients: ", "train: ", " pictures to 32 px: ", " MB in ", " seconds in "):
+    unit = {"isic2019": "lesion", "pcam": "slide"}.get(name, "patient")
+    for words in (f"{name}: ", "Read ", f" {unit}s: ", "train: ", " pictures to 32 px: ", " MB in ", " seconds in "):
         assert words in told
     assert not list((tmp_path / "cache").glob("pools/*-32px-*"))
 
@@ -124,7 +125,7 @@ def test_the_plan_says_images_patients_disk_and_time_and_decodes_nothing_into_th
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_wrong_folder_gets_words_with_the_way_to_get_the_set(tmp_path, name):
     (tmp_path / "junk.txt").write_text("x")
-    with pytest.raises(FileNotFoundError, match=r"has a table .* there is none in .*which holds junk\.txt.*root="):
+    with pytest.raises(FileNotFoundError, match=r"has (a table|pictures) .* there is none in .*which holds junk\.txt.*root="):
         load_data(name, root=tmp_path)
     with pytest.raises(ValueError, match=f"'{name}' needs root="):
         load_data(name)
