@@ -66,7 +66,7 @@ def read_dicom(path: Path) -> Image.Image:
 
 def is_grey(path: Path) -> bool:
     """Whether the picture of a DICOM file has one channel."""
-    return int(_open(path, stop_before_pixels=True).get("SamplesPerPixel", 1)) == 1
+    return int(_open(path, stop_before_pixels=True).SamplesPerPixel) == 1
 
 
 def to_8_bits(file: Any, values: NDArray[Any], path: Path) -> NDArray[np.uint8]:

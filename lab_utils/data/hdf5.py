@@ -80,4 +80,4 @@ def _opened(file: Path, date: int) -> Any:
         import h5py
     except ImportError as error:
         raise ImportError(f"expected the package h5py for {file}, got: {error}. Run: pip install h5py") from error
-    return h5py.File(file, "r", rdcc_nbytes=CACHED)
+    return h5py.File(file, "r", rdcc_nbytes=CACHED, locking=False)  # locks fail on some shared disks

@@ -233,13 +233,13 @@ def test_a_folder_named_like_one_of_the_classes_in_it_is_opened(tmp_path):
 
 def test_all_that_has_to_be_said_comes_in_one_warning(tmp_path):
     fill(tmp_path, "train/COVID", "train/normal", "test/COVID", "test/normal", "more", n=10)
-    (tmp_path / "train/COVID/scan.dcm").write_bytes(b"something")
+    (tmp_path / "train/COVID/scan.mha").write_bytes(b"something")
     with pytest.warns(UserWarning, match="beside the parts") as warned:
         splits = load_folder(tmp_path, size=8)
     (warning,) = warned
     for said in (
         "more (10 pictures)",
-        "1 file .dcm",
+        "1 file .mha",
         "normal is the positive class",
         "patients of these images are un",
     ):

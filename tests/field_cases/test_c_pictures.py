@@ -205,7 +205,7 @@ def test_a_part_named_like_one_of_its_classes_keeps_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ending", [".dcm", ".gif", ".nii", ".nii.gz", ".heic", ".avif", ".npy", ".zip", ".jp2", ".pgm", ".DCM", ""]
+    "ending", [".mha", ".gif", ".nii", ".nii.gz", ".heic", ".avif", ".npy", ".zip", ".jp2", ".pgm", ".MHA", ""]
 )
 def test_files_of_other_kinds_are_counted_and_said(tmp_path, ending):
     fill(tmp_path, "NORMAL", "SICK", n=8)
@@ -228,8 +228,8 @@ def test_a_class_of_other_files_only_is_an_error_that_names_them(tmp_path):
     fill(tmp_path, "train/NORMAL", "train/SICK", "test/NORMAL")
     (tmp_path / "test/SICK").mkdir()
     for i in range(4):
-        (tmp_path / f"test/SICK/{i}.dcm").write_bytes(b"something")
-    with pytest.raises(ValueError, match=r"test/SICK holds none, but 4 files \.dcm, which are not read"):
+        (tmp_path / f"test/SICK/{i}.mha").write_bytes(b"something")
+    with pytest.raises(ValueError, match=r"test/SICK holds none, but 4 files \.mha, which are not read"):
         load_folder(tmp_path, **UNKNOWN)
 
 

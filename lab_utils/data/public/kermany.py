@@ -21,9 +21,10 @@ from lab_utils.data.tables.pictures import find_pictures
 
 LICENCE = "CC BY 4.0. Download at data.mendeley.com/datasets/rscbjbr9sj, also on Kaggle."
 CHEST = r"(?P<own>person\d+)_(?P<cause>bacteria|virus)_\d+|(?P<normal>(?:NORMAL2-)?IM-\d{4})-\d{4}.*"
-SETS = {  # path below the folder of the set
-    "chest": rf"(train|val|test)/(NORMAL|PNEUMONIA)/(?:{CHEST}|(?P<kind>NORMAL|BACTERIA|VIRUS)-(?P<number>\d+)-\d+)",
-    "oct": r"(train|val|test)/(NORMAL|CNV|DME|DRUSEN)/(?:CNV|DME|DRUSEN|NORMAL)-(?P<number>\d+)-\d+",
+NUMBERED = r"-(?P<number>\d+)-\d+"
+SETS = {  # classes, and names of files
+    "chest": ("NORMAL|PNEUMONIA", rf"{CHEST}|(?P<kind>NORMAL|BACTERIA|VIRUS){NUMBERED}"),
+    "oct": ("NORMAL|CNV|DME|DRUSEN", rf"(?:NORMAL|CNV|DME|DRUSEN){NUMBERED}"),
 }
 CLASSES = {
     "chest": ("NORMAL", "PNEUMONIA"),
@@ -40,21 +41,23 @@ def kermany(root: Path, *, task: str = "chest") -> dict[str, Any]:
         task: "chest", pneumonia or not; "cause", pneumonia by bacteria, by viruses, or none; or "oct", the retinas.
     """
     one_of("task", task, tuple(CLASSES))
-    pattern = re.compile(rf"(?:.*/)?{SETS['oct' if task == 'oct' else 'chest']}\.[a-z]+", re.IGNORECASE)
+    labels, names = SETS["oct" if task == "oct" else "chest"]
+    below = rf"(?P<part>train|val|test)/(?P<label>{labels})/(?:{names})\.[a-z]+"
+    pattern = re.compile(rf"(?P<home>.*/)?(?P<below>{below})", re.IGNORECASE)
     pictures: list[str] = []
     with suppress(FileNotFoundError):  # the error below says what was expected
         pictures = find_pictures(root)
-    rows: dict[tuple[str, ...], tuple[str, ...]] = {}
-    copies = 0
-    for picture in sorted(pictures, key=len):
-        if match := pattern.fullmatch(picture):
-            copies += (key := tuple(picture.split("/")[-3:])) in rows
-            rows.setdefault(key, (picture, *_told(match, task)))
+    matches = [match for picture in sorted(pictures, key=len) if (match := pattern.fullmatch(picture))]
+    # Both sets may have a NORMAL-1-1.jpeg: what else is in the folder tells.
+    homes = {match["home"] for match in matches if match["label"].upper() != "NORMAL"}
+    matches = [match for match in matches if match["home"] in homes]
+    rows: dict[str, tuple[str, ...]] = {}
+    for match in matches:
+        rows.setdefault(match["below"], (match.string, *_told(match, task)))
+    copies = len(matches) - len(rows)
     if not rows:
-        what = "pictures such as " + (
-            "train/CNV/CNV-53264-1.jpeg" if task == "oct" else "train/NORMAL/IM-0115-0001.jpeg"
-        )
-        raise absent(root, what, of=f"Kermany's set ({task})", access=LICENCE)
+        example = "CNV/CNV-53264-1.jpeg" if task == "oct" else "NORMAL/IM-0115-0001.jpeg"
+        raise absent(root, f"pictures such as train/{example}", of=f"Kermany's set ({task})", access=LICENCE)
     file, label, patient, part = map(list, zip(*rows.values(), strict=True))
     parts, notes = apart(part, patient)
     return {
@@ -78,7 +81,7 @@ def kermany(root: Path, *, task: str = "chest") -> dict[str, Any]:
 def _told(match: re.Match[str], task: str) -> tuple[str, str, str]:
     """Class, patient and part of a picture."""
     told = match.groupdict()
-    part, label = match[1].lower(), match[2].upper()
+    part, label = match["part"].lower(), match["label"].upper()
     if task == "cause" and label != "NORMAL":
         label = (told["cause"] or told["kind"]).upper()
     begins_again = "test " if part == "test" and not told["number"] else ""
