@@ -39,8 +39,7 @@ def dataset(file: Path, key: str) -> Any:
         ValueError: if the file is damaged, or has no such data set.
     """
     try:
-        opened = _opened(unpacked(file), file.stat().st_mtime_ns)
-        return opened[key]
+        return _opened(unpacked(file), key, file.stat().st_mtime_ns)
     except (OSError, KeyError) as error:
         raise ValueError(
             f"{file}: an HDF5 file with a data set {key!r} was expected ({error}). The file is another one, damaged or "
@@ -75,9 +74,9 @@ def _unpack(file: Path, target: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def _opened(file: Path, date: int) -> Any:
+def _opened(file: Path, key: str, date: int) -> Any:
     try:
         import h5py
     except ImportError as error:
         raise ImportError(f"expected the package h5py for {file}, got: {error}. Run: pip install h5py") from error
-    return h5py.File(file, "r", rdcc_nbytes=CACHED, locking=False)  # locks fail on some shared disks
+    return h5py.File(file, "r", rdcc_nbytes=CACHED, locking=False)[key]  # locks fail on some shared disks
