@@ -166,8 +166,7 @@ def network_that_keeps_its_weights_twice():
 
 
 @pytest.mark.parametrize(
-    "made",
-    [remembering_network, remembering_criterion, criterion_of_the_network, network_that_keeps_its_weights_twice],
+    "made", [remembering_network, remembering_criterion, criterion_of_the_network, network_that_keeps_its_weights_twice]
 )
 def test_what_network_and_criterion_remember_is_no_hindrance_after_an_interruption(path, monkeypatch, made):
     settings = {"steps": 6, "checkpoint_seconds": 0}
@@ -245,10 +244,7 @@ CHANGES = {
         lambda m: m.register_buffer("scale", torch.ones(1), persistent=False),
         "the starting weights differ: 1 of 15 tensors, first scale",
     ),
-    "parametrisation": (
-        lambda m: nn.utils.parametrizations.weight_norm(m.head) and None,
-        "network was tiny",
-    ),
+    "parametrisation": (lambda m: nn.utils.parametrizations.weight_norm(m.head) and None, "network was tiny"),
     "own forward": (lambda m: setattr(m.dropout, "forward", lambda x: x * 3), "forward"),
 }
 
@@ -380,12 +376,7 @@ def without_gradient(factor):
 
 
 CRITERIA = {
-    "weights in a module": (
-        lambda w: nn.CrossEntropyLoss(weight=w),
-        EVEN,
-        RARE,
-        r"weight was float32 \(2,\) \[1\.0",
-    ),
+    "weights in a module": (lambda w: nn.CrossEntropyLoss(weight=w), EVEN, RARE, r"weight was float32 \(2,\) \[1\.0"),
     "weights in a closure": (weighted, EVEN, RARE, r"criterion variable weight was float32 \(2,\) \[1\.0, 1\.0\]"),
     "an array in a closure": (
         lambda w: lambda logits, labels: F.cross_entropy(logits, labels, weight=torch.tensor(w)),
