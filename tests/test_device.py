@@ -12,6 +12,7 @@ from lab_utils.device import (
     set_rng_state,
     synchronize,
 )
+from tests.refusals import refuses
 
 
 @pytest.fixture
@@ -43,22 +44,19 @@ def test_variable_takes_a_device_number(bare_cpu):
     bare_cpu.setenv("LAB_DEVICE", "cuda:1")
     assert default_device() == torch.device("cuda:1")
     bare_cpu.setenv("LAB_DEVICE", "cuda:2")
-    with pytest.raises(ValueError, match="finds only cpu, cuda"):
-        default_device()
+    refuses("finds only cpu, cuda", default_device)
 
 
 @pytest.mark.parametrize(("name", "hint"), [("cudda", "'cuda'"), ("gpu", "cpu, cuda"), ("cuda:x", "'cuda'")])
 def test_unknown_name_suggests_the_nearest(bare_cpu, name, hint):
     bare_cpu.setenv("LAB_DEVICE", name)
-    with pytest.raises(ValueError, match=hint):
-        default_device()
+    refuses(hint, default_device)
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_device_that_is_not_there_says_what_is(bare_cpu, name):
     bare_cpu.setenv("LAB_DEVICE", name)
-    with pytest.raises(ValueError, match="finds only cpu on this machine"):
-        default_device()
+    refuses("finds only cpu on this machine", default_device)
 
 
 @pytest.mark.parametrize(

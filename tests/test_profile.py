@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from lab_utils.profile import PROFILES, by_profile, cache_root, data_root, profile
+from tests.refusals import refuses
 
 
 def test_profile_is_quick_unless_the_variable_says_otherwise(monkeypatch):
@@ -23,8 +24,7 @@ def test_by_profile_picks_the_value_of_the_profile_in_use(monkeypatch, name):
 @pytest.mark.parametrize(("typed", "meant"), [("quik", "quick"), ("FULLL", "full"), ("smok", "smoke")])
 def test_unknown_profile_names_the_nearest(monkeypatch, typed, meant):
     monkeypatch.setenv("LAB_PROFILE", typed)
-    with pytest.raises(ValueError, match=f"{typed!r}.*Did you mean {meant!r}"):
-        profile()
+    refuses(f"{typed!r}.*Did you mean {meant!r}", profile)
 
 
 def test_folders_follow_the_environment_and_are_not_created(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from lab_utils.data import load_folder
 from tests.field_cases.drawing import draw, draw_mask, fill
+from tests.refusals import refuses
 
 UNKNOWN = {"size": 8, "patient": "unknown"}
 
@@ -229,8 +230,7 @@ def test_a_class_of_other_files_only_is_an_error_that_names_them(tmp_path):
     (tmp_path / "test/SICK").mkdir()
     for i in range(4):
         (tmp_path / f"test/SICK/{i}.dcm").write_bytes(b"something")
-    with pytest.raises(ValueError, match=r"test/SICK holds none, but 4 files \.dcm, which are not read"):
-        load_folder(tmp_path, **UNKNOWN)
+    refuses(r"test/SICK holds none, but 4 files \.dcm, which are not read", load_folder, tmp_path, **UNKNOWN)
 
 
 @pytest.mark.parametrize("ending", [".jfif", ".jpe", ".JFIF"])
@@ -284,12 +284,10 @@ def test_pictures_may_be_links_to_files_elsewhere(tmp_path):
 def test_what_is_no_file_is_named_and_does_not_hang(tmp_path):
     fill(tmp_path, "NORMAL", "SICK")
     os.mkfifo(tmp_path / "NORMAL/pipe.png")
-    with pytest.raises(ValueError, match=r"pipe\.png: a picture was expected; this is a pipe"):
-        load_folder(tmp_path, **UNKNOWN)
+    refuses(r"pipe\.png: a picture was expected; this is a pipe", load_folder, tmp_path, **UNKNOWN)
     (tmp_path / "NORMAL/pipe.png").unlink()
     os.symlink(tmp_path / "gone.png", tmp_path / "NORMAL/link.png")
-    with pytest.raises(ValueError, match=r"link\.png: .* a link to something that is not there"):
-        load_folder(tmp_path, **UNKNOWN)
+    refuses(r"link\.png: .* a link to something that is not there", load_folder, tmp_path, **UNKNOWN)
 
 
 def test_a_copy_in_two_parts_or_two_classes_is_said_with_its_names(tmp_path):

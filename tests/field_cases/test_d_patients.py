@@ -14,6 +14,7 @@ from lab_utils.data import Split, load_folder
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates
 from lab_utils.data.folders.patients import UNKNOWN, patients_of
 from tests.field_cases.drawing import draw
+from tests.refusals import refuses
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NIH = SHARED / "nih"
@@ -136,8 +137,7 @@ def test_names_that_may_mean_anything_are_unknown_and_the_note_says_so(files):
     ],
 )
 def test_folders_that_may_be_patients_or_not_are_refused_until_the_user_says(files):
-    with pytest.raises(ValueError, match="patient="):
-        patients(*files)
+    refuses("patient=", patients, *files)
     assert patients(*files, patient="unknown").note == UNKNOWN
     assert patients(*files, patient=r"([^/]+)/[^/]+$").names == [file.split("/")[1] for file in files]
 
@@ -172,8 +172,7 @@ def test_a_column_of_a_table_is_a_rule_if_it_names_each_file_once():
     table = {"x7_1.png": 3, "x7_2.png": 3, "x8_1.png": 4}
     files = ("train/a/x7_1.png", "test/b/x7_2.png", "test/b/x8_1.png")
     assert patients(*files, patient=pd.Series(table)).names == ["3", "3", "4"]
-    with pytest.raises(ValueError, match="each file name once"):
-        patients(*files, patient=pd.Series([3, 4], index=["x7_1.png"] * 2))
+    refuses("each file name once", patients, *files, patient=pd.Series([3, 4], index=["x7_1.png"] * 2))
     with pytest.raises(ValueError, match=r"None for train/a/x7_1\.png"):
         patients(*files, patient=pd.Series([3, 3, 4]))  # numbered rows, no file names
 
@@ -182,8 +181,7 @@ def test_a_column_of_a_table_is_a_rule_if_it_names_each_file_once():
 def test_too_few_patients_for_the_parts_say_where_they_were_read(tmp_path, name):
     for i in range(12):
         draw(tmp_path / "ab"[i % 2] / name.format(i))
-    with pytest.raises(ValueError, match=r"these images are of 1 as read from .*\(1 patient\).*patient='unknown'"):
-        load_folder(tmp_path, size=8)
+    refuses(r"these images are of 1 as read from .*\(1 patient\).*patient='unknown'", load_folder, tmp_path, size=8)
     assert sum(map(len, load_folder(tmp_path, size=8, patient="unknown").values())) == 12
 
 
@@ -204,8 +202,7 @@ def test_too_few_patients_for_the_parts_say_where_they_were_read(tmp_path, name)
     ],
 )
 def test_a_rule_that_does_not_name_everybody_is_refused_and_the_file_named(rule, words):
-    with pytest.raises(ValueError, match=words):
-        patients("a/x7_1.png", "b/x8_2.png", patient=rule)
+    refuses(words, patients, "a/x7_1.png", "b/x8_2.png", patient=rule)
 
 
 @pytest.mark.skipif(not NIH.exists(), reason="the real files are not here")

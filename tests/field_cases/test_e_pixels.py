@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 from lab_utils.data import decode as decode_module
 from lab_utils.data import load_folder
 from lab_utils.data.decode import count_channels, decode, later_pages
+from tests.refusals import refuses
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 GREY = np.add.outer(np.arange(0, 160, 10), np.arange(16)).astype(np.uint8)  # no two sides alike
@@ -38,8 +39,7 @@ def refused(path: Path, words: str) -> None:
         decode([path], 16, 1)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match=words):
-        decode([path], 16, 3)
+    refuses(words, decode, [path], 16, 3)
 
 
 def png(path: Path, pixels: np.ndarray, kind: int) -> Path:
@@ -355,8 +355,7 @@ def test_what_is_no_picture_is_refused_by_name_and_never_waited_for(tmp_path, ma
     refused(path, words)
     for look in (count_channels, later_pages):
         if "PPM" not in words or look is count_channels:
-            with pytest.raises(ValueError, match=words):
-                look([path])
+            refuses(words, look, [path])
 
 
 def test_a_png_with_long_text_beside_its_pixels_is_not_called_damaged(tmp_path):
@@ -382,8 +381,7 @@ def test_a_set_of_which_every_file_is_the_same_is_called_so_and_not_too_small(tm
         for k in range(10):
             path = tmp_path / "set" / name / f"person{name}{k}_1.png"
             path.write_bytes(content) if content is not None else Image.fromarray(GREY).save(path)
-    with pytest.raises(ValueError, match=words):
-        load_folder(tmp_path / "set", size=16, patient="unknown")
+    refuses(words, load_folder, tmp_path / "set", size=16, patient="unknown")
 
 
 @pytest.mark.parametrize("coloured", ["train", "val", "test"])
@@ -478,5 +476,4 @@ def test_reading_leaves_the_filters_of_warnings_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "64", True, None, 16.0])
 def test_odd_sizes_are_refused_in_words(tmp_path, size):
-    with pytest.raises(ValueError, match="a side in pixels, a whole number"):
-        decode([turned(tmp_path / "x.png", 1)], size, 1)
+    refuses("a side in pixels, a whole number", decode, [turned(tmp_path / "x.png", 1)], size, 1)

@@ -25,6 +25,7 @@ from torchvision import models as tv
 from lab_utils.networks import Preprocessing, build_model, load_model, load_weights, preprocess, save_model
 from lab_utils.training import fit, predict
 from tests.field_cases.weight_objects import Callback, Config, Marked, Names, Own
+from tests.refusals import refuses
 from tests.tiny import tiny_split
 
 NAME = "cbr_tiny"
@@ -141,8 +142,7 @@ def test_a_whole_network_in_an_old_file_is_refused_with_a_recipe(tmp_path: Path,
 
 def test_a_whole_network_of_a_class_that_is_not_here_is_named(tmp_path: Path) -> None:
     torch.save(Own(), tmp_path / "own.pth")
-    with pytest.raises(ValueError, match=r"do not fit.*first.weight 2x3.*weight_objects.Own"):
-        read(tmp_path / "own.pth")
+    refuses(r"do not fit.*first.weight 2x3.*weight_objects.Own", read, tmp_path / "own.pth")
 
 
 def test_dictionaries_and_lists_of_other_classes_are_passed_over_whatever_they_are_called(
@@ -181,8 +181,7 @@ def test_a_running_mean_of_weights_and_compiled_and_parallel_networks_come_back(
 def test_two_sets_that_fit_are_refused_until_one_is_named(tmp_path: Path, state: State) -> None:
     other = {key: value + 1 for key, value in state.items()}
     torch.save({"model": state, "model_ema": put(other, "module.")}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"holds 2 that fit and differ.*entry='model' or entry='model_ema'"):
-        read(tmp_path / "w.pth")
+    refuses(r"holds 2 that fit and differ.*entry='model' or entry='model_ema'", read, tmp_path / "w.pth")
     assert_backbone(read(tmp_path / "w.pth", entry="model"), state)
     assert_backbone(read(tmp_path / "w.pth", entry="model_ema"), other)
     torch.save({"model": state, "ema": state}, tmp_path / "same.pth")  # twice the same is no question
@@ -194,40 +193,33 @@ def test_a_prefix_on_some_of_the_names_is_not_guessed_but_can_be_named(tmp_path:
     both = put(state, "module.encoder_q.") | put(momentum, "module.encoder_k.") | {"module.queue": torch.zeros(4, 4)}
     torch.save({"state_dict": both}, tmp_path / "moco.pth")
     asked = r"entry='state_dict.module.encoder_k' or entry='state_dict.module.encoder_q'"
-    with pytest.raises(ValueError, match=asked):
-        read(tmp_path / "moco.pth")
+    refuses(asked, read, tmp_path / "moco.pth")
     assert_backbone(read(tmp_path / "moco.pth", entry="state_dict.module.encoder_q"), state)
     torch.save(put(state, "model.") | {"projector.0.weight": torch.ones(2, 2)}, tmp_path / "lightning.pth")
-    with pytest.raises(ValueError, match="pass entry='model'"):
-        read(tmp_path / "lightning.pth")
+    refuses("pass entry='model'", read, tmp_path / "lightning.pth")
     assert_backbone(read(tmp_path / "lightning.pth", entry="model"), state)
     half = put({k: v for k, v in state.items() if k < "block3"}, "model.") | {
         k: v for k, v in state.items() if k >= "block3"
     }
     torch.save(half, tmp_path / "half.pth")
-    with pytest.raises(ValueError, match="do not fit"):
-        read(tmp_path / "half.pth")
+    refuses("do not fit", read, tmp_path / "half.pth")
     with pytest.raises(ValueError, match=r"entry= to name a part .*'nothing'.*model.block1.conv.weight 32x1x5x5"):
         read(tmp_path / "lightning.pth", entry="nothing")
 
 
 def test_weights_of_another_network_are_named_as_what_they_are(tmp_path: Path) -> None:
     torch.save({"net": put(build_model("resnet10_w16", num_classes=2).state_dict(), "m.")}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"net \(74 tensors: m.stem.0.weight 16x1x7x7.*weights of resnet10_w16"):
-        read(tmp_path / "w.pth")
+    refuses(r"net \(74 tensors: m.stem.0.weight 16x1x7x7.*weights of resnet10_w16", read, tmp_path / "w.pth")
     torch.save({"blocks.0.attn.qkv.weight": torch.zeros(3, 3)}, tmp_path / "timm.pth")
-    with pytest.raises(ValueError, match=r"fit no network of the kit; the names are timm's"):
-        read(tmp_path / "timm.pth")
+    refuses(r"fit no network of the kit; the names are timm's", read, tmp_path / "timm.pth")
 
 
 def test_parameters_without_statistics_and_files_without_names_are_said(tmp_path: Path, model: nn.Module) -> None:
     torch.save({"state_dict": dict(model.named_parameters())}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"parameters only; save model.state_dict\(\)"):
-        read(tmp_path / "w.pth")
+    refuses(r"parameters only; save model.state_dict\(\)", read, tmp_path / "w.pth")
     for content, says in (([model.state_dict()], "one list"), (torch.ones(2), "one Tensor"), ({"epoch": 3}, "epoch")):
         torch.save(content, tmp_path / "w.pth")
-        with pytest.raises(ValueError, match=f"no tensors under names; beside it {says}"):
-            read(tmp_path / "w.pth")
+        refuses(f"no tensors under names; beside it {says}", read, tmp_path / "w.pth")
 
 
 def test_a_teacher_and_its_student_are_shown_by_their_parts(tmp_path: Path, state: State) -> None:
@@ -240,15 +232,13 @@ def test_a_teacher_and_its_student_are_shown_by_their_parts(tmp_path: Path, stat
         "loss": {"center": torch.ones(1)},
     }
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"unexpected 27.*entry='student.module.backbone' or entry='teacher.backbone'"):
-        read(tmp_path / "w.pth")
+    refuses(r"unexpected 27.*entry='student.module.backbone' or entry='teacher.backbone'", read, tmp_path / "w.pth")
     assert_backbone(read(tmp_path / "w.pth", entry="teacher.backbone"), state)
 
 
 def test_one_part_of_a_file_in_several_parts_is_named_as_such(tmp_path: Path, state: State) -> None:
     torch.save({k: v for k, v in state.items() if k < "block3"}, tmp_path / "pytorch_model-00001-of-00002.bin")
-    with pytest.raises(ValueError, match="one part of several"):
-        read(tmp_path / "pytorch_model-00001-of-00002.bin")
+    refuses("one part of several", read, tmp_path / "pytorch_model-00001-of-00002.bin")
 
 
 # ------------------------------------------------------------------------------------- numbers
@@ -275,8 +265,7 @@ def test_floats_of_every_width_become_float32(tmp_path: Path, state: State, dtyp
 )
 def test_numbers_that_are_no_weights_are_refused(tmp_path: Path, state: State, value: Tensor, says: str) -> None:
     torch.save({**state, "block1.conv.weight": value}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=f"block1.conv.weight.*{says}|{says}"):
-        read(tmp_path / "w.pth")
+    refuses(f"block1.conv.weight.*{says}|{says}", read, tmp_path / "w.pth")
 
 
 def test_missing_counters_other_heads_and_heads_under_another_name_do_not_matter(tmp_path: Path, state: State) -> None:
@@ -294,8 +283,7 @@ def test_missing_counters_other_heads_and_heads_under_another_name_do_not_matter
     torch.save(
         bare | {"block2.attention.weight": torch.ones(2)}, tmp_path / "w.pth"
     )  # but no other part may be left over
-    with pytest.raises(ValueError, match=r"unexpected 1 \(block2.attention.weight\)"):
-        read(tmp_path / "w.pth")
+    refuses(r"unexpected 1 \(block2.attention.weight\)", read, tmp_path / "w.pth")
 
 
 # --------------------------------------------------------------------------- what is no such file
@@ -375,22 +363,19 @@ def test_arrays_in_an_npz_and_one_npy_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", a=np.ones(2))
     np.save(tmp_path / "w.npy", np.ones(2))
     for name in ("w.npz", "w.npy"):
-        with pytest.raises(ValueError, match="NumPy array"):
-            read(tmp_path / name)
+        refuses("NumPy array", read, tmp_path / name)
 
 
 def test_folders_and_pipes_and_names_that_are_nearly_right(tmp_path: Path, state: State) -> None:
     torch.save(state, tmp_path / "best.pth")
-    with pytest.raises(ValueError, match=r"it is a folder. Give one of the files in it: best.pth"):
-        read(tmp_path)
+    refuses(r"it is a folder. Give one of the files in it: best.pth", read, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"Did you mean best.pth\?"):
         read(tmp_path / "bset.pth")
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         read(tmp_path / "nowhere" / "best.pth")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.pth")
-        with pytest.raises(ValueError, match="pipe"):
-            read(tmp_path / "pipe.pth")
+        refuses("pipe", read, tmp_path / "pipe.pth")
 
 
 @pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
@@ -403,8 +388,7 @@ def test_cut_short_is_said_where_it_is_true(tmp_path: Path, model: nn.Module, ki
     whole = path.read_bytes()
     for length in (len(whole) - 1, len(whole) // 2, 2000):
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="it is cut short"):
-            read(path, preprocessing=None if kind == "safetensors" else GREY)
+        refuses("it is cut short", read, path, preprocessing=None if kind == "safetensors" else GREY)
 
 
 @pytest.mark.parametrize("kind", ["zip", "safetensors"])
@@ -525,10 +509,8 @@ def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_woul
         build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=5, keep_head=True)
     with pytest.raises(ValueError, match=r"expected in_channels=1, .* got in_channels=3"):
         build_model(NAME, weights=tmp_path / "m.safetensors", num_classes=2, in_channels=3, keep_head=True)
-    with pytest.raises(ValueError, match="expected weights= with keep_head=True"):
-        build_model(NAME, num_classes=2, keep_head=True)
-    with pytest.raises(ValueError, match="only the backbone"):
-        build_model(NAME, weights="procedural", num_classes=2, keep_head=True)
+    refuses("expected weights= with keep_head=True", build_model, NAME, num_classes=2, keep_head=True)
+    refuses("only the backbone", build_model, NAME, weights="procedural", num_classes=2, keep_head=True)
 
 
 def test_one_channel_a_size_and_wrappers_survive(tmp_path: Path) -> None:
@@ -559,23 +541,20 @@ def test_a_network_that_build_model_does_not_make_is_not_kept(tmp_path: Path) ->
     for says, change in changes.items():
         model = build_model(NAME, num_classes=2)
         change(model)
-        with pytest.raises(ValueError, match=says):
-            save_model(model, path)
+        refuses(says, save_model, model, path)
     model = build_model(NAME, num_classes=2)
     for names in ("ab", ["a"], [1, 2]):
         with pytest.raises(ValueError, match="one name for each of the 2 logits"):
             save_model(model, path, class_names=names)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected save_model\(model, path\)"):
         save_model(path, model)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"ends in .safetensors"):
-        save_model(model, tmp_path / "m.pth")
+    refuses(r"ends in .safetensors", save_model, model, tmp_path / "m.pth")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_load_model_says_what_else_a_file_is(tmp_path: Path, state: State) -> None:
     torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"does not say which network.*keep_head=True"):
-        load_model(tmp_path / "w.pth")
+    refuses(r"does not say which network.*keep_head=True", load_model, tmp_path / "w.pth")
     with pytest.raises(FileNotFoundError, match="not there"):
         load_model(tmp_path / "gone.safetensors")
 
@@ -611,8 +590,7 @@ def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, state: St
     from safetensors.torch import save_file
 
     save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "w.safetensors", {"preprocessing": text})
-    with pytest.raises(ValueError, match="records of its preprocessing"):
-        build_model(NAME, weights=tmp_path / "w.safetensors", num_classes=3)
+    refuses("records of its preprocessing", build_model, NAME, weights=tmp_path / "w.safetensors", num_classes=3)
 
 
 # ----------------------------------------------------------------------------------- manifest

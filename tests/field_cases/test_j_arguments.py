@@ -23,6 +23,7 @@ from lab_utils.similarity import (
 )
 from lab_utils.studies import combinations, run_grid
 from lab_utils.training import fit, predict
+from tests.refusals import refuses
 from tests.tiny import TinyNet, tiny_split
 
 RNG = np.random.default_rng(3)
@@ -50,8 +51,7 @@ def test_the_columns_of_a_table_are_no_grid():
 
 @pytest.mark.parametrize("function", [None, "fit", {"seen": 1}])
 def test_what_is_no_function_is_refused_before_the_first_run(function):
-    with pytest.raises(ValueError, match="function must be a function"):
-        run_grid(function, [{"seed": 0}], workers=1, progress=False)
+    refuses("function must be a function", run_grid, function, [{"seed": 0}], workers=1, progress=False)
 
 
 @pytest.mark.parametrize("workers", ["2", 2.5, True, 0, -1])
@@ -91,14 +91,12 @@ def test_activations_of_any_container_give_what_their_numbers_give(measure, form
     ],
 )
 def test_what_is_no_activation_is_refused(measure, given, words):
-    with pytest.raises(ValueError, match=words):
-        measure(given, ACTS_Y)
+    refuses(words, measure, given, ACTS_Y)
 
 
 @pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan")])
 def test_the_threshold_of_svcca_is_a_share(threshold):
-    with pytest.raises(ValueError, match="threshold"):
-        svcca(ACTS_X, ACTS_Y, threshold=threshold)
+    refuses("threshold", svcca, ACTS_X, ACTS_Y, threshold=threshold)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +112,7 @@ def test_the_threshold_of_svcca_is_a_share(threshold):
 @pytest.mark.parametrize("draw", [null, bootstrap])
 def test_settings_of_draws_are_checked_first(draw, change, words):
     settings = {"measure": mean_cca, "acts_x": ACTS_X, "acts_y": ACTS_Y, "draws": 2}
-    with pytest.raises(ValueError, match=words):
-        draw(**{**settings, **change})
+    refuses(words, draw, **{**settings, **change})
 
 
 def test_unknown_images_of_a_similarity_are_named_by_their_argument():
@@ -129,15 +126,13 @@ def test_unknown_images_of_a_similarity_are_named_by_their_argument():
 @pytest.mark.parametrize("batch_size", ["4", None, 2.5, True, 0])
 @pytest.mark.parametrize("use", [predict, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)])
 def test_batch_sizes_are_whole_numbers_wherever_images_enter(use, batch_size):
-    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
-        use(TinyNet(), tiny_split(), batch_size=batch_size)
+    refuses("batch_size must be a whole number of at least 1", use, TinyNet(), tiny_split(), batch_size=batch_size)
     assert use(TinyNet(), tiny_split(), batch_size=np.int64(4)) is not None
 
 
 @pytest.mark.parametrize("model", [None, "resnet10_w16", TinyNet])
 def test_what_is_no_network_predicts_nothing(model):
-    with pytest.raises(ValueError, match="model must be such as build_model"):
-        predict(model, tiny_split())
+    refuses("model must be such as build_model", predict, model, tiny_split())
 
 
 @pytest.mark.parametrize(
@@ -150,8 +145,7 @@ def test_what_is_no_network_predicts_nothing(model):
     ],
 )
 def test_settings_of_a_training_are_refused_with_an_example_that_fits(change, words):
-    with pytest.raises(ValueError, match=words):
-        fit(TinyNet(), tiny_split(), **{"steps": 1, "progress": False, **change})
+    refuses(words, fit, TinyNet(), tiny_split(), **{"steps": 1, "progress": False, **change})
 
 
 # ------------------------------------------------------------------ curves
@@ -159,12 +153,9 @@ def test_settings_of_a_training_are_refused_with_an_example_that_fits(change, wo
 
 @pytest.mark.parametrize("goal", ["0.5", None, True])
 def test_goals_and_horizons_are_numbers(goal):
-    with pytest.raises(ValueError, match="threshold must be a number"):
-        steps_to_reach([0, 1], [0.1, 0.9], goal)
-    with pytest.raises(ValueError, match="horizon must be a number"):
-        restricted_mean([1, 2], [True, True], goal)
-    with pytest.raises(ValueError, match="horizon must be a number"):
-        compare_steps([1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
+    refuses("threshold must be a number", steps_to_reach, [0, 1], [0.1, 0.9], goal)
+    refuses("horizon must be a number", restricted_mean, [1, 2], [True, True], goal)
+    refuses("horizon must be a number", compare_steps, [1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
 
 
 # ------------------------------------------------------------------ data
@@ -178,14 +169,12 @@ def test_images_of_a_patient_are_a_whole_number(images):
 
 @pytest.mark.parametrize("findings", [5, "Edema", ["nodule"], [["Edema"]]])
 def test_findings_are_a_list_of_known_names(findings):
-    with pytest.raises(ValueError, match="findings must be a list of names"):
-        make_phantoms(2, findings=findings)
+    refuses("findings must be a list of names", make_phantoms, 2, findings=findings)
 
 
 @pytest.mark.parametrize("argument", ["root", "cache"])
 def test_folders_are_paths(argument):
-    with pytest.raises(ValueError, match=f"{argument} must be the path of a folder, or None; got 5"):
-        load_data("phantoms", **{argument: 5})
+    refuses(f"{argument} must be the path of a folder, or None; got 5", load_data, "phantoms", **{argument: 5})
 
 
 def test_small_types_of_numpy_are_numbers_too(tmp_path):

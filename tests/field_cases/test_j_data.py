@@ -9,6 +9,7 @@ import torch
 
 from lab_utils.data import Split, load_course, load_data, load_medmnist, load_npz, load_phantoms, make_phantoms, subset
 from lab_utils.data.folders.patients import UNKNOWN
+from tests.refusals import refuses
 
 SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 CLASSES = np.array([0, 1, 2, 1, 2, 0, 2, 2, 1, 0, 1, 2])
@@ -45,8 +46,7 @@ def course(folder: Path) -> Path:
 def test_one_class_written_in_columns_is_refused_until_the_task_is_named(tmp_path, kind, classes):
     labels = np.eye(classes, dtype=kind)[CLASSES % classes]
     path = npz(tmp_path, labels)
-    with pytest.raises(ValueError, match=r"exactly one 1 in each row.*task='multiclass'.*or task='multilabel'"):
-        load_data(path)
+    refuses(r"exactly one 1 in each row.*task='multiclass'.*or task='multilabel'", load_data, path)
     task = "binary" if classes == 2 else "multiclass"
     train = load_data(path, task=task)["train"]
     assert (train.task, train.labels.tolist()) == (task, (CLASSES % classes).tolist())
@@ -116,8 +116,7 @@ def test_a_file_named_after_two_published_sets_is_read_by_its_labels(tmp_path):
 def test_whole_numbers_0_and_1_are_no_grey_levels(tmp_path):
     two_levels = np.random.default_rng(0).integers(0, 2, (12, 8, 8))
     for kind in (np.uint8, np.int64):
-        with pytest.raises(ValueError, match=r"only 0 and 1.*Multiply"):
-            load_npz(npz(tmp_path, train_images=two_levels.astype(kind)))
+        refuses(r"only 0 and 1.*Multiply", load_npz, npz(tmp_path, train_images=two_levels.astype(kind)))
     assert load_npz(npz(tmp_path, train_images=two_levels.astype(np.float32)))["train"].images.max() == 255
 
 
@@ -136,10 +135,8 @@ def test_phantoms_of_an_odd_side_are_drawn(size):
 
 @pytest.mark.parametrize("size", [0, 1, -3, 2.5, "64", 7, True, None, 64.0, 10_000])
 def test_other_sides_of_phantoms_are_refused_in_words(size):
-    with pytest.raises(ValueError, match=r"size must be a whole number from 64 to 224.*got"):
-        make_phantoms(2, size=size)
-    with pytest.raises(ValueError, match=r"size must be a whole number from 64 to 224.*got"):
-        load_phantoms(2, size=size)
+    refuses(r"size must be a whole number from 64 to 224.*got", make_phantoms, 2, size=size)
+    refuses(r"size must be a whole number from 64 to 224.*got", load_phantoms, 2, size=size)
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "64", True, 64.0, (64, 64)])
@@ -151,8 +148,7 @@ def test_sides_that_are_none_are_refused_before_anything_is_read(tmp_path, size)
         lambda: load_medmnist("retinamnist", size=size, root=nowhere),
         lambda: load_npz(npz(tmp_path), size=size),
     ):
-        with pytest.raises(ValueError, match="size must be a side in pixels, a whole number of at least 1; got"):
-            load()
+        refuses("size must be a side in pixels, a whole number of at least 1; got", load)
 
 
 def test_small_and_odd_sides_and_the_own_size_are_read(tmp_path):
@@ -164,14 +160,12 @@ def test_small_and_odd_sides_and_the_own_size_are_read(tmp_path):
 
 @pytest.mark.parametrize("n", [True, "5", 2.5, 0, -1, 13])
 def test_numbers_of_images_that_are_none_are_refused_in_words(tmp_path, n):
-    with pytest.raises(ValueError, match=r"whole number n from 1 to 12, .*got n = "):
-        load_npz(npz(tmp_path), n_train=n)
+    refuses(r"whole number n from 1 to 12, .*got n = ", load_npz, npz(tmp_path), n_train=n)
 
 
 @pytest.mark.parametrize("name", ["retinamnist_29", "retinmnist", "../retinamnist"])
 def test_published_sets_that_do_not_exist_are_refused_in_words(name):
-    with pytest.raises(ValueError, match="name must be one of"):
-        load_medmnist(name)
+    refuses("name must be one of", load_medmnist, name)
 
 
 # --- what has to stay with a result
@@ -221,7 +215,6 @@ def test_real_sets_say_what_is_unknown_and_what_is_twice():
 
 def test_names_of_a_split_made_by_hand_are_checked_too():
     images, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="name of its own"):
-        Split(images, labels, torch.arange(2), "binary", ("a", "a"))
+    refuses("name of its own", Split, images, labels, torch.arange(2), "binary", ("a", "a"))
     with pytest.raises(ValueError, match="list of names"):
         Split(images, labels, torch.arange(2), "binary", "ab")  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from lab_utils.studies import run_grid
 from lab_utils.training import evaluate, fine_tune, fit, lr_range_test, predict
 from lab_utils.training.losses import training_loss
 from lab_utils.transfer import freeze, param_groups, train_mode
+from tests.refusals import refuses
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}
@@ -100,8 +101,7 @@ def test_other_errors_of_a_criterion_pass_unchanged():
     ],
 )
 def test_a_criterion_that_gives_no_mean_loss_is_refused(criterion, came):
-    with pytest.raises(ValueError, match=rf"must return the mean loss.*{came}"):
-        trained(tiny_split(24), criterion=criterion)
+    refuses(rf"must return the mean loss.*{came}", trained, tiny_split(24), criterion=criterion)
 
 
 def test_a_loss_of_one_number_in_a_list_counts_as_that_number():
@@ -194,16 +194,14 @@ def test_balanced_works_in_fine_tune_and_the_range_test():
 def test_balanced_refuses_a_class_without_an_image(task):
     split = tiny_split(30, task)
     split = split.take(split.labels != 1)
-    with pytest.raises(ValueError, match=r"every class; the \d+ training images have none of: class1\."):
-        trained(split, class_weights="balanced")
+    refuses(r"every class; the \d+ training images have none of: class1\.", trained, split, class_weights="balanced")
 
 
 @pytest.mark.parametrize(("value", "word"), [(1.0, "absent"), (0.0, "present")])
 def test_balanced_refuses_a_finding_that_is_always_or_never_there(value, word):
     split = tiny_split(30, "multilabel")
     split.labels[:, 1] = value
-    with pytest.raises(ValueError, match=f"have none of: {word} class1"):
-        trained(split, class_weights="balanced")
+    refuses(f"have none of: {word} class1", trained, split, class_weights="balanced")
 
 
 @pytest.mark.parametrize(
@@ -219,10 +217,8 @@ def test_balanced_refuses_a_finding_that_is_always_or_never_there(value, word):
     ],
 )
 def test_class_weights_that_mean_nothing_are_refused(settings, words):
-    with pytest.raises(ValueError, match=words):
-        trained(tiny_split(24), **settings)
-    with pytest.raises(ValueError, match=words):
-        lr_range_test(TinyNet(), tiny_split(24), steps=5, device="cpu", **settings)
+    refuses(words, trained, tiny_split(24), **settings)
+    refuses(words, lr_range_test, TinyNet(), tiny_split(24), steps=5, device="cpu", **settings)
 
 
 # ------------------------------------------------------------------ batches of one
@@ -251,8 +247,7 @@ def test_a_batch_of_one_with_batch_norm_is_explained(network, n, batch_size):
         with pytest.raises(ValueError, match=WORDS) as caught:
             fit(network(), split, progress=False, **length, **settings)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match=WORDS):
-        lr_range_test(network(), split, steps=3, **settings)
+    refuses(WORDS, lr_range_test, network(), split, steps=3, **settings)
 
 
 def test_batch_norm_over_many_places_still_trains_on_one_image_at_a_time():
@@ -272,8 +267,7 @@ def test_other_errors_of_a_network_pass_unchanged():
         def forward(self, x):
             raise ValueError("my own mistake")
 
-    with pytest.raises(ValueError, match=r"^my own mistake$"):
-        trained(tiny_split(24), Broken())
+    refuses(r"^my own mistake$", trained, tiny_split(24), Broken())
 
 
 # ------------------------------------------------------------------ wrapped networks
@@ -332,8 +326,7 @@ def test_a_wrapped_run_resumes_and_is_not_taken_for_the_bare_one(tmp_path):
 
     for _ in range(2):
         run(WRAPPERS["compiled"])
-    with pytest.raises(ValueError, match="network parts"):
-        run(lambda model: model)
+    refuses("network parts", run, lambda model: model)
 
 
 def test_distributed_networks_are_refused_with_the_right_advice():
@@ -378,8 +371,7 @@ def test_what_should_be_a_whole_number_and_is_none_gets_words(name, value):
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "checkpoint_seconds"])
 @pytest.mark.parametrize("value", ["1e-3", True, float("nan"), None, [1e-3]])
 def test_what_should_be_a_number_and_is_none_gets_words(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be a number, such as|positive number; got nan"):
-        trained(tiny_split(), **{name: value})
+    refuses(rf"{name} must be a number, such as|positive number; got nan", trained, tiny_split(), **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -396,8 +388,7 @@ def test_what_should_be_a_number_and_is_none_gets_words(name, value):
 )
 def test_the_range_test_says_it_too(settings):
     (name,) = settings
-    with pytest.raises(ValueError, match=f"{name} must be a"):
-        lr_range_test(TinyNet(), tiny_split(), **{"steps": 5, "device": "cpu"} | settings)
+    refuses(f"{name} must be a", lr_range_test, TinyNet(), tiny_split(), **{"steps": 5, "device": "cpu"} | settings)
 
 
 @pytest.mark.parametrize(
@@ -413,14 +404,12 @@ def test_fine_tune_names_its_own_argument(settings):
 @pytest.mark.parametrize("value", [2.5, "64", True, float("nan"), 0, -1])
 def test_predict_and_evaluate_need_a_whole_batch_size(value):
     for look in (predict, evaluate):
-        with pytest.raises(ValueError, match="batch_size must be"):
-            look(TinyNet(), tiny_split(), batch_size=value, device="cpu")
+        refuses("batch_size must be", look, TinyNet(), tiny_split(), batch_size=value, device="cpu")
 
 
 @pytest.mark.parametrize("value", [2.5, "2", True])
 def test_a_grid_needs_a_whole_number_of_workers(value):
-    with pytest.raises(ValueError, match="workers must be a whole number"):
-        run_grid(dict, [{"a": 1}], workers=value, progress=False)
+    refuses("workers must be a whole number", run_grid, dict, [{"a": 1}], workers=value, progress=False)
 
 
 def test_numbers_of_numpy_and_tensors_are_numbers():
@@ -431,8 +420,7 @@ def test_numbers_of_numpy_and_tensors_are_numbers():
 
 
 def test_a_step_between_two_steps_is_no_place_for_a_row():
-    with pytest.raises(ValueError, match=r"eval_at must be a whole number.*got 1\.5"):
-        trained(tiny_split(), eval_at=[1.5])
+    refuses(r"eval_at must be a whole number.*got 1\.5", trained, tiny_split(), eval_at=[1.5])
 
 
 @pytest.mark.parametrize(
@@ -440,15 +428,13 @@ def test_a_step_between_two_steps_is_no_place_for_a_row():
     [({"eval_at": 3}, r"eval_at must be a list of steps.*got 3\."), ({"weight_decay": -0.1}, r"0 or more; got -0\.1")],
 )
 def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow(settings, words):
-    with pytest.raises(ValueError, match=words):
-        trained(tiny_split(), **settings)
+    refuses(words, trained, tiny_split(), **settings)
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "log_dir"])
 def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(name):
     model = TinyNet()
-    with pytest.raises(ValueError, match=f"{name}= must be a path"):
-        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
+    refuses(f"{name}= must be a path", fine_tune, model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -466,8 +452,7 @@ def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(n
     ],
 )
 def test_the_wrong_kind_of_thing_is_named(given, words):
-    with pytest.raises(ValueError, match=words):
-        given()
+    refuses(words, given)
 
 
 @pytest.mark.parametrize(
@@ -512,8 +497,7 @@ def test_validation_images_of_another_kind_are_refused(train, val, came):
     if train.in_channels == 3:
         model.stem[0] = nn.Conv2d(3, 8, 3, stride=2, bias=False)
         model.preprocessing = replace(model.preprocessing, mean=(0.5,) * 3, std=(0.25,) * 3, channels=3)
-    with pytest.raises(ValueError, match=f"val must have images like those of train, {came}"):
-        fit(model, train, val, steps=2, **QUIET)
+    refuses(f"val must have images like those of train, {came}", fit, model, train, val, steps=2, **QUIET)
 
 
 def test_sizes_that_the_network_makes_equal_are_right():

@@ -31,6 +31,7 @@ from lab_utils.staff.feedback.likeness import find_alike, read_cells
 from lab_utils.staff.grading.assignment import read_assignment
 from lab_utils.staff.grading.inside_read import read
 from lab_utils.staff.grading.safe_csv import read_table
+from tests.refusals import refuses
 from tests.staff.collecting.repositories import commit, course, git, repository, roster
 from tests.staff.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
 
@@ -145,8 +146,7 @@ def test_the_check_of_the_labs_allows_line_ends_and_names_what_else_another_prog
 )
 def test_what_is_no_notebook_is_told_in_words(tmp_path, text):
     (tmp_path / "a.ipynb").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=r"Expected a Jupyter notebook in .*a\.ipynb, but it cannot be read: "):
-        read_notebook(tmp_path / "a.ipynb")
+    refuses(r"Expected a Jupyter notebook in .*a\.ipynb, but it cannot be read: ", read_notebook, tmp_path / "a.ipynb")
 
 
 def test_code_with_other_line_ends_is_the_released_code_all_the_same(tmp_path):
@@ -192,8 +192,7 @@ def test_the_questions_of_a_homework_are_read_whatever_program_saved_them(tmp_pa
 @pytest.mark.parametrize("content", ["title = 'größe'".encode("cp1252"), b"title = "])
 def test_questions_that_are_no_toml_name_the_file(tmp_path, content):
     (tmp_path / "a.toml").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.toml in TOML, UTF-8"):
-        read_assignment(tmp_path / "a.toml")
+    refuses(r"a\.toml in TOML, UTF-8", read_assignment, tmp_path / "a.toml")
 
 
 # ---- tables that a spreadsheet had
@@ -218,8 +217,7 @@ def test_a_roster_is_read_as_spreadsheets_save_it(tmp_path):
 
 def test_excels_line_about_the_separator_is_no_line_of_the_table(tmp_path):
     (tmp_path / "roster.csv").write_bytes(b"sep=;\r\nstudent;name;email;url\r\n../x;a;b;c\r\n")
-    with pytest.raises(ValueError, match="student in line 3"):
-        read_roster(tmp_path / "roster.csv")
+    refuses("student in line 3", read_roster, tmp_path / "roster.csv")
     (tmp_path / "written.csv").write_bytes(b"\xef\xbb\xbfsep=;\r\nstudent;points\r\nann;2,5\r\n")
     assert read_table(tmp_path / "written.csv") == [(3, {"student": "ann", "points": "2,5"})]
 
@@ -250,8 +248,7 @@ def test_two_marks_at_the_start_of_a_roster_are_no_part_of_a_name(tmp_path):
 )
 def test_lines_of_a_roster_that_are_not_understood_are_refused_with_their_number(tmp_path, line, words):
     (tmp_path / "roster.csv").write_text(f"student,name,email,url\n{line}\n", "utf-8")
-    with pytest.raises(ValueError, match=f"(?s)line 2.*{words}"):
-        read_roster(tmp_path / "roster.csv")
+    refuses(f"(?s)line 2.*{words}", read_roster, tmp_path / "roster.csv")
 
 
 def test_empty_cells_at_the_end_of_a_line_are_added_and_left_out(tmp_path):
@@ -268,15 +265,13 @@ def test_lines_that_became_one_cell_are_refused_with_what_to_do(tmp_path):
     text = '"student,name,email,url"\r\n"ann,Ann,a@b.c,https://x.org/a"\r\n'
     (tmp_path / "t.csv").write_text(text, "utf-8")
     for reader in (read_roster, read_table):
-        with pytest.raises(ValueError, match=r"whole lines as one cell.*From Text/CSV"):
-            reader(tmp_path / "t.csv")
+        refuses(r"whole lines as one cell.*From Text/CSV", reader, tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("column", ["extention", "Extensions", "penality", "commit_", "reasons"])
 def test_a_misspelt_column_does_not_lose_an_extension_without_a_word(tmp_path, column):
     (tmp_path / "roster.csv").write_text(f"student,name,email,url,{column}\nann,,,https://x.org/a,x\n", "utf-8")
-    with pytest.raises(ValueError, match=f"{column.lower()!r}.*Did you mean"):
-        read_roster(tmp_path / "roster.csv")
+    refuses(f"{column.lower()!r}.*Did you mean", read_roster, tmp_path / "roster.csv")
 
 
 @pytest.mark.parametrize("column", ["seat", "group", "matriculation", "comment", "deadline of lab 1", ""])
@@ -288,21 +283,18 @@ def test_columns_of_ones_own_do_no_harm(tmp_path, column):
 def test_an_exception_that_stands_twice_is_refused(tmp_path):
     text = "student,name,email,url,penalty,penalty,reason\nann,,,https://x.org/a,20%,0%,x\n"
     (tmp_path / "roster.csv").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match="column penalty once"):
-        read_roster(tmp_path / "roster.csv")
+    refuses("column penalty once", read_roster, tmp_path / "roster.csv")
 
 
 def test_a_workbook_is_refused_with_what_to_do(tmp_path):
     for content in (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "student,url\nann,x\n".encode("utf-16-le")):
         (tmp_path / "roster.csv").write_bytes(content)
-        with pytest.raises(ValueError, match="CSV UTF-8"):
-            read_roster(tmp_path / "roster.csv")
+        refuses("CSV UTF-8", read_roster, tmp_path / "roster.csv")
 
 
 def test_a_comment_with_a_bare_separator_does_not_slip_into_other_columns(tmp_path):
     (tmp_path / "t.csv").write_text("student,points,comment\nann,3,good\nbob,2,good, but short\n", "utf-8")
-    with pytest.raises(ValueError, match=r"at most 3 cells in line 3 .*got 4.*double quotes"):
-        read_table(tmp_path / "t.csv")
+    refuses(r"at most 3 cells in line 3 .*got 4.*double quotes", read_table, tmp_path / "t.csv")
 
 
 def test_a_file_that_excel_keeps_open_is_told(tmp_path, monkeypatch):
@@ -341,8 +333,7 @@ def test_predictions_are_read_whatever_program_saved_them(tmp_path, content):
 
 @pytest.mark.parametrize("text", [PREDICTIONS.replace(",", ";"), PREDICTIONS.replace(",", "\t"), f'"{PREDICTIONS}"'])
 def test_predictions_that_a_spreadsheet_rewrote_are_refused_with_what_to_do(text):
-    with pytest.raises(ValueError, match="A spreadsheet seems to have saved it: run the cell"):
-        read_predictions(text, 2)
+    refuses("A spreadsheet seems to have saved it: run the cell", read_predictions, text, 2)
 
 
 # ---- encodings of the machine

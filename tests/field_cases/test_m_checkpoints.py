@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lab_utils.training import fine_tune, fit, load_checkpoint, save_checkpoint
+from tests.refusals import refuses
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32", "steps": 2}
@@ -70,8 +71,7 @@ def test_a_flipped_bit_in_any_byte_is_noticed(path, written):
         damaged = bytearray(content)
         damaged[place] ^= 1 << draws.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="should be a checkpoint"):
-            load_checkpoint(path, written)
+        refuses("should be a checkpoint", load_checkpoint, path, written)
 
 
 def test_every_bit_of_one_weight_is_noticed_and_the_error_says_damaged(path, written):
@@ -92,8 +92,7 @@ def test_a_file_cut_short_or_made_longer_anywhere_is_noticed(path, written):
         assert "can not be read" in refusal(path)
     for more in (b"x", bytes(70_000), content):
         path.write_bytes(content + more if more is not content else content[:-1] + content)
-        with pytest.raises(ValueError, match="should be a checkpoint"):
-            load_checkpoint(path, written)
+        refuses("should be a checkpoint", load_checkpoint, path, written)
 
 
 def test_a_file_rewritten_by_another_program_is_not_trusted(path, written):
@@ -146,8 +145,7 @@ def test_a_huge_file_of_another_kind_is_not_read_through(path, start):
 
 @pytest.mark.parametrize("given", [3, True, ["run.pt"], b"run.pt"])
 def test_a_checkpoint_that_is_no_path_is_refused(given):
-    with pytest.raises(ValueError, match=r"checkpoint= must be a path, such as 'run\.pt'; got"):
-        run(given)
+    refuses(r"checkpoint= must be a path, such as 'run\.pt'; got", run, given)
 
 
 # ------------------------------------------------------------------ other files
@@ -238,6 +236,5 @@ def test_a_part_that_lacks_something_or_is_none_is_refused_in_words(path, writte
 def test_a_refused_file_is_left_as_it_was(path, written):
     run(path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="another run"):
-        run(path, TinyNet())
+    refuses("another run", run, path, TinyNet())
     assert path.read_bytes() == before

@@ -24,6 +24,7 @@ from lab_utils.profile import (
 )
 from lab_utils.studies import grid as study
 from lab_utils.studies import load_results
+from tests.refusals import refuses
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,15 +118,13 @@ def test_odd_names_of_folders_are_names(monkeypatch, tmp_path, name):
 def test_what_would_become_a_folder_of_a_silly_name_is_refused(monkeypatch, value):
     for name, folder in (("LAB_CACHE", cache_root), ("LAB_DATA", data_root), ("LAB_RESULTS", results_folder)):
         monkeypatch.setenv(name, value)
-        with pytest.raises(ValueError, match=f"{name} should name a folder of this machine, but is"):
-            folder()
+        refuses(f"{name} should name a folder of this machine, but is", folder)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there it is a folder")
 def test_a_folder_of_windows_is_none_here(monkeypatch):
     monkeypatch.setenv("LAB_DATA", r"C:\Users\ann\labs")
-    with pytest.raises(ValueError, match="LAB_DATA should name a folder of this machine"):
-        data_root()
+    refuses("LAB_DATA should name a folder of this machine", data_root)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +138,7 @@ def test_a_folder_of_windows_is_none_here(monkeypatch):
 )
 def test_a_profile_that_is_none_is_refused(monkeypatch, value, words):
     monkeypatch.setenv("LAB_PROFILE", value)
-    with pytest.raises(ValueError, match=f"LAB_PROFILE.*{re.escape(words)}"):
-        profile()
+    refuses(f"LAB_PROFILE.*{re.escape(words)}", profile)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +146,7 @@ def test_a_profile_that_is_none_is_refused(monkeypatch, value, words):
 )
 def test_a_number_of_workers_that_is_none_is_refused(monkeypatch, value):
     monkeypatch.setenv("LAB_WORKERS", value)
-    with pytest.raises(ValueError, match=f"^LAB_WORKERS should be a number of processes.*{re.escape(repr(value))}"):
-        workers()
+    refuses(f"^LAB_WORKERS should be a number of processes.*{re.escape(repr(value))}", workers)
 
 
 @pytest.mark.parametrize(
@@ -173,15 +170,13 @@ def test_a_number_of_workers_that_is_none_is_refused(monkeypatch, value):
 )
 def test_a_device_that_is_none_is_refused(monkeypatch, value, words):
     monkeypatch.setenv("LAB_DEVICE", value)
-    with pytest.raises(ValueError, match=f"^LAB_DEVICE.*{re.escape(words)}"):
-        default_device()
+    refuses(f"^LAB_DEVICE.*{re.escape(words)}", default_device)
 
 
 @pytest.mark.parametrize("value", ["2", "-1", "strict", "none", "y", "01"])
 def test_strictness_is_on_or_off(monkeypatch, value):
     monkeypatch.setenv("LAB_STRICT", value)
-    with pytest.raises(ValueError, match=f"LAB_STRICT should be 1 or 0, but is '{value}'"):
-        strict()
+    refuses(f"LAB_STRICT should be 1 or 0, but is '{value}'", strict)
 
 
 def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path):
@@ -191,8 +186,7 @@ def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         monkeypatch.setenv("LAB_RESULTS", str(place))
         for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
-            with pytest.raises(ValueError, match=r"LAB_RESULTS should name a folder, but .*file is a file"):
-                write()
+            refuses(r"LAB_RESULTS should name a folder, but .*file is a file", write)
     assert (tmp_path / "file").read_text("utf-8") == "mine"
 
 
