@@ -159,7 +159,9 @@ FORM = {
 }
 
 
-@pytest.mark.parametrize(("text", "words"), FORM.items(), ids=lambda text: text[-60:])
+@pytest.mark.parametrize(
+    ("text", "words"), FORM.items(), ids=lambda text: str(text).replace(toml(), "").replace(DATES, "")[:40]
+)
 def test_a_file_that_is_not_understood_is_refused_in_words(tmp_path, text, words):
     refuses(words, read, tmp_path, text)
 
