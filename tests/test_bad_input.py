@@ -24,9 +24,8 @@ from lab_utils.transfer import freeze
 
 Wrong = Callable[[Path], object]  # does the wrong thing in an empty folder
 
-# --- data sets -----------------------------------------------------------------------------------------------------
 
-
+# ---- data sets
 def npz(folder: Path, **changes: Any) -> Path:
     """A small file in MedMNIST's format, with some arrays replaced, or left out where None is given."""
     arrays: dict[str, Any] = {}
@@ -199,9 +198,7 @@ COURSE: list[tuple[Wrong, str]] = [
 ]
 
 
-# --- splits made by hand -------------------------------------------------------------------------------------------
-
-
+# ---- splits made by hand
 def by_hand(**changes: Any) -> Split:
     given: dict[str, Any] = {
         "images": torch.zeros(6, 1, 8, 8, dtype=torch.uint8),
@@ -236,9 +233,7 @@ SPLITS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-# --- networks, weights, checkpoints, caches ------------------------------------------------------------------------
-
-
+# ---- networks, weights, checkpoints, caches
 def train(model: str, checkpoint: Path, **settings: Any) -> object:
     network = build_model(model, num_classes=2, seed=0)
     images = torch.zeros(6, 1, 16, 16, dtype=torch.uint8)
@@ -335,8 +330,7 @@ OTHER: dict[type[Exception], list[tuple[Wrong, str]]] = {
 }
 
 
-# --- the rows ------------------------------------------------------------------------------------------------------
-
+# ---- the rows
 ROWS = [(lambda f, c=changes: load_npz(f, c), words, ValueError) for changes, words in ARRAYS]
 ROWS += [(lambda f, s=spoil: load_data(pictures(f, s)), words, ValueError) for spoil, words in PICTURES]
 ROWS += [(lambda f, s=spoil: course(f, s), words, ValueError) for spoil, words in COURSE]

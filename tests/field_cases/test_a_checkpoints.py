@@ -51,9 +51,7 @@ def path(tmp_path):
     return tmp_path / "run.pt"
 
 
-# ------------------------------------------------------------------ the network
-
-
+# ---- the network
 def test_the_example_of_the_issue_pretrained_is_not_continued_from_scratch(path):
     train = tiny_split(8, size=32)
     models = [build_model("resnet10_w16", weights=w, num_classes=2, seed=0) for w in (None, "procedural")]
@@ -267,9 +265,7 @@ def test_a_class_variable_counts(path, monkeypatch):
         run(path, Halved())
 
 
-# ------------------------------------------------------------------ the criterion
-
-
+# ---- the criterion
 def weighted(weight):
     def loss(logits, labels):
         return F.cross_entropy(logits, labels, weight=weight)
@@ -517,9 +513,7 @@ def test_a_criterion_may_read_the_network_that_it_trains(path):
     refused(path, r"variable strength was 0\.1, is now 1\.0", lambda: to_start(0.1), lambda: to_start(1.0))
 
 
-# ------------------------------------------------------------------ optimizer, groups, augmentation, data
-
-
+# ---- optimizer, groups, augmentation, data
 def adamw(beta):
     return lambda groups: torch.optim.AdamW(groups, betas=(beta, 0.999))
 
@@ -587,9 +581,7 @@ def test_patients_and_notes_do_not_train_and_do_not_count(path):
     run(path, train=replace(split, groups=split.groups // 2, notes=("patients are unknown",)))
 
 
-# ------------------------------------------------------------------ fine_tune
-
-
+# ---- fine_tune
 def tune(path, model=None, **settings):
     model = TinyNet() if model is None else model
     shared = {"head_steps": 2, "steps": 2, "lr": 0.01}
@@ -626,9 +618,7 @@ def test_a_head_rate_of_zero_is_refused_and_not_taken_for_the_other_rate():
         tune(None, head_lr=0)
 
 
-# ------------------------------------------------------------------ what cannot be looked into
-
-
+# ---- what cannot be looked into
 def generator_loss():
     numbers = (1.0 for _ in itertools.count())
     return lambda logits, labels: next(numbers) * F.cross_entropy(logits, labels)
@@ -664,9 +654,7 @@ def test_a_name_that_is_none_is_refused(path, name):
         run(path, run_name=name)
 
 
-# ------------------------------------------------------------------ the same run is the same run
-
-
+# ---- the same run is the same run
 class Everything(nn.Module):
     """A criterion with parts of many kinds, each of which could have another order or address in another process."""
 

@@ -236,9 +236,7 @@ def test_the_real_cbis_ddsm_paths_give_31_patients_in_both_parts():
     assert len(both[0] & both[1]) == 31
 
 
-# --- identical pictures
-
-
+# ---- identical pictures
 def split(values: list[int], labels: list[int]) -> Split:
     images = torch.tensor(values, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
     return Split(images, torch.tensor(labels), torch.arange(len(values)), "binary", ("healthy", "sick"))

@@ -63,9 +63,7 @@ def tiff(path: Path, pixels: np.ndarray, **options: object) -> Path:
     return path
 
 
-# --- orientation
-
-
+# ---- orientation
 def turned(path: Path, orientation: int, **options: object) -> Path:
     exif = Image.Exif()
     exif[274] = orientation
@@ -115,9 +113,7 @@ def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path, orientation)
     assert (grey_of(turned(tmp_path / "x.png", orientation)) == GREY).all()
 
 
-# --- depth
-
-
+# ---- depth
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
 def test_16_bit_pngs_are_refused_in_every_mode(tmp_path, kind, channels):
     pixels = np.repeat(GREY[..., None].astype(np.uint16) * 257, channels, axis=2)
@@ -174,9 +170,7 @@ def test_a_12_bit_jpeg_is_refused_as_such(tmp_path):
     refused(tmp_path / "x.jpg", "8-bit picture was expected; this JPEG has 12 bits")
 
 
-# --- colours and transparency
-
-
+# ---- colours and transparency
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
 def test_two_levels_become_black_and_white(tmp_path, suffix):
     Image.fromarray(GREY > 80).save(tmp_path / f"x.{suffix}")
@@ -256,9 +250,7 @@ def test_grey_written_as_colour_jpeg_or_rgba_is_grey_and_a_small_coloured_part_i
     assert count_channels([tmp_path / "grey.jpg", tmp_path / "doppler.png"]) == 3
 
 
-# --- size and pages
-
-
+# ---- size and pages
 def test_a_picture_beyond_the_limit_is_called_too_large_and_the_limit_can_be_raised(tmp_path, monkeypatch):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "x.png")  # 200 megapixels in 25 kB
     refused(tmp_path / "x.png", r"at most 178,956,970 pixels.*200000000 pixels.*MAX_IMAGE_PIXELS = 89,478,485")
@@ -290,9 +282,7 @@ def test_later_pages_and_frames_are_counted_and_previews_are_none(tmp_path):
         assert np.abs(grey_of(path).astype(int) - GREY).max() <= 1
 
 
-# --- files that are none
-
-
+# ---- files that are none
 def not_there(folder: Path) -> Path:
     (folder / "x.png").symlink_to(folder / "moved.png")
     return folder / "x.png"
@@ -453,9 +443,7 @@ def test_damaged_files_are_read_or_refused_by_name_and_raise_nothing_else(tmp_pa
             assert str(path) in str(error)  # noqa: PT017
 
 
-# --- the cache
-
-
+# ---- the cache
 def test_pictures_decoded_by_older_rules_are_decoded_again(tmp_path, monkeypatch, cache):
     path = turned(tmp_path / "x.png", 3)
     monkeypatch.setattr(decode_module, "RULES", 1)

@@ -62,8 +62,6 @@ def alike(left, right):
 
 
 # ---- one column
-
-
 @pytest.mark.parametrize("metric", EVERY)
 def test_one_column_is_a_vector_in_every_metric(metric):
     scores = CLASSES if metric in OF_CLASSES or metric in EVERY[-2:] else PROBS
@@ -119,8 +117,6 @@ def test_one_finding_keeps_its_masked_labels():
 
 
 # ---- two columns for two classes
-
-
 def test_two_class_logits_rank_by_their_difference():
     right = reference.roc_auc_score(BINARY, MARGIN)
     alone = reference.roc_auc_score(BINARY, LOGITS[:, 1])
@@ -145,8 +141,6 @@ def test_two_columns_that_may_be_two_networks_are_refused():
 
 
 # ---- many classes
-
-
 def by_hand(labels, scores):
     """AUROC of each class against the rest, counted pair by pair."""
     values = []
@@ -221,8 +215,6 @@ def test_a_bootstrap_does_not_count_a_misread_draw_as_undefined():
 
 
 # ---- tensors, tables and other containers
-
-
 @pytest.mark.parametrize("metric", [*OF_CLASSES, *OF_PROBABILITIES, metrics.macro_auroc, *drawn(metrics.macro_auroc)])
 def test_tensors_of_any_type_give_what_their_numbers_give(metric):
     labels = torch.tensor(GRADES)
@@ -319,8 +311,6 @@ def test_numbers_written_as_text_and_objects_are_numbers():
 
 
 # ---- labels
-
-
 @pytest.mark.parametrize("labels", [BINARY == 1, BINARY.astype(float), BINARY.astype(np.uint8), BINARY.astype("i1")])
 def test_zero_and_one_of_any_type_are_labels(labels):
     assert metrics.auroc(labels, PROBS) == metrics.auroc(BINARY, PROBS)
@@ -375,8 +365,6 @@ def test_swapped_labels_and_scores_are_noticed(metric):
 
 
 # ---- scores
-
-
 @pytest.mark.parametrize("metric", [*OF_PROBABILITIES, metrics.calibration_curve])
 def test_percent_and_logits_are_no_probabilities(metric):
     for wrong in (100 * PROBS, MARGIN, PROBS + 0.2, LOGITS, 100 * PROBS[:, None]):
@@ -418,8 +406,6 @@ def test_rows_that_mark_no_class_or_several_are_no_predictions():
 
 
 # ---- kappa and recall
-
-
 def test_kappa_counts_distances_wherever_the_grades_begin():
     labels, predictions = np.array([1, 2, 3, 4, 5, 5]), np.array([1, 2, 4, 4, 5, 3])
     right = reference.cohen_kappa_score(labels, predictions, weights="quadratic")
@@ -444,8 +430,6 @@ def test_recall_has_an_entry_for_each_class():
 
 
 # ---- intervals
-
-
 def test_patients_may_have_names_and_a_column_of_their_own():
     groups = RNG.integers(0, 12, N)
     names = np.array([f"person{g:02d}" for g in groups])
@@ -509,8 +493,6 @@ def test_percent_and_fractions_are_not_mixed():
 
 
 # ---- probes and plots
-
-
 @pytest.mark.parametrize("probe", [linear_probe, knn_probe])
 def test_probes_read_labels_and_features_as_the_metrics_do(probe):
     features = RNG.normal(size=(N, 4)) + BINARY[:, None]
@@ -560,9 +542,7 @@ def test_curves_are_drawn_from_rates_only():
     plt.close()
 
 
-# ------------------------------------------------------------------ more of what people have
-
-
+# ---- more of what people have
 def test_two_sigmoid_columns_are_refused_by_every_ranking_metric():
     both = np.column_stack([PROBS, PROBS])  # a network with two outputs and a sigmoid: no softmax, no findings
     for metric in OF_RANKS:

@@ -24,9 +24,7 @@ def findings(n=40, seed=0):
     return tiny_split(n, "multilabel", seed=seed)
 
 
-# ------------------------------------------------------------------ refused at the start
-
-
+# ---- refused at the start
 @pytest.mark.parametrize("part", ["training", "validation"])
 def test_a_part_without_one_known_label_is_refused_before_anything_happens(part):
     parts = {"training": findings(), "validation": findings(30, seed=1)}
@@ -67,9 +65,7 @@ def test_own_criterion_may_read_uncertain_labels_as_it_likes():
     refuses("the training images need", fit, TinyNet(3), unknown(findings()), steps=2, criterion=masked_bce, **QUIET)
 
 
-# ------------------------------------------------------------------ said, and fine
-
-
+# ---- said, and fine
 @pytest.mark.parametrize("part", ["training", "validation"])
 def test_one_finding_that_nobody_knows_is_fine_but_said(part):
     parts = {"training": findings(), "validation": findings(30, seed=1)}
@@ -112,9 +108,7 @@ def test_a_batch_of_nothing_is_not_the_lowest_loss_of_a_range_test():
     assert not found.diverged
 
 
-# ------------------------------------------------------------------ measured
-
-
+# ---- measured
 def test_score_and_evaluate_give_nan_where_nothing_is_known():
     split = unknown(findings())
     found = score(torch.randn(40, 3), split)
@@ -130,9 +124,7 @@ def test_one_known_label_is_measured():
     assert score(logits, split)["loss"] == pytest.approx(math.log(2))
 
 
-# ------------------------------------------------------------------ NaN is never the best
-
-
+# ---- NaN is never the best
 @pytest.mark.parametrize(("monitor", "better"), [("val_loss", 0.5), ("val_auroc", 0.9)])
 def test_nan_never_wins_whenever_it_comes(monitor, better):
     history = History(monitor=monitor)

@@ -64,9 +64,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_no_name_in_a_file_is_imported_and_none_keeps_the_reader_busy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_no_name_in_a_file_is_imported_and_none_keeps_the_reader_busy(tmp_path, monkeypatch, kind):
     (tmp_path / "zz_imported.py").write_text("raise SystemExit")
     monkeypatch.syspath_prepend(tmp_path)  # type: ignore[no-untyped-call]
     (tmp_path / "w.pth").write_bytes(pickled(HOSTILE[kind]))

@@ -66,9 +66,7 @@ def put(state: State, prefix: str) -> State:
     return {f"{prefix}{key}": value for key, value in state.items()}
 
 
-# ------------------------------------------------------------------------- what is understood
-
-
+# ---- what is understood
 OPTIMIZER = {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 0.1}]}
 PREFIXES = ["module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "student.", "a.b."]
 PREFIXES += ["module.model.", "_orig_mod.module.", "module.encoder_q.", "model.net.backbone."]
@@ -124,9 +122,7 @@ def test_the_content_decides_and_not_the_name(tmp_path: Path, model: nn.Module, 
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_a_lightning_file_with_other_objects_is_read_without_building_them(
-    tmp_path: Path, state: State, old: bool
-) -> None:
+def test_a_lightning_file_with_other_objects_is_read_without_building_them(tmp_path, state, old):
     content = {
         "state_dict": put(state, "net."),
         "hyper_parameters": argparse.Namespace(lr=0.1, path=pathlib.Path("data"), when=np.float64(3)),
@@ -179,9 +175,7 @@ def test_missing_counters_other_heads_and_heads_under_another_name_do_not_matter
     refuses(r"unexpected 1 \(block2.attention.weight\)", read, tmp_path / "w.pth")
 
 
-# ----------------------------------------------------------------------------------- no guesses
-
-
+# ---- no guesses
 def moco(m: nn.Module) -> State:
     both = put(m.state_dict(), "module.encoder_q.") | put(plus_one(m), "module.encoder_k.")
     return {"state_dict": both | {"module.queue": torch.zeros(4, 4)}}
@@ -223,9 +217,7 @@ ENTRIES: dict[str, tuple[Make, str, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", ENTRIES)
-def test_several_sets_that_may_be_meant_are_refused_until_one_is_named(
-    tmp_path: Path, model: nn.Module, kind: str
-) -> None:
+def test_several_sets_that_may_be_meant_are_refused_until_one_is_named(tmp_path, model, kind):
     make, words, entries = ENTRIES[kind]
     torch.save(make(model), tmp_path / "w.pth")
     refuses(words, read, tmp_path / "w.pth")
@@ -263,10 +255,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda m: {"blocks.0.attn.qkv.weight": torch.zeros(3, 3)},
         r"fit no network of the kit; the names are timm's",
     ),
-    "parameters": (
-        lambda m: {"state_dict": dict(m.named_parameters())},
-        r"parameters only; save model.state_dict\(\)",
-    ),
+    "parameters": (lambda m: {"state_dict": dict(m.named_parameters())}, r"parameters only; save model.state_dict\(\)"),
     "a list": (lambda m: [m.state_dict()], "no tensors under names; beside it one list"),
     "a tensor": (lambda m: torch.ones(2), "no tensors under names; beside it one Tensor"),
     "a number": (lambda m: {"epoch": 3}, "no tensors under names; beside it epoch"),
@@ -309,9 +298,7 @@ def test_what_gives_no_weights_is_refused_with_what_to_do(tmp_path: Path, model:
     assert kind != "protocol 4" or "no tensors" not in text
 
 
-# --------------------------------------------------------------------------- what is no such file
-
-
+# ---- what is no such file
 def numpy(save: Callable[..., None], **arrays: Any) -> bytes:
     buffer = io.BytesIO()
     save(buffer, **arrays)
@@ -416,9 +403,7 @@ def test_files_without_checksums_are_still_read(tmp_path: Path, state: State) ->
     assert_backbone(read(tmp_path / "w.pth"), state)
 
 
-# --------------------------------------------------------------------- trained networks come back
-
-
+# ---- trained networks come back
 def trained(path: Path | None = None) -> tuple[nn.Module, Any]:
     """A network that learned a little, with a preprocessing that nobody would assume."""
     model = build_model("resnet10_w16", num_classes=2, seed=0, preprocessing=Preprocessing((0.8,), (0.1,), 1))
@@ -480,9 +465,7 @@ def test_a_checkpoint_of_fit_gives_the_network_that_fit_left(tmp_path: Path) -> 
     assert all(torch.equal(value, best[key]) for key, value in back.state_dict().items())
 
 
-def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_would_not_fit(
-    tmp_path: Path, model: nn.Module
-) -> None:
+def test_a_head_is_kept_only_whole_and_dropped_without_a_word_only_where_it_would_not_fit(tmp_path, model):
     save_model(model, tmp_path / "m.safetensors")
     for options in ({"num_classes": 5}, {"num_classes": 2, "keep_head": False}):
         made = build_model(NAME, weights=tmp_path / "m.safetensors", **options)
@@ -543,9 +526,7 @@ def test_load_model_says_what_else_a_file_is(tmp_path: Path, state: State) -> No
         load_model(tmp_path / "gone.safetensors")
 
 
-# ------------------------------------------------------------------------------- preprocessing
-
-
+# ---- preprocessing
 def test_preprocessing_is_said_where_it_is_assumed_and_only_there(tmp_path: Path, state: State) -> None:
     torch.save(state, tmp_path / "w.pth")
     with pytest.warns(UserWarning, match=r"assumed: mean=\(0.5,\)"):
@@ -577,9 +558,7 @@ def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, state: St
     refuses("records of its preprocessing", build_model, NAME, weights=tmp_path / "w.safetensors", num_classes=3)
 
 
-# ----------------------------------------------------------------------------------- manifest
-
-
+# ---- manifest
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
@@ -590,9 +569,7 @@ def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, state: St
         ({"resnet10_w16": {}}, "networks with procedural weights"),
     ],
 )
-def test_a_manifest_that_is_not_ours_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: object, says: str
-) -> None:
+def test_a_manifest_that_is_not_ours_is_named(tmp_path, monkeypatch, manifest, says):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
@@ -609,9 +586,7 @@ def test_a_folder_of_weights_that_cannot_be_read_is_named(monkeypatch: pytest.Mo
         build_model(NAME, weights="procedural", num_classes=2)
 
 
-def test_a_checksum_in_capitals_is_the_same_checksum(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: nn.Module
-) -> None:
+def test_a_checksum_in_capitals_is_the_same_checksum(tmp_path, monkeypatch, model):
     from lab_utils.doctor import check_weights
     from lab_utils.networks.known_weights import sha256
 

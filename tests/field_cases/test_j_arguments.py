@@ -35,9 +35,7 @@ def result(**config):
     return {"seen": sum(config.values())}
 
 
-# ------------------------------------------------------------------ run_grid
-
-
+# ---- run_grid
 @pytest.mark.parametrize("grid", [{"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1]])
 def test_a_grid_is_a_list_of_dicts(grid):
     with pytest.raises(ValueError, match=r"grid must be a list with one dict.*got.*combinations\(seed="):
@@ -65,9 +63,7 @@ def test_grids_of_any_kind_of_list_run():
         assert list(run_grid(result, grid, workers=np.int64(1), progress=False)["seen"]) == [0, 1]
 
 
-# ------------------------------------------------------------------ similarity
-
-
+# ---- similarity
 MEASURES = [mean_cca, svcca, pwcca, linear_cka, lambda x, y: cca(x, y)[0]]
 
 
@@ -120,9 +116,7 @@ def test_unknown_images_of_a_similarity_are_named_by_their_argument():
         bootstrap(mean_cca, ACTS_X, ACTS_Y, np.full(60, np.nan), draws=2)
 
 
-# ------------------------------------------------------------------ networks
-
-
+# ---- networks
 @pytest.mark.parametrize("batch_size", ["4", None, 2.5, True, 0])
 @pytest.mark.parametrize("use", [predict, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)])
 def test_batch_sizes_are_whole_numbers_wherever_images_enter(use, batch_size):
@@ -148,9 +142,7 @@ def test_settings_of_a_training_are_refused_with_an_example_that_fits(change, wo
     refuses(words, fit, TinyNet(), tiny_split(), **{"steps": 1, "progress": False, **change})
 
 
-# ------------------------------------------------------------------ curves
-
-
+# ---- curves
 @pytest.mark.parametrize("goal", ["0.5", None, True])
 def test_goals_and_horizons_are_numbers(goal):
     refuses("threshold must be a number", steps_to_reach, [0, 1], [0.1, 0.9], goal)
@@ -158,9 +150,7 @@ def test_goals_and_horizons_are_numbers(goal):
     refuses("horizon must be a number", compare_steps, [1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
 
 
-# ------------------------------------------------------------------ data
-
-
+# ---- data
 @pytest.mark.parametrize("images", [0, "2", 2.5, None, True])
 def test_images_of_a_patient_are_a_whole_number(images):
     with pytest.raises(ValueError, match="images_per_patient must be a whole number"):

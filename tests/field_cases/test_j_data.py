@@ -38,9 +38,7 @@ def course(folder: Path) -> Path:
     return folder
 
 
-# --- labels
-
-
+# ---- labels
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, np.float64, bool])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_one_class_written_in_columns_is_refused_until_the_task_is_named(tmp_path, kind, classes):
@@ -110,9 +108,7 @@ def test_a_file_named_after_two_published_sets_is_read_by_its_labels(tmp_path):
     assert (train.task, train.class_names) == ("binary", ("class 0", "class 1"))
 
 
-# --- pixels
-
-
+# ---- pixels
 def test_whole_numbers_0_and_1_are_no_grey_levels(tmp_path):
     two_levels = np.random.default_rng(0).integers(0, 2, (12, 8, 8))
     for kind in (np.uint8, np.int64):
@@ -120,9 +116,7 @@ def test_whole_numbers_0_and_1_are_no_grey_levels(tmp_path):
     assert load_npz(npz(tmp_path, train_images=two_levels.astype(np.float32)))["train"].images.max() == 255
 
 
-# --- sizes and numbers
-
-
+# ---- sizes and numbers
 @pytest.mark.parametrize("size", [65, 67, 101, 223])
 def test_phantoms_of_an_odd_side_are_drawn(size):
     images = make_phantoms(3, size=size, seed=5).images
@@ -168,9 +162,7 @@ def test_published_sets_that_do_not_exist_are_refused_in_words(name):
     refuses("name must be one of", load_medmnist, name)
 
 
-# --- what has to stay with a result
-
-
+# ---- what has to stay with a result
 def test_unknown_patients_are_a_note_of_every_part_and_of_what_is_made_of_it(tmp_path):
     for splits in (load_npz(npz(tmp_path)), load_course(course(tmp_path))):
         for split in splits.values():

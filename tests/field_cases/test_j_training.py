@@ -27,8 +27,7 @@ def trained(split, model=None, **settings):
     return model, history
 
 
-# ------------------------------------------------------------------ class weights of one's own
-
+# ---- class weights of one's own
 WEIGHTS = torch.tensor([0.5, 3.0])
 FITTED = {
     "float64 module": nn.CrossEntropyLoss(weight=WEIGHTS.double()),
@@ -110,9 +109,7 @@ def test_a_loss_of_one_number_in_a_list_counts_as_that_number():
     assert_same(state_of(got), state_of(wanted))
 
 
-# ------------------------------------------------------------------ class_weights="balanced"
-
-
+# ---- class_weights="balanced"
 def rare(task, n=60):
     """About one image in six of the last class."""
     split = tiny_split(n, task)
@@ -221,9 +218,7 @@ def test_class_weights_that_mean_nothing_are_refused(settings, words):
     refuses(words, lr_range_test, TinyNet(), tiny_split(24), steps=5, device="cpu", **settings)
 
 
-# ------------------------------------------------------------------ batches of one
-
-
+# ---- batches of one
 class OneValue(TinyNet):
     """Batch norm on features without a place: one value per channel and image."""
 
@@ -270,8 +265,7 @@ def test_other_errors_of_a_network_pass_unchanged():
     refuses(r"^my own mistake$", trained, tiny_split(24), Broken())
 
 
-# ------------------------------------------------------------------ wrapped networks
-
+# ---- wrapped networks
 WRAPPERS = {
     "DataParallel": nn.DataParallel,
     "compiled": functools.partial(torch.compile, backend="eager"),
@@ -355,9 +349,7 @@ def test_a_network_with_a_child_of_that_name_and_more_is_no_wrapper():
     assert head(model) is model.head
 
 
-# ------------------------------------------------------------------ arguments of the wrong type
-
-
+# ---- arguments of the wrong type
 @pytest.mark.parametrize("name", ["batch_size", "steps", "epochs", "warmup", "seed", "eval_every"])
 @pytest.mark.parametrize("value", [2.5, 32.0, "32", True, float("nan"), 1j, [3]])
 def test_what_should_be_a_whole_number_and_is_none_gets_words(name, value):
@@ -472,9 +464,7 @@ def test_params_of_another_kind_are_refused():
             trained(tiny_split(), model, params=params)
 
 
-# ------------------------------------------------------------------ validation images of another kind (M)
-
-
+# ---- validation images of another kind (M)
 def colour(split):
     return replace(split, images=split.images.expand(-1, 3, -1, -1).contiguous())
 

@@ -41,7 +41,6 @@ NOTEBOOK = json.dumps(notebook(*PERFECT), indent=1, ensure_ascii=False) + "\n"
 
 
 # ---- the text of other programs
-
 SPELLINGS = {
     "as it is": lambda text: text.encode(),
     "a checkout on Windows": lambda text: text.replace("\n", "\r\n").encode(),
@@ -192,8 +191,6 @@ def test_questions_that_are_no_toml_name_the_file(tmp_path, content):
 
 
 # ---- tables that a spreadsheet had
-
-
 HEAD = "student,name,email,url"
 ANN = "ann,Ann,a@b.c,https://x.org/a"
 
@@ -310,8 +307,6 @@ def test_predictions_that_a_spreadsheet_rewrote_are_refused_with_what_to_do(text
 
 
 # ---- encodings of the machine
-
-
 def text_files_without_an_encoding(source):
     """Return the line numbers of calls that leave the encoding of a text to the machine."""
     found = []
@@ -396,8 +391,6 @@ def test_a_sign_that_the_terminal_does_not_have_stops_no_command(monkeypatch, en
 
 
 # ---- ipywidgets 7, as on Colab
-
-
 @pytest.fixture(params=["the version here", "as version 7"])
 def ipywidgets(request, monkeypatch):
     """ipywidgets, also as its version 7 shows a widget: by a method of its own, and by no other form."""

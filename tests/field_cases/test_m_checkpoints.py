@@ -59,9 +59,7 @@ def refusal(path):
     return text
 
 
-# ------------------------------------------------------------------ damaged
-
-
+# ---- damaged
 def test_a_flipped_bit_in_any_byte_is_noticed(path, written):
     content = path.read_bytes()
     assert load_checkpoint(path, written)
@@ -109,9 +107,7 @@ def test_a_whole_file_still_opens_with_pytorch_and_as_a_zip(path, written):
         assert archive.comment.startswith(b"lab_utils checkpoint, SHA-256 ")
 
 
-# ------------------------------------------------------------------ no files at all
-
-
+# ---- no files at all
 @unix
 def test_a_pipe_a_socket_a_device_and_a_folder_are_named_and_do_not_hang(path, tmp_path):
     os.mkfifo(path)
@@ -148,9 +144,7 @@ def test_a_checkpoint_that_is_no_path_is_refused(given):
     refuses(r"checkpoint= must be a path, such as 'run\.pt'; got", run, given)
 
 
-# ------------------------------------------------------------------ other files
-
-
+# ---- other files
 class Hostile:
     """Writes a file when it is unpickled."""
 
@@ -211,9 +205,7 @@ def test_another_format_is_refused_by_name(path, version):
     assert "was written by another version of this package" in refusal(path)
 
 
-# ------------------------------------------------------------------ whole files with something missing
-
-
+# ---- whole files with something missing
 def test_each_missing_part_of_the_state_is_named(path, written):
     state = torch.load(path, weights_only=True)["state"]
     assert len(state) == 15

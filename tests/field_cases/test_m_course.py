@@ -133,8 +133,6 @@ def test_names_may_be_in_any_language(tmp_path):
 
 
 # ---- how editors save it
-
-
 def test_a_byte_order_mark_and_the_line_ends_of_windows_change_nothing(tmp_path):
     text = toml(name="Übung") + f"[homework4]\n{DATES}"
     expected = read(tmp_path, text)

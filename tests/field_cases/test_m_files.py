@@ -128,9 +128,7 @@ def test_any_three_flipped_bytes_of_an_archive_are_refused_by_name_or_change_not
             assert all(torch.equal(found[part].labels, expected[part].labels) for part in PARTS)
 
 
-# --- the cache
-
-
+# ---- the cache
 def foreign(header: bytes) -> bytes:
     """A file with a right checksum that something else has written."""
     rest = len(header).to_bytes(8, "little") + header

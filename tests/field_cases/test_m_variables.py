@@ -46,8 +46,6 @@ READ = FOLDERS | {"LAB_PROFILE": profile, "LAB_STRICT": strict, "LAB_DEVICE": de
 
 
 # ---- what is understood
-
-
 # set LAB_PROFILE="quick" && ... on Windows keeps the quotes and the blank
 UNDERSTOOD = {
     ("LAB_PROFILE", "quick"): ["quick", "Quick", " Quick ", "QUICK", '"quick"', "'quick '", "quick\t"],
@@ -106,8 +104,6 @@ def test_odd_names_of_folders_are_names(monkeypatch, tmp_path, name):
 
 
 # ---- what is refused, in words that name the variable
-
-
 REMOTE = ["s3://mine/cache", "https://x.org/a", "file:///tmp/a", "$NO_SUCH_THING/a", "%NONE%\\a"]
 REMOTE += [r"C:\Users\ann\labs"] if os.name == "posix" else []
 WRONG = [(name, value, "should name a folder of this machine, but") for name in FOLDERS for value in REMOTE]
@@ -182,8 +178,6 @@ def test_a_cache_that_is_a_file_is_told_once_and_the_lab_goes_on(monkeypatch, tm
 
 
 # ---- misspelt names
-
-
 MISSPELT = {"LAB_PROFIL": "LAB_PROFILE", "LAB_PROFILES": "LAB_PROFILE", "lab_profile": "LAB_PROFILE"}
 MISSPELT |= {"LABPROFILE": "LAB_PROFILE", "LAB-DEVICE": "LAB_DEVICE", "LAB_WORKER": "LAB_WORKERS"}
 
@@ -206,8 +200,6 @@ def test_a_variable_that_nothing_reads_is_named_and_those_of_others_are_not(monk
 
 
 # ---- one list of them
-
-
 def test_the_kit_reads_the_variables_of_its_list_and_no_other():
     sources = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "lab_utils").rglob("*.py")))
     assert set(re.findall(r"\bLAB_[A-Z_]*[A-Z]\b", sources)) == {*VARIABLES, "LAB_SHARED_DATA", "LAB_REAL_NPZ"}
