@@ -16,17 +16,11 @@ from PIL import Image, ImageCms, ImageOps
 from lab_utils.data import decode as decode_module
 from lab_utils.data import load_folder
 from lab_utils.data.decode import count_channels, decode, later_pages
+from tests.field_cases.drawing import SHARED
 from tests.refusals import refuses
 
-SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 GREY = np.add.outer(np.arange(0, 160, 10), np.arange(16)).astype(np.uint8)  # no two sides alike
 COLOUR = np.stack([GREY, GREY // 2, 255 - GREY], axis=-1)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "folders"
 
 
 def grey_of(path: Path) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from lab_utils.data import load_data, load_phantoms, make_phantoms
 from lab_utils.metrics import compare_steps, restricted_mean, steps_to_reach
@@ -22,7 +21,7 @@ from lab_utils.similarity import (
     svcca,
 )
 from lab_utils.studies import combinations, run_grid
-from lab_utils.training import fit, predict
+from lab_utils.training import evaluate, fit, predict
 from tests.refusals import refuses
 from tests.tiny import TinyNet, tiny_split
 
@@ -36,26 +35,17 @@ def result(**config):
 
 
 # ---- run_grid
-@pytest.mark.parametrize("grid", [{"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1]])
-def test_a_grid_is_a_list_of_dicts(grid):
-    with pytest.raises(ValueError, match=r"grid must be a list with one dict.*got.*combinations\(seed="):
-        run_grid(result, grid, workers=1, progress=False)
+GRID = r"grid must be a list with one dict.*got.*combinations\(seed="
+GRIDS = [({"grid": grid}, GRID) for grid in ({"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1])]
+GRIDS += [({"grid": pd.DataFrame({"seed": [0, 1]})}, "grid must be a list.*got str in a DataFrame")]  # its columns
+GRIDS += [({"function": function}, "function must be a function") for function in (None, "fit", {"seen": 1})]
+GRIDS += [({"workers": n}, "workers must be a whole number of at least 1") for n in ("2", 2.5, True, 0, -1)]
 
 
-def test_the_columns_of_a_table_are_no_grid():
-    with pytest.raises(ValueError, match=r"grid must be a list.*got str in a DataFrame"):
-        run_grid(result, pd.DataFrame({"seed": [0, 1]}), workers=1, progress=False)
-
-
-@pytest.mark.parametrize("function", [None, "fit", {"seen": 1}])
-def test_what_is_no_function_is_refused_before_the_first_run(function):
-    refuses("function must be a function", run_grid, function, [{"seed": 0}], workers=1, progress=False)
-
-
-@pytest.mark.parametrize("workers", ["2", 2.5, True, 0, -1])
-def test_workers_are_a_whole_number(workers):
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
-        run_grid(result, [{"seed": 0}], workers=workers, progress=False)
+@pytest.mark.parametrize(("change", "words"), GRIDS)
+def test_what_makes_no_grid_is_refused_before_the_first_run(change, words):
+    given = {"function": result, "grid": [{"seed": 0}], "workers": 1} | change
+    refuses(words, run_grid, given["function"], given["grid"], workers=given["workers"], progress=False)
 
 
 def test_grids_of_any_kind_of_list_run():
@@ -116,30 +106,18 @@ def test_unknown_images_of_a_similarity_are_named_by_their_argument():
         bootstrap(mean_cca, ACTS_X, ACTS_Y, np.full(60, np.nan), draws=2)
 
 
+def collect(model, split, **settings):
+    return collect_activations(model, split.images, **settings)
+
+
 # ---- networks
-@pytest.mark.parametrize("batch_size", ["4", None, 2.5, True, 0])
-@pytest.mark.parametrize("use", [predict, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)])
+@pytest.mark.parametrize("batch_size", ["64", None, 2.5, True, 0, -1, float("nan")])
+@pytest.mark.parametrize(
+    "use", [predict, evaluate, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)]
+)
 def test_batch_sizes_are_whole_numbers_wherever_images_enter(use, batch_size):
     refuses("batch_size must be a whole number of at least 1", use, TinyNet(), tiny_split(), batch_size=batch_size)
     assert use(TinyNet(), tiny_split(), batch_size=np.int64(4)) is not None
-
-
-@pytest.mark.parametrize("model", [None, "resnet10_w16", TinyNet])
-def test_what_is_no_network_predicts_nothing(model):
-    refuses("model must be such as build_model", predict, model, tiny_split())
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"eval_at": 5}, "eval_at must be a list of steps"),
-        ({"criterion": nn.CrossEntropyLoss}, "make an object of it"),
-        ({"warmup": None}, "warmup=0; got None"),
-        ({"checkpoint_seconds": "30"}, "checkpoint_seconds=30; got '30'"),
-    ],
-)
-def test_settings_of_a_training_are_refused_with_an_example_that_fits(change, words):
-    refuses(words, fit, TinyNet(), tiny_split(), **{"steps": 1, "progress": False, **change})
 
 
 # ---- curves

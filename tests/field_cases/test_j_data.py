@@ -1,6 +1,5 @@
 """Kind J, data: labels that can be read in two ways, scales, names, sizes, and what has to stay with a result."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,10 @@ import torch
 
 from lab_utils.data import Split, load_course, load_data, load_medmnist, load_npz, load_phantoms, make_phantoms, subset
 from lab_utils.data.folders.patients import UNKNOWN
+from tests.field_cases.drawing import SHARED
 from tests.refusals import refuses
 
-SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 CLASSES = np.array([0, 1, 2, 1, 2, 0, 2, 2, 1, 0, 1, 2])
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
 
 
 def npz(folder: Path, labels: np.ndarray = CLASSES, name: str = "mine.npz", **changes: object) -> Path:
