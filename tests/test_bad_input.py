@@ -164,7 +164,7 @@ ARRAYS: list[tuple[dict[str, Any], str]] = [
     ({"train_labels": np.array([0, 0, 0, 2, 2, 2])}, "needs at least one image | none of class 1 | Add images"),
     ({"val_images": grey(0)[:0], "val_labels": np.zeros((0, 1))}, "at least one row | it is empty | Leave out"),
     ({"n_train": 7}, "whole number n from 1 to 6 | n = 7 | Ask for fewer"),
-    ({"n_train": 2.5}, "a whole number of at least 1, or None | got 2.5 (float) | n_train=100"),
+    ({"n_train": 2.5}, "a whole number of at least 1 | got 2.5 (float) | n_train=100"),
 ]
 # What is done to a folder of pictures, train/normal/0.png and so on.
 PICTURES: list[tuple[Wrong, str]] = [
@@ -282,10 +282,10 @@ OTHER: dict[type[Exception], list[tuple[Wrong, str]]] = {
             lambda f: check_disjoint(*split_by_image(by_hand(), (0.5, 0.5), seed=0)),
             "in one split only | patients are in both | split_by_patient()",
         ),
-        (lambda f: build_model("resnet81", num_classes=2), "Choose one of | 'resnet81' | did you mean 'resnet18'"),
+        (lambda f: build_model("resnet81", num_classes=2), "Choose one of | 'resnet81' | Did you mean 'resnet18'"),
         (
             lambda f: freeze(build_model("cbr_tiny", num_classes=2), upto="blok2"),
-            "Choose one of: block1, block2 | 'blok2' | did you mean 'block2'",
+            "Choose one of: block1, block2 | 'blok2' | Did you mean 'block2'",
         ),
         (
             lambda f: load_weights("cbr_tiny", "imagnet"),
@@ -297,12 +297,12 @@ OTHER: dict[type[Exception], list[tuple[Wrong, str]]] = {
         ),
         (
             lambda f: train("cbr_tiny", f / "run.pt", optimizer="adamm"),
-            "optimizer must be one of adamw, adam, sgd | got 'adamm' | Did you mean 'adam",
+            "optimizer to be one of adamw, adam, sgd | got 'adamm' | Did you mean 'adam",
         ),
         (checkpoint_of_another_model, "network was cbr_tiny | is now resnet10_w16 | Delete it"),
         (checkpoint_cut_short, "should be a checkpoint of fit() | can not be read | Delete it"),
         (lambda f: train("cbr_tiny", f), "should name a file | is a folder | Write for example"),
-        (lambda f: load_phantoms(2, site="C"), "site must be one of | 'C' | Did you mean"),
+        (lambda f: load_phantoms(2, site="C"), "site must be one of | 'C' | is the hospital to train on"),
     ],
     FileNotFoundError: [
         (lambda f: load_data(f / "mine.npz"), "npz file was expected | there is none | Check the path"),

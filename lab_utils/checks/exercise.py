@@ -11,9 +11,10 @@ A probe runs any version of the function and reports what it did. Where a studen
 wrong answer with the same report has the hint; a mistake that nobody listed is told in numbers.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -32,22 +33,25 @@ class Raised:
     error: str
 
 
-def difference(got: Any, expected: Any) -> str:
-    """Say in a sentence where two reports differ: numbers, texts, arrays, or lists and dicts of them."""
+def difference(got: Any, expected: Any, close: float = 1e-4) -> str:
+    """Say in a sentence where two reports differ: numbers, texts, arrays, or lists and dicts of them; see `same`."""
     if isinstance(got, Mapping) and isinstance(expected, Mapping) and got.keys() == expected.keys():
-        key = next(key for key in expected if not same(got[key], expected[key]))
-        return f"{key}: {difference(got[key], expected[key])}"
+        key = next(key for key in expected if not same(got[key], expected[key], close))
+        return f"{key}: {difference(got[key], expected[key], close)}"
     if _is_array(got) and _is_array(expected):
         if np.shape(got) != np.shape(expected):
             return f"expected the shape {np.shape(expected)}, got {np.shape(got)}."
         if np.ndim(got):
-            place = int(np.argmax(~np.isclose(got, expected, rtol=1e-4, atol=1e-6, equal_nan=True)))
+            place = int(np.argmax(~np.isclose(got, expected, rtol=close, atol=close, equal_nan=True)))
             where = ", ".join(str(index) for index in np.unravel_index(place, np.shape(got)))
-            return f"entry [{where}]: {difference(np.ravel(got)[place], np.ravel(expected)[place])}"
+            return f"entry [{where}]: {difference(np.ravel(got)[place], np.ravel(expected)[place], close)}"
     if isinstance(got, list | tuple) and isinstance(expected, list | tuple) and len(got) == len(expected):
-        place = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair))
-        return f"value {place + 1}: {difference(got[place], expected[place])}"
-    return f"expected {shown(expected)}, got {shown(got)}."
+        place = next(i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair, close))
+        return f"value {place + 1}: {difference(got[place], expected[place], close)}"
+    texts = [shown(value) for value in (expected, got)]
+    if texts[0] == texts[1]:  # four digits do not show it
+        texts = [repr(value) for value in (expected, got)]
+    return f"expected {texts[0]}, got {texts[1]}."
 
 
 def shown(value: Any) -> str:
@@ -87,7 +91,7 @@ class Exercise:
         kit: the version that the lab goes on with; None in a homework, where nothing stands in for the student's.
         probes: what is tried, in order. The key says it in words and begins the hint; the probe takes any version,
             calls it, and returns plain values (numbers, texts, arrays, lists and dicts of them).
-        explain: says how a report differs from the kit's, for a student; the default is `difference`.
+        explain: says how a report differs from the kit's, for a student; None for `difference`.
         wrong: wrong answers, each with the hint that it must get.
         advice: the hint for a mistake that is not among them.
         close: how far a number may be from the kit's, see `same`.
@@ -97,7 +101,7 @@ class Exercise:
     name: str
     kit: Function | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    explain: Callable[[Any, Any], str] = difference
+    explain: Callable[[Any, Any], str] | None = None
     wrong: Sequence[tuple[Function, str]] = ()
     advice: str = ""
     close: float = 1e-4
@@ -125,31 +129,55 @@ class Exercise:
         got = _report(self.probes[what], student)
         if same(got, expected, self.close):
             return
-        hint = self._known(what, student, got)
-        if isinstance(got, Raised) and not hint:
+        hint = self._known(what, student, got, expected)
+        if isinstance(got, Raised) and not hint and not isinstance(expected, Raised):
             self.probes[what](student)  # raises again: the engine finds the student's own line
-        found = f"it stopped with {got.error}." if isinstance(got, Raised) else self.explain(got, expected)
+        if isinstance(got, Raised):
+            found = f"it stopped with {got.error}."
+        else:
+            found = self.explain(got, expected) if self.explain else difference(got, expected, self.close)
         raise Wrong(f"{what}: {found} {hint or self.advice}".rstrip())
 
-    def _known(self, what: str, student: Function, got: Any) -> str:
+    def known(self, probe: Probe, got: Any, expected: Any = None) -> list[tuple[Function, str]]:
+        """Return the wrong answers, each with its hint, that report the same as `got`.
+
+        Of a report that is a dict, the keys up to the first that is not as expected count: of two mistakes, the first
+        one is told.
+        """
+        keys = _until_different(got, expected, self.close)
+
+        def told(report: Any) -> Any:
+            return [report.get(key) for key in keys] if keys and isinstance(report, Mapping) else report
+
+        return [pair for pair in self.wrong if same(told(_wrong_report(probe, pair[0])), told(got), self.close)]
+
+    def _known(self, what: str, student: Function, got: Any, expected: Any) -> str:
         """Return the hint of the wrong answer with this report; of several, the one that agrees most often."""
-        versions = [(with_copies(function, []), hint) for function, hint in self.wrong]
-        found = [pair for pair in versions if same(_report(self.probes[what], pair[0]), got, self.close)]
+        found = self.known(self.probes[what], got, expected)
         if len(found) > 1:
-            reports = [_report(probe, student) for probe in self.probes.values()]
-
-            def agreeing(version: Function) -> int:
-                others = (_report(probe, version) for probe in self.probes.values())
-                return sum(same(a, b, self.close) for a, b in zip(reports, others, strict=True))
-
-            found.sort(key=lambda pair: -agreeing(pair[0]))
+            reports = [(probe, _report(probe, student)) for probe in self.probes.values()]
+            found.sort(key=lambda pair: -sum(same(_wrong_report(p, pair[0]), own, self.close) for p, own in reports))
         return found[0][1] if found else ""
 
 
+def _until_different(got: Any, expected: Any, close: float) -> list[Any]:
+    if not (isinstance(got, Mapping) and isinstance(expected, Mapping) and got.keys() == expected.keys()):
+        return []
+    keys = list(expected)
+    return keys[: 1 + next((i for i, key in enumerate(keys) if not same(got[key], expected[key], close)), len(keys))]
+
+
+@lru_cache(maxsize=2000)
+def _wrong_report(probe: Probe, wrong: Function) -> Any:
+    """What a wrong answer reports, which is the same every time."""
+    return _report(probe, with_copies(wrong, []))
+
+
 def _report(probe: Probe, version: Function) -> Any:
-    """Run a probe: every version gets the same random numbers."""
+    """Run a probe: every version gets the same random numbers; what NumPy warns of shows in the report."""
     try:
-        with same_random_numbers():
+        with same_random_numbers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return probe(version)
     except NotImplementedError:  # a stub
         raise

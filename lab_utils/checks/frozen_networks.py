@@ -145,7 +145,7 @@ def probe_tensor(student: Callable[..., Any], array: Any, *settings: Any) -> dic
     for _ in range(2):
         result = student(tensor, *map(tuple, settings))
         results.append(result.detach().clone() if isinstance(result, Tensor) else result)  # it may share the memory
-    report: dict[str, Any] = {"kind": type(results[0]).__name__, "input": tensor}
+    report: dict[str, Any] = {"kind": type(results[0]).__name__, "input": tensor.detach()}
     if all(isinstance(result, Tensor) for result in results):
         report |= {"first": results[0], "second": results[1], "dtype": str(results[0].dtype)}
     return report

@@ -1,4 +1,4 @@
-"""Cases for a student's `extract_features` (exercise 2 of lab 1), on networks of a few dozen weights."""
+"""`extract_features` (exercise 2 of lab 1), on networks of a few dozen weights."""
 
 import copy
 from collections.abc import Callable
@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils.checks.outcome import Wrong
-from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, head, stages
-from lab_utils.similarity import collect_activations, extract_features
+from lab_utils.checks.exercise import Exercise, Probe, same
+from lab_utils.networks import Preprocessing, head
+from lab_utils.similarity import extract_features
 
-Extract = Callable[..., Any]
 MAPS, LOGITS = 6, 4
 
 
@@ -42,169 +41,167 @@ class Tiny(nn.Module):
         return logits
 
 
-def _shape(student: Extract) -> None:
-    _call(student, Tiny().eval(), _images(8), batch_size=8)
-
-
-def _values(student: Extract) -> None:
-    for model in (Tiny().eval(), Tiny("classifier", seed=1).eval()):
-        images = _images(8)
-        features = _call(student, model, images, batch_size=8)
-        expected = extract_features(model, images)
-        if not torch.allclose(features, expected, atol=1e-4):
-            raise Wrong(
-                f"Image 0 of 8: expected features {_row(expected)}, got {_row(features)}. "
-                + (_hint_for(features, model, images) or "What enters the head, in eval mode, after preparation?")
-            )
-
-
-def _in_train_mode(student: Extract) -> None:
-    model, images = Tiny(seed=2).train(), _images(8)
-    features = _call(student, model, images, batch_size=8)
-    if not torch.allclose(features, extract_features(model, images), atol=1e-4):
-        raise Wrong(
-            "The network came in train mode, and the features are not those of eval mode: batch norm has used the "
-            "batch, or dropout was on. Put the whole network in eval mode first."
-        )
-
-
-def _batches(student: Extract) -> None:
-    model, images = Tiny(seed=3), _images(8)
-    expected = extract_features(model, images)
-    for batch_size in (3, 5, 1, 100):
-        model.seen.clear()
-        given = f"8 images, batch_size = {batch_size}"
-        features = _tensor(student(model, images, batch_size=batch_size), given)
-        if len(features) != 8:
-            hint = "Every image needs its row."
-            if len(features) == (8 % batch_size or batch_size):
-                hint = "These are as many as in the last batch. Do you keep the features of every batch?"
-            elif len(features) == 8 // batch_size * batch_size:
-                hint = "The last batch is smaller than the others, and it is missing."
-            raise Wrong(f"{given}: expected 8 rows, got {len(features)}. {hint}")
-        if not torch.allclose(features, expected, atol=1e-4):
-            if torch.allclose(features.sort(dim=0).values, expected.sort(dim=0).values, atol=1e-4):
-                raise Wrong(f"{given}: the rows are right, but not in the order of the images. Do not shuffle.")
-            raise Wrong(f"{given}: the features are not those of one large batch. Every image must stand on its own.")
-        if max(size for size, _ in model.seen) > batch_size:
-            raise Wrong(f"{given}: the network got {max(model.seen)[0]} images at once. With 100,000 memory runs out.")
-
-
-def _no_gradients(student: Extract) -> None:
-    model = Tiny(seed=4)
-    features = _tensor(student(model, _images(4), batch_size=2), "4 images")
-    if features.requires_grad or any(grad for _, grad in model.seen):
-        raise Wrong(
-            "The forward pass kept what a gradient would need, for every batch: memory fills up, and nobody needs "
-            "it. Switch gradients off around the forward pass."
-        )
-
-
-def _leaves_the_model(student: Extract) -> None:
-    model = Tiny(seed=5)
-    layer = head(model)
-    student(model, _images(4), batch_size=2)
-    found = head(model)
-    if found is not layer:
-        raise Wrong(
-            f"Afterwards the head is another one ({type(found).__name__}, it was a {type(layer).__name__}). Put the "
-            "old one back, or the network cannot be used any more."
-        )
-    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
-    if hooks:
-        raise Wrong(
-            f"Afterwards {hooks} hook(s) are still on the network: they go on collecting features in every later "
-            "forward pass. A hook has a method `remove()`."
-        )
-
-
-CASES = (_shape, _values, _in_train_mode, _batches, _no_gradients, _leaves_the_model)
-
-
 def _images(n: int) -> Tensor:
     generator = torch.Generator().manual_seed(n)
     dark = torch.rand(n, 1, 1, 1, generator=generator)
     return (255 * dark * torch.rand(n, 3, 7, 9, generator=generator)).to(torch.uint8)
 
 
-def _call(student: Extract, model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    """The student's features, if they are a tensor of the right shape."""
-    given = f"{len(images)} images, a network with {MAPS} feature maps and {LOGITS} logits"
-    before = copy.deepcopy(model.state_dict())
-    result = _tensor(student(model, images, batch_size=batch_size), given)
-    if result.shape == (len(images), MAPS):
-        _check_unchanged(model, before)
-        return result.detach()
-    if result.shape == (len(images), LOGITS):
-        hint = "These are the logits, which come out of the head. Expected what goes into it."
-    elif result.ndim == 4:
-        hint = "These are feature maps that are not pooled: average each map over its rows and columns."
-    elif result.ndim == 2 and result.shape[0] == len(images):
-        hint = "Each map must give one number. Are the maps averaged over rows and columns, or only made flat?"
-    else:
+def _on(batch_size: int, *, name: str = "head", train: bool = False) -> Probe:
+    """Report the features of 8 images, and what became of the network."""
+
+    def probe(student: Callable[..., Any]) -> dict[str, Any]:
+        model = Tiny(name, seed=batch_size).train(train)  # each time another network
+        layer, before = head(model), copy.deepcopy(model.state_dict())
+        result = student(model, _images(8), batch_size=batch_size)
+        after, found = model.state_dict(), head(model)
+        is_tensor = isinstance(result, Tensor)
+        return {
+            "type": str(result.dtype) if is_tensor else f"a {type(result).__name__}",
+            "changed": [key for key in before if key in after and not after[key].equal(before[key])],
+            "features": result.detach() if is_tensor else None,
+            "at once": max([batch_size, *(size for size, _ in model.seen)]),
+            "gradients": (is_tensor and result.requires_grad) or any(grad for _, grad in model.seen),
+            "head": "the old one" if found is layer else f"a {type(found).__name__}",
+            "hooks": sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()),
+        }
+
+    return probe
+
+
+PROBES = {
+    f"8 images, batch_size = 8, a network with {MAPS} feature maps and {LOGITS} logits": _on(8),
+    "A network whose head has the name `classifier`": _on(9, name="classifier"),
+    "A network that comes in train mode": _on(10, train=True),
+    **{f"8 images, batch_size = {size}": _on(size, train=True) for size in (3, 5, 1, 100)},
+}
+
+
+def _explain(got: Any, expected: Any) -> str:
+    key = next(key for key in expected if not same(got[key], expected[key]))
+    return {
+        "type": f"expected a torch tensor of type float32, got {got['type']}.",
+        "changed": f"your function has changed the network: {', '.join(got['changed'])}. In train mode batch norm uses "
+        "the batch, and moves its stored mean and sd.",
+        "at once": f"the network got {got['at once']} images at once. With 100,000 memory runs out.",
+        "gradients": "the forward pass kept what a gradient would need, for every batch: memory fills up, and nobody "
+        "needs it. Switch gradients off around the forward pass.",
+        "head": f"afterwards the head is {got['head']}. Put the old one back, or the network cannot be used any more.",
+        "hooks": f"afterwards {got['hooks']} hook(s) are still on the network: they go on collecting features in every "
+        "later forward pass.",
+    }.get(key) or _about_features(got["features"], expected["features"])
+
+
+def _about_features(got: Tensor, expected: Tensor) -> str:
+    if got.shape != expected.shape:
         hint = "Over which axes do you average? (N, D, h, w): rows and columns are the last two."
-    raise Wrong(f"{given}: expected shape {(len(images), MAPS)}, got {tuple(result.shape)}. {hint}")
+        if got.shape == (len(expected), LOGITS):
+            hint = "These are the logits, which come out of the head. Expected what goes into it."
+        elif got.ndim == 4:
+            hint = "These are feature maps that are not pooled: average each map over its rows and columns."
+        elif got.ndim == 2 and len(got) == len(expected):
+            hint = "Each map must give one number. Are the maps averaged over rows and columns, or only made flat?"
+        elif got.ndim == 2 and got.shape[1] == MAPS:
+            hint = "Every image needs its row: do you keep the features of every batch, also of the last, smaller one?"
+        return f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}. {hint}"
+    if same(got.sort(dim=0).values, expected.sort(dim=0).values):
+        return "the rows are right, but not in the order of the images. Do not shuffle."
+    row, right = ("[" + ", ".join(f"{value:.2f}" for value in rows[0].tolist()) + "]" for rows in (got, expected))
+    return f"image 0 of 8: expected features {right}, got {row}."
 
 
-def _check_unchanged(model: nn.Module, before: dict[str, Tensor]) -> None:
-    moved = [name for name, value in model.state_dict().items() if name in before and not value.equal(before[name])]
-    if moved:
-        raise Wrong(
-            f"Your function has changed the network: {', '.join(moved)}. In train mode batch norm uses the batch, and "
-            "moves its stored mean and sd. Which line puts the network in eval mode?"
-        )
+# ---- wrong answers
 
 
-def _tensor(result: object, given: str) -> Tensor:
-    if isinstance(result, list | tuple):
-        raise Wrong(f"{given}: got a {type(result).__name__} of {len(result)}. Join the batches to one tensor.")
-    if not isinstance(result, Tensor):
-        raise Wrong(f"{given}: expected a torch tensor, got a {type(result).__name__}.")
-    if result.dtype != torch.float32:
-        raise Wrong(f"{given}: expected float32, got {result.dtype}.")
-    return result
+def _prepare(model: Any, batch: Tensor) -> Tensor:
+    prepared: Tensor = model.preprocessing(batch)
+    return prepared
 
 
-def _row(features: Tensor) -> str:
-    return "[" + ", ".join(f"{value:.2f}" for value in features[0].tolist()) + "]"
+def _hooked(
+    *,
+    layer: Callable[[Any], nn.Module] = head,
+    take: Callable[[Tensor, Tensor], Tensor] = lambda entered, left: entered,
+    prepare: Callable[[Any, Tensor], Tensor] = _prepare,
+    mode: Callable[[Any], Any] = lambda model: model.eval(),
+    grad: bool = False,
+    order: Callable[[int, int], Any] = lambda images, batch_size: slice(None),
+    batch: Callable[[int, int], int] = lambda images, batch_size: batch_size,
+    remove: bool = True,
+    end: Callable[[list[Tensor]], Any] = torch.cat,
+) -> Callable[..., Any]:
+    """The usual solution, with one thing done differently."""
+
+    def student(model: nn.Module, images: Tensor, batch_size: int = 256) -> Any:
+        kept: list[Tensor] = []
+        hook = layer(model).register_forward_hook(lambda _, inputs, left: kept.append(take(inputs[0], left)))
+        mode(model)
+        chosen = images[order(len(images), batch_size)]
+        with torch.set_grad_enabled(grad):
+            for part in chosen.split(batch(len(images), batch_size)):
+                model(prepare(model, part))
+        if remove:
+            hook.remove()
+        return end(kept)
+
+    return student
 
 
-def _hint_for(features: Tensor, model: nn.Module, images: Tensor) -> str | None:
-    """The mistake that gives these features, if it is a known one."""
-    maps = collect_activations(model, images, stages=[list(stages(model))[-1]], pooled=False)
-    a = next(iter(maps.values()))
-    floats = images.float()
-    default = "The images were prepared with other numbers than this network's. They are in `model.preprocessing`."
-    none = "The images were not prepared as the weights expect: neither mean nor sd has been used."
-    known = [
-        (a.sum(dim=(2, 3)), "You add up each map. Expected its average."),
-        (a.amax(dim=(2, 3)), "You take the largest value of each map. Expected its average."),
-        (_prepared(model, floats), none),
-        (_prepared(model, floats / 255), none),
-        (_prepared(model, DEFAULT_PREPROCESSING[3](images)), default),
-        (_prepared(model, Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)(images)), default),
-        (_prepared(model, _again(model, images)), "The images were normalised twice."),
-        (_in_train_mode_features(model, images), "This is what train mode gives: batch norm has used the batch."),
-    ]
-    return next((hint for value, hint in known if torch.allclose(features, value, rtol=1e-3, atol=1e-3)), None)
+def _of_maps(pool: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    return _hooked(layer=lambda model: model.body, take=lambda entered, left: pool(left))
 
 
-def _prepared(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Features of inputs that are taken as they are."""
-    return _body(copy.deepcopy(model).eval(), inputs)
-
-
-def _again(model: nn.Module, images: Tensor) -> Tensor:
-    own: Any = model.preprocessing
-    return own(own(images))
-
-
-def _in_train_mode_features(model: nn.Module, images: Tensor) -> Tensor:
-    own: Any = model.preprocessing
-    return _body(copy.deepcopy(model).train(), own(images))
-
-
-def _body(model: nn.Module, inputs: Tensor) -> Tensor:
+def _identity(model: nn.Module, images: Tensor, batch_size: int = 256) -> Tensor:
+    setattr(model.eval(), "head" if hasattr(model, "head") else "classifier", nn.Identity())
     with torch.no_grad():
-        body: Any = model.body
-        return body(inputs).mean(dim=(2, 3))
+        return torch.cat([model(_prepare(model, part)) for part in images.split(batch_size)])
+
+
+def _whole_batches(images: int, batch_size: int) -> slice:
+    return slice(max(images // batch_size * batch_size, min(images, batch_size)))
+
+
+EVAL = "Which line puts the *whole* network in eval mode? In train mode batch norm uses the batch, and dropout is on."
+NOT_PREPARED = "The images were not prepared as the weights expect: neither mean nor sd has been used."
+OTHER = "The images were prepared with other numbers than this network's. They are in `model.preprocessing`."
+AXES = "Rows and columns are the last two axes, and both go."
+GRADIENTS = "`torch.no_grad()` has to be around the call of the model."
+WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
+    (_hooked(mode=lambda model: None), EVAL),
+    (_hooked(mode=lambda model: (model.train(), model.drop.eval())), EVAL),
+    (_hooked(mode=lambda model: model.train()), EVAL),
+    (_hooked(mode=lambda model: model.body.eval()), EVAL),
+    (_hooked(take=lambda entered, left: left), "A hook gets the inputs of its layer too."),
+    (_of_maps(lambda maps: maps), AXES),
+    (_of_maps(lambda maps: maps.flatten(1)), AXES),
+    (_of_maps(lambda maps: maps.mean(dim=(0, 1))), AXES),
+    (_of_maps(lambda maps: maps.mean(dim=2)), AXES),
+    (_of_maps(lambda maps: maps.sum(dim=(2, 3))), "You add up each map. Expected its average."),
+    (_of_maps(lambda maps: maps.amax(dim=(2, 3))), "You take the largest value of each map. Expected its average."),
+    (_hooked(grad=True), GRADIENTS),
+    (_hooked(grad=True, end=lambda parts: torch.cat(parts).detach()), GRADIENTS),
+    (_hooked(order=lambda n, size: slice(None) if size >= n else torch.randperm(n)), "Row i belongs to image i."),
+    (_hooked(end=lambda parts: parts[-1]), "These are those of the last batch only."),
+    (_hooked(order=_whole_batches), "The last batch is smaller than the others, and it is missing."),
+    (_hooked(batch=lambda n, size: n), "`batch_size` is how many may go through the network at a time."),
+    (_hooked(prepare=lambda model, batch: batch.float()), NOT_PREPARED),
+    (_hooked(prepare=lambda model, batch: batch / 255), NOT_PREPARED),
+    (_hooked(prepare=lambda model, batch: (batch / 255 - 0.5) / 0.25), OTHER),
+    (
+        _hooked(prepare=lambda model, batch: Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)(batch)),
+        OTHER,
+    ),
+    (_hooked(prepare=lambda model, batch: _prepare(model, _prepare(model, batch))), "They were normalised twice."),
+    (_hooked(remove=False), "A hook has a method `remove()`."),
+    (_identity, "Keep it in a variable first."),
+    (_hooked(end=lambda parts: parts), "Join the batches to one tensor."),
+    (_hooked(end=lambda parts: torch.cat(parts).numpy()), "The text asks for a torch tensor."),
+    (
+        _hooked(layer=lambda model: model.head),
+        "Not every network calls its head `head`: `head(model)` finds it under any name.",
+    ),
+)
+
+EXTRACT_FEATURES = Exercise(
+    "extract_features", extract_features, PROBES, _explain, WRONG, "What enters the head in eval mode?"
+)

@@ -112,8 +112,7 @@ def _images(*, dark: bool) -> Split:
     return Split(images.to(torch.uint8), labels, torch.arange(24) + (0 if dark else 100), "binary", ("no", "yes"))
 
 
-def _two_parts(student: FineTune) -> None:
-    trial = Trial(student).run()
+def _two_parts(trial: Trial) -> None:
     frozen, everything = trial.frozen(), {name for name, _ in trial.model.named_parameters()}
     first = trial.model.record[0].trainable
     given = f"head_steps = {HEAD_STEPS}, steps = {STEPS}."
@@ -141,8 +140,7 @@ def _two_parts(student: FineTune) -> None:
         raise Wrong(f"{given} Your first part had {parts[0]} steps, your second {parts[1]}.{swapped}")
 
 
-def _backbone_stays(student: FineTune) -> None:
-    trial = Trial(student).run()
+def _backbone_stays(trial: Trial) -> None:
     before, after = (trial.model.record[step].backbone for step in (0, HEAD_STEPS))
     if moved := [name for name in before if not torch.equal(before[name], after[name])]:
         statistics = all("running" in name or "num_batches" in name for name in moved)
@@ -157,8 +155,7 @@ def _backbone_stays(student: FineTune) -> None:
         raise Wrong("In the second part the backbone did not change. Did the optimizer get its parameters?")
 
 
-def _rates(student: FineTune) -> None:
-    trial = Trial(student).run()
+def _rates(trial: Trial) -> None:
     if len(trial.rates) != 2:
         raise Wrong(
             f"Expected one call of `fit` for each part, both with all settings (optimizer=... is one of them); "
@@ -186,22 +183,20 @@ def _rates(student: FineTune) -> None:
             raise Wrong(f"{given} '{name}' should have the rate {rate:g}, it had {both[name]:g}.")
 
 
-def _right_images(student: FineTune) -> None:
-    trial = Trial(student).run()
+def _right_images(trial: Trial) -> None:
     dark = [step.brightest < 0.5 for step in trial.model.record]
     if not all(dark):
         which = "validation images instead of training images" if not any(dark) else "validation images too"
         raise Wrong(f"You trained on {which}. Then they can no longer tell how well the network does on new ones.")
 
 
-def _all_trainable(student: FineTune) -> None:
-    trial = Trial(student).run()
+def _all_trainable(trial: Trial) -> None:
     if frozen := [name for name, p in trial.model.named_parameters() if not p.requires_grad]:
         raise Wrong(f"In the end '{frozen[0]}' is frozen. Leave everything trainable.")
 
 
-def _one_history(student: FineTune) -> None:
-    result = Trial(student).run().result
+def _one_history(trial: Trial) -> None:
+    result = trial.result
     if isinstance(result, tuple | list):
         raise Wrong(f"Expected one history, got {len(result)}. `first.then(second)` joins them.")
     if not isinstance(result, History):
@@ -219,14 +214,16 @@ def _one_history(student: FineTune) -> None:
         raise Wrong(f"At step {without[0]:g} nothing was measured on `val`. Hand it to both calls of `fit`.")
 
 
+def _with_val(student: FineTune) -> None:
+    trial = Trial(student).run()
+    for look in (_two_parts, _backbone_stays, _rates, _right_images, _all_trainable, _one_history):
+        look(trial)
+
+
 def _without_val(student: FineTune) -> None:
     trial = Trial(student, with_val=False).run()
     if not isinstance(trial.result, History):
         raise Wrong("val = None: expected a history all the same.")
 
 
-FINE_TUNE = Exercise(
-    "fine_tune",
-    fine_tune,
-    cases=(_two_parts, _backbone_stays, _rates, _right_images, _all_trainable, _one_history, _without_val),
-)
+FINE_TUNE = Exercise("fine_tune", fine_tune, cases=(_with_val, _without_val))

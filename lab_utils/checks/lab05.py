@@ -1,4 +1,4 @@
-"""Checks of lab 5: canonical correlations and their null; the other exercises have files of their own."""
+"""Checks of lab 5: `cca`; the other exercises have files of their own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils import similarity
-from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.exercise import Exercise, Probe
 from lab_utils.checks.lab05_conv import CONV_TO_SAMPLES, conv_to_samples
 from lab_utils.checks.lab05_null import NULL_SIMILARITY, null_similarity
 from lab_utils.checks.lab05_questions import ALIKE_AT_THE_TOP, CKA_OR_CCA, FEW_IMAGES, REUSE
 from lab_utils.checks.lab05_svcca import SVCCA, svcca
-from lab_utils.checks.outcome import Wrong
 
 __all__ = [
     "ALIKE_AT_THE_TOP",
@@ -31,9 +30,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Correlations = Callable[[Array, Array], Array]
-
-CLOSE = 1e-5
+Correlations = Callable[[Array, Array], Any]
 
 
 def cca(acts_x: Array, acts_y: Array) -> Array:
@@ -41,153 +38,120 @@ def cca(acts_x: Array, acts_y: Array) -> Array:
     return similarity.cca(acts_x, acts_y, guard=False)
 
 
-def _layers(n: int = 300, dx: int = 5, dy: int = 4, seed: int = 0) -> tuple[Array, Array]:
+def _layers(dx: int = 5, dy: int = 4, seed: int = 0) -> tuple[Array, Array]:
     """Centred layers that share some of what they see; neurons correlate within a layer."""
     rng = np.random.default_rng(seed)
-    seen = rng.normal(size=(n, 8))
+    seen = rng.normal(size=(300, 8))
     x = seen[:, :5] @ rng.normal(size=(5, dx))
-    y = seen[:, 3:] @ rng.normal(size=(5, dy)) + 0.5 * rng.normal(size=(n, dy))
+    y = seen[:, 3:] @ rng.normal(size=(5, dy)) + 0.5 * rng.normal(size=(300, dy))
     return x - x.mean(axis=0), y - y.mean(axis=0)
 
 
-def _correlations(student: Correlations, x: Array, y: Array) -> Array:
-    """What the student returns, as an array of numbers."""
-    result: Any = student(x, y)
-    if np.iscomplexobj(result):
-        raise Wrong("The result has complex numbers. np.linalg.eigh (for symmetric matrices) and svd give real ones.")
-    values = np.asarray(result, dtype=np.float64)
-    if values.ndim == 0:
-        raise Wrong("Expected an array with all canonical correlations, got one number. Their mean is taken later.")
-    if values.ndim == 2:
-        raise Wrong(f"Expected one axis, got the shape {values.shape}. Which numbers of this matrix do you want?")
-    return values
+def _on(x: NDArray[Any], y: NDArray[Any]) -> Probe:
+    def probe(student: Correlations) -> Any:
+        values = student(x, y)
+        return "complex numbers" if np.iscomplexobj(values) else np.asarray(values, dtype=np.float64)
+
+    return probe
 
 
-def _kind_of_result(student: Correlations) -> None:
-    x, y = _layers()
-    values = _correlations(student, x, y)
-    if len(values) > 50:
-        raise Wrong(
-            f"Got {len(values)} correlations for layers of 5 and 4 neurons. Rows are datapoints, columns are neurons: "
-            "is something transposed?"
-        )
-    if len(values) != 4:
-        raise Wrong(f"Layers of 5 and 4 neurons have 4 canonical correlations (the smaller number), got {len(values)}.")
-    if not np.isfinite(values).all():
-        raise Wrong("Some correlations are NaN or infinite, for layers without any dead neuron.")
+X, Y = _layers()
+WIDE, NARROW = _layers(dx=3, dy=7, seed=1), _layers(dx=1, dy=5, seed=1)
+
+PROBES = {
+    "Two centred layers of 5 and 4 neurons": _on(X, Y),
+    "A constant is added to each neuron, which should change nothing": _on(X + np.arange(5) * 10, Y - 7),
+    "One neuron is multiplied by 100 and another by 0.01, which should change nothing": _on(
+        X * np.array([0.01, 1, 100, 1, 10]), Y
+    ),
+    "Layers of 3 and 7 neurons": _on(*WIDE),
+    "Layers of 7 and 3 neurons": _on(*WIDE[::-1]),
+    "Layers of 1 and 5 neurons": _on(*NARROW),
+    "Layers of 5 and 1 neurons": _on(*NARROW[::-1]),
+    "A layer and an invertible linear map of it": _on(X, X @ np.random.default_rng(3).normal(size=(5, 5)) + 2),
+    "A dead neuron (always 0) in the first layer, which adds nothing": _on(np.column_stack([X, 0 * X[:, 0]]), Y),
+    "Neurons in the second layer that are copies or sums of others and add nothing": _on(
+        X, np.column_stack([Y, Y[:, 0], Y[:, 1] - Y[:, 2]])
+    ),
+}
 
 
-def _plain_layers(student: Correlations) -> None:
-    x, y = _layers()
-    values, right = _correlations(student, x, y), cca(x, y)
-    if np.allclose(values, right, atol=CLOSE):
-        return
-    if np.allclose(values, right[::-1], atol=CLOSE):
-        raise Wrong("The numbers are right, but the largest must come first.")
-    if np.allclose(np.sort(values)[::-1], right**2, atol=CLOSE):
-        raise Wrong("These are the squares of the correlations. An eigenvalue problem gives squares.")
-    if np.allclose(values, right * len(x), rtol=0.02):
-        raise Wrong("Divide by the number of datapoints once, not more or less often: the values are far above 1.")
-    _not_whitened(values, x, y)
-    if values.max() > 1 + CLOSE:
-        raise Wrong(f"The largest value is {values.max():.3g}. A correlation is at most 1: are both bases orthonormal?")
-    raise Wrong(f"Expected {np.round(right, 3)} for two centred layers, got {np.round(values, 3)}.")
+def _explain(got: Any, expected: Any) -> str:
+    if isinstance(got, str):
+        return f"the result has {got}. np.linalg.eigh (for symmetric matrices) and svd give real ones."
+    if got.ndim != 1:
+        found = f"the shape {got.shape}" if got.ndim else "one number. Their mean is taken later"
+        return f"expected an array with one axis, all {len(expected)} canonical correlations, got {found}."
+    if len(got) > 50:
+        return f"got {len(got)} correlations. Rows are datapoints, columns are neurons: is something transposed?"
+    if len(got) != len(expected):
+        return f"{len(expected)} correlations expected, the smaller number of directions, got {len(got)}."
+    if not np.isfinite(got).all():
+        return "some correlations are NaN or infinite."
+    above = " A correlation is at most 1." if got.max() > 1.001 else ""
+    return f"expected {np.round(expected, 3)}, got {np.round(got, 3)}.{above}"
 
 
-def _not_whitened(values: Array, x: Array, y: Array) -> None:
-    """Singular values of the cross-covariance or cross-correlation itself, however scaled."""
-    for a, b in ((x, y), (x / x.std(axis=0), y / y.std(axis=0))):
-        raw = np.linalg.svd(a.T @ b, compute_uv=False)
-        ratio = values / raw
-        if np.allclose(ratio, ratio[0], rtol=1e-3):
-            raise Wrong(
-                "These are the singular values of x^T y. Neurons of one layer correlate with each other too: take an "
-                "orthonormal basis of each layer first (whiten it)."
-            )
+# ---- wrong answers
 
 
-def _off_centre(student: Correlations) -> None:
-    x, y = _layers()
-    x, y = x + np.arange(5) * 10, y - 7
-    values, right = _correlations(student, x, y), cca(x, y)
-    if values.shape != right.shape or not np.allclose(values, right, atol=CLOSE):
-        reason = "Subtract the mean of each neuron, over the datapoints (which axis is that?)."
-        raise Wrong(f"When a constant is added to each neuron, the result changes. {reason}")
+def _centred(z: Array) -> Array:
+    return np.asarray(z - z.mean(axis=0))
 
 
-def _other_scales(student: Correlations) -> None:
-    x, y = _layers()
-    x = x * np.array([0.01, 1, 100, 1, 10])
-    values = _correlations(student, x, y)
-    if values.shape != (4,) or not np.allclose(values, cca(x, y), atol=1e-4):
-        raise Wrong(
-            "When one neuron is multiplied by 100 and another by 0.01, the result changes. CCA does not look at the "
-            "scale; if you drop directions, only drop those with practically no variance."
-        )
+def _orth(z: NDArray[Any], least: float = 0.0) -> Array:
+    u, s, _ = np.linalg.svd(z, full_matrices=False)
+    return np.asarray(u[:, s > max(least, 1e-8 * s[0])])
 
 
-def _widths(student: Correlations) -> None:
-    for dx, dy in ((3, 7), (7, 3), (1, 5), (4, 1)):
-        x, y = _layers(dx=min(dx, 5), dy=dy, seed=1) if dx <= 5 else _layers(dx=dy, dy=dx, seed=1)[::-1]
-        values, right = _correlations(student, x, y), cca(x, y)
-        if values.shape != right.shape:
-            got = f"{len(right)} correlations expected, got {len(values)}"
-            raise Wrong(f"Layers of {dx} and {dy} neurons: {got}. There are as many as the smaller layer has neurons.")
-        if not np.allclose(values, right, atol=CLOSE):
-            raise Wrong(f"Layers of {dx} and {dy} neurons: expected {np.round(right, 3)}, got {np.round(values, 3)}.")
+def _by(basis: Callable[[Array], Any]) -> Correlations:
+    """Singular values of the product of two bases."""
+    return lambda x, y: np.linalg.svd(basis(x).T @ basis(y), compute_uv=False)
 
 
-def _linear_map(student: Correlations) -> None:
-    x, _ = _layers()
-    values = _correlations(student, x, x @ np.random.default_rng(3).normal(size=(5, 5)) + 2)
-    if not np.allclose(values, 1, atol=1e-4):
-        raise Wrong(
-            f"A layer and an invertible linear map of it: all correlations should be 1, got {np.round(values, 3)}."
-        )
+def _by_inverse(x: Array, y: Array) -> Array:
+    x, y = _centred(x), _centred(y)
+    product = np.linalg.inv(x.T @ x) @ (x.T @ y) @ np.linalg.inv(y.T @ y) @ (y.T @ x)
+    return np.sqrt(np.sort(np.linalg.eigvals(product).real)[::-1].clip(0))[: min(x.shape[1], y.shape[1])]
 
 
-def _dead_neuron(student: Correlations) -> None:
-    x, y = _layers()
-    dead = np.column_stack([x, np.zeros(len(x))])
-    try:
-        values = _correlations(student, dead, y)
-    except np.linalg.LinAlgError as error:
-        raise Wrong(
-            f"With a dead neuron (always 0) it stops: {error}. Leave out directions without variance."
-        ) from None
-    if not np.isfinite(values).all():
-        raise Wrong("With a dead neuron (always 0) the result has NaN or inf. Leave out directions without variance.")
-    _same_as_without(values, cca(x, y), "a dead neuron (always 0) in the first layer")
+def _standard(z: Array) -> Array:
+    return np.asarray(_centred(z) / z.std(axis=0))
 
 
-def _dependent(student: Correlations) -> None:
-    x, y = _layers()
-    y = np.column_stack([y, y[:, 0], y[:, 1] - y[:, 2]])
-    try:
-        values = _correlations(student, x, y)
-    except np.linalg.LinAlgError as error:
-        raise Wrong(f"With a copy of a neuron it stops: {error}. Leave out directions without variance.") from None
-    _same_as_without(values, cca(x, y), "neurons in the second layer that are copies or sums of others")
+CENTRE = "Subtract the mean of each neuron, over the datapoints (which axis is that?)."
+WHITEN = (
+    "These are the singular values of x^T y. Neurons of one layer correlate with each other too: take an orthonormal "
+    "basis of each layer first (whiten it)."
+)
+DIVIDE = "Divide by the number of datapoints once, not more or less often."
+NO_DIRECTION = "Leave out directions with practically no variance (rounding leaves about 1e-16 of the largest)."
+SCALE = "CCA does not look at the scale; if you drop directions, only drop those with practically no variance."
 
-
-def _same_as_without(values: Array, right: Array, what: str) -> None:
-    """They add nothing new: no correlation changes, and none is added."""
-    if values.shape != right.shape:
-        raise Wrong(
-            f"With {what}: {len(right)} correlations expected, got {len(values)}. Such neurons add no direction: "
-            "leave out directions with practically no variance (rounding leaves about 1e-16 of the largest)."
-        )
-    if not np.allclose(values, right, atol=1e-4):
-        raise Wrong(
-            f"With {what}: expected {np.round(right, 3)}, got {np.round(values, 3)}. A direction of rounding errors "
-            "was counted as a real one: leave out directions with practically no variance."
-        )
-
+WRONG: tuple[tuple[Correlations, str], ...] = (
+    (lambda x, y: np.ones(len(x)), "Which axis holds the neurons?"),
+    (lambda x, y: cca(x, y).mean(), "Return all of them."),
+    (lambda x, y: _orth(_centred(x)).T @ _orth(_centred(y)), "Which numbers of this matrix do you want?"),
+    (lambda x, y: cca(x, y)[::-1], "The numbers are right, but the largest must come first."),
+    (lambda x, y: cca(x, y) ** 2, "These are the squares of the correlations. An eigenvalue problem gives squares."),
+    (lambda x, y: cca(x, y) * len(x), DIVIDE),
+    (lambda x, y: cca(x, y) / len(x), DIVIDE),
+    (lambda x, y: np.pad(cca(x, y), (0, x.shape[1]))[: x.shape[1]], "There are as many as the smaller layer has."),
+    (_by(_orth), CENTRE),
+    (_by(lambda z: _orth(z - z.mean())), CENTRE),
+    (_by(_centred), WHITEN),
+    (lambda x, y: _by(_centred)(x, y) / len(x), WHITEN),
+    (lambda x, y: _by(_centred)(x, y) / (len(x) - 1), WHITEN),
+    (lambda x, y: _by(_standard)(x, y) / len(x), WHITEN),
+    (_by(lambda z: _centred(z) @ np.linalg.svd(_centred(z), full_matrices=False)[2].T), WHITEN),
+    (_by(lambda z: _orth(_centred(z), least=1)), SCALE),
+    (_by(lambda z: np.linalg.qr(_centred(z))[0]), NO_DIRECTION),
+    (_by_inverse, NO_DIRECTION),
+    (_by(lambda z: _orth(_standard(z))), "NaN? What is the standard deviation of a dead neuron?"),
+)
 
 CCA = Exercise(
-    "cca",
-    cca,
-    cases=(_kind_of_result, _plain_layers, _off_centre, _other_scales, _widths, _linear_map, _dead_neuron, _dependent),
+    "cca", cca, PROBES, _explain, WRONG, "Are both bases orthonormal, and is each of their directions a real one?", 1e-5
 )
 
 EXERCISES = (CCA, NULL_SIMILARITY, CONV_TO_SAMPLES, SVCCA)

@@ -1,4 +1,4 @@
-"""Check of `conv_to_samples` in lab 5: positions become datapoints, channels stay neurons."""
+"""`conv_to_samples` in lab 5: positions become datapoints, channels stay neurons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from lab_utils import similarity
-from lab_utils.checks.exercise import Exercise
-from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.exercise import Exercise, Probe
 
-Fold = Callable[[Tensor, int], Tensor]
+Fold = Callable[..., Any]
 
 
 def conv_to_samples(maps: Tensor, stride: int = 1) -> Tensor:
@@ -24,74 +23,79 @@ def _maps(*shape: int) -> Tensor:
     return 1000 * b + 100 * c + 10 * h + w
 
 
-def _fold(student: Fold, maps: Tensor, *stride: int) -> Tensor:
-    result: Any = student(maps, *stride)
-    if not isinstance(result, Tensor):
-        raise Wrong(f"Expected a tensor, got a {type(result).__name__}.")
-    return result
+def _on(shape: tuple[int, ...], *stride: int) -> Probe:
+    def probe(student: Fold) -> dict[str, Any]:
+        result = student(_maps(*shape), *stride)
+        found = str(tuple(result.shape)) if isinstance(result, Tensor) else f"a {type(result).__name__}"
+        return {"shape": found, "rows": result}
+
+    return probe
 
 
-def _shape(student: Fold) -> None:
-    maps = _maps(2, 3, 4, 5)
-    result = _fold(student, maps)
-    if result.shape == (40, 3):
-        return
-    reasons: dict[tuple[int, ...], str] = {
-        (3, 40): "This is the transpose: your channels are the datapoints.",
-        (2, 60): "Here every position is a neuron of its own. It is to be a datapoint of its own.",
-        (2, 3): "This averages over space. Here every position is to count.",
-        (60, 2): "Now the images are the neurons.",
-    }
-    reason = reasons.get(tuple(result.shape), "Rows: image and position. Columns: channels.")
-    raise Wrong(f"Maps of shape (2, 3, 4, 5) should give (40, 3), got {tuple(result.shape)}. {reason}")
+PROBES: dict[str, Probe] = {
+    "Maps of shape (2, 3, 4, 5)": _on((2, 3, 4, 5)),
+    "Maps of 8 x 8, stride 4: positions 0 and 4": _on((2, 3, 8, 8), 4),
+    "A map of 5 x 7, stride 2: positions 0, 2, 4 in height and 0, 2, 4, 6 in width": _on((1, 2, 5, 7), 2),
+}
 
 
-def _places(student: Fold) -> None:
-    maps = _maps(2, 3, 4, 5)
-    result, right = _fold(student, maps), conv_to_samples(maps)
-    if torch.equal(result, right):
-        return
-    if any(len(set((row % 100).tolist())) > 1 for row in result):
-        raise Wrong(
-            "A row mixes values of different positions. reshape alone does not change the order in memory: first move "
-            "the axis of the channels to the end (permute)."
-        )
-    if sorted(result[:, 0].tolist()) == sorted(right[:, 0].tolist()):
-        raise Wrong(
-            "Every row is a whole datapoint, but in another order: first all positions of the first image, row by row, "
-            "then the next image. In which order are your axes before you flatten them?"
-        )
-    raise Wrong(
-        f"The first row should hold the channels at position (0, 0): {right[0].tolist()}, got {result[0].tolist()}."
+def _explain(got: Any, expected: Any) -> str:
+    if got["shape"] != expected["shape"]:
+        return f"expected a tensor of shape {expected['shape']}, got {got['shape']}."
+    mine, right = got["rows"], expected["rows"]
+    row = int((mine != right).any(dim=1).nonzero()[0])
+    mixed = any(len(set((values % 100).tolist())) > 1 for values in mine)
+    return f"row {row} should be {right[row].tolist()}, got {mine[row].tolist()}." + (
+        " A row mixes values of different positions." if mixed else ""
     )
 
 
-def _stride(student: Fold) -> None:
-    maps = _maps(2, 3, 8, 8)
-    result, right = _fold(student, maps, 4), conv_to_samples(maps, 4)
-    if result.shape == right.shape and torch.equal(result, right):
-        return
-    rows = len(result)
-    reasons = {
-        128: "The stride changed nothing.",
-        32: "Every 4th position in both directions: one in 16 remains, yours keeps one in 4.",
-    }
-    reason = reasons.get(rows, "Take positions 0, 4, 8, ... of the height and of the width.")
-    if rows == len(right) and result.shape == right.shape:
-        reason = (
-            "The number is right, but these are other positions. Take 0, 4, 8, ... of height and width, no averages."
-        )
-    raise Wrong(f"Two images, maps of 8 x 8, stride 4: {len(right)} rows expected, got {rows}. {reason}")
+# ---- wrong answers
 
 
-def _odd_sizes(student: Fold) -> None:
-    maps = _maps(1, 2, 5, 7)
-    result, right = _fold(student, maps, 2), conv_to_samples(maps, 2)
-    if result.shape != right.shape or not torch.equal(result, right):
-        raise Wrong(
-            f"A map of 5 x 7 with stride 2 has the positions 0, 2, 4 in height and 0, 2, 4, 6 in width: 12 rows, got "
-            f"{len(result)} (or other ones)."
-        )
+def _folded(order: tuple[int, ...]) -> Fold:
+    """The axes in this order, then flattened to rows of C numbers."""
+    return lambda maps, stride=1: maps[..., ::stride, ::stride].permute(order).reshape(-1, maps.shape[1])
 
 
-CONV_TO_SAMPLES = Exercise("conv_to_samples", conv_to_samples, cases=(_shape, _places, _stride, _odd_sizes))
+def _cut(maps: Tensor, stride: int = 1) -> Tensor:
+    h, w = (side // stride * stride for side in maps.shape[2:])
+    return conv_to_samples(maps[:, :, :h, :w], stride)
+
+
+WHOLE = [(0, 3, 2, 1), (2, 0, 3, 1), (2, 3, 0, 1), (3, 0, 2, 1), (3, 2, 0, 1)]
+MIXED = [(0, 1, 2, 3), (1, 0, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2)]
+MOVE = "reshape alone does not change the order in memory: first move the axis of the channels to the end (permute)."
+OTHER_ORDER = (
+    "Every row is a whole datapoint, but in another order: first all positions of the first image, row by row, then "
+    "the next image. In which order are your axes before you flatten them?"
+)
+POSITIONS = "Take 0, stride, 2 * stride, ... of height and width, no averages."
+
+WRONG: tuple[tuple[Fold, str], ...] = (
+    (lambda maps, stride=1: conv_to_samples(maps, stride).numpy(), "Return a tensor, not an array."),
+    (lambda maps, stride=1: conv_to_samples(maps, stride).T, "The transpose: your channels are the datapoints."),
+    (
+        lambda maps, stride=1: maps[..., ::stride, ::stride].flatten(1),
+        "Here every position is a neuron of its own. It is to be a datapoint of its own.",
+    ),
+    (lambda maps, stride=1: maps.mean(dim=(2, 3)), "This averages over space. Here every position is to count."),
+    (lambda maps, stride=1: conv_to_samples(maps.transpose(0, 1), stride), "Now the images are the neurons."),
+    *((_folded(order), MOVE) for order in MIXED),
+    *((_folded(order), OTHER_ORDER) for order in WHOLE),
+    (lambda maps, stride=1: conv_to_samples(maps), "The stride changed nothing."),
+    (lambda maps, stride=1: conv_to_samples(maps[:, :, ::stride]), "The stride is for both directions."),
+    (lambda maps, stride=1: conv_to_samples(maps[..., ::stride]), "The stride is for both directions."),
+    (lambda maps, stride=1: conv_to_samples(maps)[:: stride * stride], POSITIONS),
+    (lambda maps, stride=1: conv_to_samples(torch.nn.functional.avg_pool2d(maps, stride)), POSITIONS),
+    (_cut, "Here the side is no multiple of the stride. The last position counts too."),
+)
+
+CONV_TO_SAMPLES = Exercise(
+    "conv_to_samples",
+    conv_to_samples,
+    PROBES,
+    _explain,
+    WRONG,
+    "Rows: image and position. Columns: channels. The values are 1000 * image + 100 * channel + 10 * y + x.",
+)

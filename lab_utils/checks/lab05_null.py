@@ -1,17 +1,17 @@
-"""Check of `null_similarity` in lab 5: permute what belongs together, and nothing else."""
+"""`null_similarity` in lab 5: permute what belongs together, and nothing else."""
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.checks.exercise import Exercise
-from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.exercise import Exercise, Probe
 
 Array = NDArray[np.float64]
 Measure = Callable[[Array, Array], float]
-Null = Callable[[Measure, Array, Array, int, int], Array]
+Null = Callable[[Measure, Array, Array, int, int], Any]
 
 
 def null_similarity(measure: Measure, acts_x: Array, acts_y: Array, draws: int, seed: int) -> Array:
@@ -20,10 +20,9 @@ def null_similarity(measure: Measure, acts_x: Array, acts_y: Array, draws: int, 
     return np.array([measure(acts_x, acts_y[rng.permutation(len(acts_y))]) for _ in range(draws)])
 
 
-def _layers() -> tuple[Array, Array]:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(40, 3))
-    return x, np.column_stack([x @ rng.normal(size=(3, 2)), np.arange(40.0)])
+X = np.random.default_rng(0).normal(size=(40, 3))
+Y = np.column_stack([X, X**2, np.arange(40.0)])
+SHUFFLED = "every row once, with another partner"
 
 
 def _correlation(x: Array, y: Array) -> float:
@@ -31,87 +30,120 @@ def _correlation(x: Array, y: Array) -> float:
     return float(abs(np.corrcoef(x[:, 0], y[:, 0])[0, 1]))
 
 
-def _one_number_per_draw(student: Null) -> None:
-    result: Any = student(_correlation, *_layers(), 7, 0)
-    shape = np.shape(result)
-    if shape == ():
-        raise Wrong("Expected an array with one value per draw, got one number. Return all draws, not their mean.")
-    if shape != (7,):
-        raise Wrong(f"Expected 7 values for draws = 7, got the shape {shape}.")
-
-
-def _what_is_measured(student: Null) -> None:
-    """Look at what the measure is given."""
-    x, y = _layers()
-    seen: list[tuple[Array, Array]] = []
+def _measured(student: Null) -> dict[str, Any]:
+    """What the measure gets in three draws, in words, because there are many right orders."""
+    seen: list[str] = []
 
     def spy(a: Array, b: Array) -> float:
-        seen.append((np.array(a), np.array(b)))
+        seen.append(_what(np.asarray(a), np.asarray(b)))
         return float(len(seen))
 
-    student(spy, x, y, 3, 0)
-    if len(seen) < 3:
-        raise Wrong(f"The measure was called {len(seen)} times for 3 draws. Measure anew after every permutation.")
-    for a, b in seen[:3]:
-        if a.shape != x.shape or b.shape != y.shape:
-            raise Wrong(f"The measure got the shapes {a.shape} and {b.shape} for layers of {x.shape} and {y.shape}.")
-        _pairing(a, b, x, y)
+    student(spy, X, Y, 3, 0)
+    wrong = [what for what in seen[:3] if what != SHUFFLED]
+    return {"calls of the measure": min(len(seen), 3), "the measure gets": wrong[0] if wrong else SHUFFLED}
 
 
-def _pairing(a: Array, b: Array, x: Array, y: Array) -> None:
-    """The rows are all there once, whole, and in another order in one layer than in the other."""
-    for got, given in ((a, x), (b, y)):
+def _what(a: Array, b: Array) -> str:
+    if a.shape != X.shape or b.shape != Y.shape:
+        return f"layers of shapes {a.shape} and {b.shape}"
+    for got, given in ((a, X), (b, Y)):
         if _rows(got) == _rows(given):
             continue
         if _rows(got.T) == _rows(given.T):
-            raise Wrong("You permuted the columns, the neurons. The datapoints are the rows.")
-        if all(np.array_equal(np.sort(p), np.sort(q)) for p, q in zip(got.T, given.T, strict=True)):
-            raise Wrong("Every neuron has an order of its own. A row must stay whole: one permutation for all neurons.")
-        if set(_rows(got)) <= set(_rows(given)):
-            raise Wrong("Some rows come twice and others never. A permutation takes every row exactly once.")
-        raise Wrong("The measure got rows that are not in the layers. Only change the order of the rows you have.")
-    place_x = [np.flatnonzero((x == row).all(axis=1))[0] for row in a]
-    place_y = [np.flatnonzero((y == row).all(axis=1))[0] for row in b]
-    together = np.mean([p == q for p, q in zip(place_x, place_y, strict=True)])
+            return "permuted columns"
+        if (np.sort(got, axis=0) == np.sort(given, axis=0)).all():
+            return "rows that were taken apart"
+        return (
+            "some rows twice, others never" if set(_rows(got)) <= set(_rows(given)) else "rows that are not in a layer"
+        )
+    place_x, place_y = (a[:, :1] == X[:, 0]).argmax(axis=1), b[:, -1]
+    together = np.mean(place_x == place_y)
     if together == 1:
-        both = "" if place_x == sorted(place_x) else " Both layers were permuted in the same way."
-        raise Wrong(f"Row i of both layers is still the same datapoint.{both} Nothing was taken apart.")
-    if together > 0.3:
-        raise Wrong(f"{together:.0%} of the rows are still with their partner. Permute all rows.")
+        return "every row with its partner" + (", in another order" if (np.diff(place_x) < 0).any() else "")
+    return "many rows with their partner" if together > 0.3 else SHUFFLED
 
 
 def _rows(acts: Array) -> list[tuple[float, ...]]:
     return sorted(map(tuple, acts.tolist()))
 
 
-def _draws_differ(student: Null) -> None:
-    values = np.asarray(student(_correlation, *_layers(), 6, 0))
-    if len(set(values.tolist())) == 1:
-        raise Wrong("All draws are equal. Make the generator once, before the loop, so that each permutation is new.")
+def _seeds(first: int, second: int) -> Probe:
+    def probe(student: Null) -> str:
+        one, two = (np.asarray(student(_correlation, X, Y, 4, seed)) for seed in (first, second))
+        return "the same values" if np.array_equal(one, two) else "other values"
+
+    return probe
 
 
-def _seeds(student: Null) -> None:
-    first, again, other = (np.asarray(student(_correlation, *_layers(), 4, seed)) for seed in (1, 1, 2))
-    if not np.array_equal(first, again):
-        raise Wrong("Twice the same seed, but other values. Draw from np.random.default_rng(seed).")
-    if np.array_equal(first, other):
-        raise Wrong("Two seeds gave the same values. Is `seed` used?")
-
-
-def _values(student: Null) -> None:
-    """The mean of the draws is that of independent layers, and each is what the measure said."""
-    x, y = _layers()
+def _returned(student: Null) -> str:
     said: list[float] = []
 
     def spy(a: Array, b: Array) -> float:
         said.append(_correlation(a, b))
         return said[-1]
 
-    values = np.asarray(student(spy, x, y, 30, 3), dtype=np.float64)
-    if not np.isin(np.round(values, 12), np.round(said, 12)).all():
-        raise Wrong("The values returned are not those of the measure. Return them as they are.")
+    values = np.asarray(student(spy, X, Y, 30, 3), dtype=np.float64)
+    return "those of the measure" if np.isin(np.round(values, 12), np.round(said, 12)).all() else "others"
 
+
+PROBES: dict[str, Probe] = {
+    "Shape of the result, 7 draws": lambda student: str(np.shape(student(_correlation, X, Y, 7, 0))),
+    "3 draws": _measured,
+    "Values in 6 draws": lambda student: "all equal" if np.ptp(student(_correlation, X, Y, 6, 0)) == 0 else "different",
+    "Seed 1, then seed 1 again": _seeds(1, 1),
+    "Seed 1, then seed 2": _seeds(1, 2),
+    "The values": _returned,
+}
+
+
+# ---- wrong answers
+
+
+def _null(change: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]]) -> Null:
+    """A null that measures change(x, y, rng)."""
+
+    def null(measure: Measure, acts_x: Array, acts_y: Array, draws: int, seed: int) -> Array:
+        rng = np.random.default_rng(seed)
+        return np.array([measure(*change(acts_x, acts_y, rng)) for _ in range(draws)])
+
+    return null
+
+
+def _permuted(y: Array, seed: int) -> Array:
+    return np.random.default_rng(seed).permutation(y)
+
+
+WRONG: tuple[tuple[Null, str], ...] = (
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, seed).mean(), "Return all draws, not their mean."),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n + 1, seed), "Return one value per draw."),
+    (lambda m, x, y, n, seed: np.full(n, m(x, _permuted(y, seed))), "Measure anew after every permutation."),
+    (_null(lambda x, y, rng: (x[:10], y[rng.permutation(len(y))[:10]])), "The measure needs both layers as a whole."),
+    (_null(lambda x, y, rng: (x, rng.permutation(y, axis=1))), "These are the neurons. The datapoints are the rows."),
+    (_null(lambda x, y, rng: (x, rng.permuted(y, axis=0))), "A row stays whole: one permutation for all."),
+    (_null(lambda x, y, rng: (x, y[rng.integers(len(y), size=len(y))])), "A permutation takes each row once."),
+    (_null(lambda x, y, rng: (x, rng.normal(size=y.shape))), "Only change the order of the rows you have."),
+    (
+        _null(lambda x, y, rng: (x[order := rng.permutation(len(x))], y[order])),
+        "Both layers were permuted in the same way. Nothing was taken apart.",
+    ),
+    (_null(lambda x, y, rng: (x, y)), "Row i of both layers is still the same datapoint. Nothing was taken apart."),
+    (_null(lambda x, y, rng: (x, np.concatenate([rng.permutation(y[:10]), y[10:]]))), "Permute all rows."),
+    (
+        lambda m, x, y, n, seed: np.array([m(x, _permuted(y, seed)) for _ in range(n)]),
+        "Make the generator once, before the loop, so that each permutation is new.",
+    ),
+    (
+        lambda m, x, y, n, seed: null_similarity(m, x, y, n, secrets.randbits(30)),
+        "Draw from np.random.default_rng(seed).",
+    ),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, 0), "Is `seed` used?"),
+    (lambda m, x, y, n, seed: null_similarity(m, x, y, n, seed) - 0.5, "Return them as they are."),
+)
 
 NULL_SIMILARITY = Exercise(
-    "null_similarity", null_similarity, cases=(_one_number_per_draw, _what_is_measured, _draws_differ, _seeds, _values)
+    "null_similarity",
+    null_similarity,
+    PROBES,
+    wrong=WRONG,
+    advice="For each draw, put the rows of one layer in a new order, and measure.",
 )

@@ -1,6 +1,8 @@
 """Pairs of networks for the checks of lab 6, in which every tensor has values of its own."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import chain
 
 import torch
@@ -11,21 +13,16 @@ from lab_utils.networks import build_model, stages
 
 Pair = tuple[nn.Module, nn.Module]
 
-
-def resnet_pair() -> Pair:
-    """Two small residual networks of the kit, the second "pretrained"."""
-    return _fill(build_model("resnet10_w16", num_classes=3), 1), _fill(build_model("resnet10_w16", num_classes=3), 2)
-
-
-def cbr_pair() -> Pair:
-    """Two CBR-Tiny networks: other names for the stages, and one fewer."""
-    return _fill(build_model("cbr_tiny", num_classes=2), 3), _fill(build_model("cbr_tiny", num_classes=2), 4)
+MAKE: dict[str, Callable[[], nn.Module]] = {
+    "resnet": lambda: build_model("resnet10_w16", num_classes=3),
+    "cbr": lambda: build_model("cbr_tiny", num_classes=2),  # other names for the stages, and one fewer
+    "shufflenet": lambda: tv.shufflenet_v2_x0_5(weights=None, num_classes=2),  # its stem is no child: it is two
+}
 
 
-def torchvision_pair() -> Pair:
-    """Two networks in which a stage is not one child: the stem is two."""
-    make: Callable[[], nn.Module] = lambda: tv.shufflenet_v2_x0_5(weights=None, num_classes=2)  # noqa: E731
-    return _fill(make(), 5), _fill(make(), 6)
+def pair_of(kind: str) -> Pair:
+    """Two networks of a kind, the second "pretrained"."""
+    return copy.deepcopy(_filled(kind, 1)), copy.deepcopy(_filled(kind, 2))
 
 
 def state(model: nn.Module) -> dict[str, Tensor]:
@@ -39,6 +36,11 @@ def changed(before: dict[str, Tensor], model: nn.Module) -> list[str]:
     return [name for name, tensor in before.items() if name not in after or not torch.equal(tensor, after[name])]
 
 
+def first(names: Iterable[str]) -> str:
+    """The first of these names; "nothing" if there is none."""
+    return next(iter(names), "nothing")
+
+
 def owner(model: nn.Module) -> dict[str, str]:
     """Name of each parameter and buffer -> name of its stage; those of the head are not in it."""
     return {
@@ -48,9 +50,10 @@ def owner(model: nn.Module) -> dict[str, str]:
     }
 
 
-def _fill(model: nn.Module, seed: int) -> nn.Module:
+@cache
+def _filled(kind: str, seed: int) -> nn.Module:
     """Give every tensor a mean and a spread that no other has; counters get the seed."""
-    generator = torch.Generator().manual_seed(seed)
+    model, generator = MAKE[kind](), torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for number, tensor in enumerate(model.state_dict().values()):
             if not tensor.is_floating_point():

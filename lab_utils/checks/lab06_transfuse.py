@@ -1,18 +1,18 @@
-"""Check of `transfuse` in lab 6."""
+"""`transfuse` in lab 6."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lab_utils import transfer
-from lab_utils.checks.exercise import Exercise
-from lab_utils.checks.lab06_networks import Pair, cbr_pair, changed, owner, resnet_pair, state, torchvision_pair
-from lab_utils.checks.outcome import Wrong
-from lab_utils.networks import head, stages
+from lab_utils.checks.exercise import Exercise, Probe
+from lab_utils.checks.lab06_networks import changed, first, owner, pair_of, state
+from lab_utils.networks import stages
 
-Transfuse = Callable[[nn.Module, nn.Module, str], list[str]]
+Transfuse = Callable[[nn.Module, nn.Module, str], Any]
 
 
 def transfuse(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
@@ -20,142 +20,131 @@ def transfuse(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
     return list(transfer.transfuse(model, source, upto=upto).copied)
 
 
-def _middle(student: Transfuse) -> None:
-    _compare(student, resnet_pair(), "layer2")
+def _on(kind: str, upto: str) -> Probe:
+    def probe(student: Transfuse) -> dict[str, str]:
+        model, source = pair_of(kind)
+        before, pretrained, stage_of, names = state(model), state(source), owner(model), list(stages(model))
+        result = student(model, source, upto)
+        new, there = changed(before, model), set(state(model)) - set(changed(pretrained, model))
+        copied = {stage_of[name] for name in new if name in there and name in stage_of}
+        asked = names[: names.index(upto) + 1]
+        return {
+            "changed in `source`": first(changed(pretrained, source)),
+            "changed in the head": first(name for name in new if name not in stage_of),
+            "copied stages": ", ".join(name for name in names if name in copied) or "nothing",
+            "not as in `source`": first(n for n, stage in stage_of.items() if stage in asked and n not in there),
+            "returned": "a network" if isinstance(result, nn.Module) else str(list(result)),
+        }
+
+    return probe
 
 
-def _first(student: Transfuse) -> None:
-    _compare(student, resnet_pair(), "stem")
-
-
-def _last(student: Transfuse) -> None:
-    _compare(student, resnet_pair(), "layer4")
-
-
-def _other_networks(student: Transfuse) -> None:
-    _compare(student, cbr_pair(), "block3")
-    _compare(student, torchvision_pair(), "stage2")
-
-
-def _compare(student: Transfuse, pair: Pair, upto: str) -> None:
-    """Raise the hint that fits, unless exactly the stages up to `upto` were copied."""
-    model, source = pair
-    before, pretrained, names = state(model), state(source), list(stages(model))
-    expected = names[: names.index(upto) + 1]
-    given = f"{type(model).__name__}, upto = {upto!r}:"
-    result: Any = student(model, source, upto)
-    if moved := changed(pretrained, source):
-        raise Wrong(f"{given} the *source* has changed ({moved[0]}). Which of the two is to get new values?")
-    now, stage_of = state(model), owner(model)
-    _explain_head(given, now, before, stage_of)
-    copied = [name for name in names if _any_copied(name, now, pretrained, before, stage_of)]
-    _explain_prefix(given, copied, expected, upto, names)
-    _explain_rest(given, now, pretrained, stage_of, expected)
-    _explain_result(given, result, expected)
-
-
-def _any_copied(
-    stage: str,
-    now: dict[str, Tensor],
-    pretrained: dict[str, Tensor],
-    before: dict[str, Tensor],
-    stage_of: dict[str, str],
-) -> bool:
-    """Whether some tensor of the stage now holds what the source has, and did not before."""
-    mine = [name for name in now if stage_of.get(name) == stage]
-    return any(torch.equal(now[n], pretrained[n]) and not torch.equal(before[n], pretrained[n]) for n in mine)
-
-
-def _explain_head(given: str, now: dict[str, Tensor], before: dict[str, Tensor], stage_of: dict[str, str]) -> None:
-    touched = [name for name in now if name not in stage_of and not torch.equal(now[name], before[name])]
-    if touched:
-        raise Wrong(
-            f"{given} the head has changed ({touched[0]}). It answers the questions of the source task, not ours: it "
-            "is no stage, and stays as it is."
-        )
-
-
-def _explain_prefix(given: str, copied: list[str], expected: list[str], upto: str, names: list[str]) -> None:
-    shown = ", ".join(copied) or "nothing"
-    if copied == expected:
-        return
-    if not copied:
-        raise Wrong(
-            f"{given} nothing in `model` has changed. `mine = theirs` only gives a second name to a tensor; which "
-            "method of a tensor copies values into it?"
-        )
-    if copied == [upto]:
-        raise Wrong(f"{given} you copied {upto} alone. All the stages below it belong to it too: start at the image.")
-    if copied == expected[:-1]:
-        raise Wrong(f"{given} you copied {shown}. `upto` itself is to be copied too: one stage is missing.")
-    if copied == names[: len(expected) + 1]:
-        raise Wrong(f"{given} you copied {shown}: one stage too many. When do you stop, before or after the copy?")
-    if copied == names:
-        raise Wrong(f"{given} you copied all stages. Where do you stop?")
-    if set(copied) == set(names) - set(expected[:-1]) or set(copied) == set(names) - set(expected):
-        raise Wrong(f"{given} you copied {shown}: the top of the network. The first stages are those near the image.")
-    raise Wrong(f"{given} you copied {shown}. Expected {', '.join(expected)}.")
-
-
-def _explain_rest(
-    given: str, now: dict[str, Tensor], pretrained: dict[str, Tensor], stage_of: dict[str, str], expected: list[str]
-) -> None:
-    """All tensors of the copied stages must be there bit for bit."""
-    inside = [name for name in now if stage_of.get(name) in expected]
-    missing = [name for name in inside if not torch.equal(now[name], pretrained[name])]
-    if not missing:
-        return
-    if all("running_" in name or name.endswith("num_batches_tracked") for name in missing):
-        raise Wrong(
-            f"{given} the weights are there, but {missing[0]} is not that of the source. Batch norm keeps what it has "
-            "seen in *buffers*: they are no parameters. Without them the stage computes something else."
-        )
-    if all(now[name].ndim < 2 for name in missing):
-        raise Wrong(
-            f"{given} {missing[0]} is not that of the source. Copy every kind of parameter, also of batch norm."
-        )
-    raise Wrong(f"{given} {missing[0]} is not that of the source, bit for bit. Copy every tensor as it is.")
-
-
-def _explain_result(given: str, result: Any, expected: list[str]) -> None:
-    if isinstance(result, nn.Module):
-        raise Wrong(f"{given} the copy is right, but return the list of the names of the copied stages, not a network.")
-    if list(result) != expected:
-        raise Wrong(
-            f"{given} the copy is right. Return the names of the copied stages, {expected}; you gave {result!r}."
-        )
-
-
-def _own_tensors(student: Transfuse) -> None:
-    model, source = cbr_pair()
+def _trained_later(student: Transfuse) -> dict[str, str]:
+    model, source = pair_of("cbr")
     student(model, source, "block2")
     pretrained = state(source)
     with torch.no_grad():
         for tensor in model.state_dict().values():
             tensor.add_(1)
-    if shared := changed(pretrained, source):
-        raise Wrong(
-            f"Training `model` would now change `source` as well: both share one tensor, {shared[0]}. Copy the values "
-            "into the tensors that `model` has."
-        )
+    return {"also changed in `source`": first(changed(pretrained, source))}
 
 
-def _still_trainable(student: Transfuse) -> None:
-    model, source = cbr_pair()
+def _from_frozen(student: Transfuse) -> dict[str, str]:
+    model, source = pair_of("cbr")
     source.requires_grad_(False)
     mine = {name: id(p) for name, p in model.named_parameters()}
     student(model, source, "block2")
-    if frozen := [name for name, p in model.named_parameters() if not p.requires_grad]:
-        raise Wrong(f"The source was frozen, and now {frozen[0]} of `model` is frozen too. Copy values, nothing else.")
-    if replaced := [name for name, p in model.named_parameters() if id(p) != mine[name]]:
-        raise Wrong(
-            f"{replaced[0]} is now another tensor than before: an optimizer that was made earlier would go on with "
-            "the old one. Copy the values into it."
-        )
-    if any(p.requires_grad is False for p in head(model).parameters()):
-        raise Wrong("The head of `model` can no longer learn.")
+    return {
+        "frozen in `model`": first(name for name, p in model.named_parameters() if not p.requires_grad),
+        "another tensor than before, unknown to an optimizer that was made earlier": first(
+            name for name, p in model.named_parameters() if id(p) != mine[name]
+        ),
+    }
 
+
+PROBES: dict[str, Probe] = {
+    "A ResNet, upto = 'layer2'": _on("resnet", "layer2"),
+    "A ResNet, upto = 'stem'": _on("resnet", "stem"),
+    "A ResNet, upto = 'layer4'": _on("resnet", "layer4"),
+    "CBR-Tiny, upto = 'block3'": _on("cbr", "block3"),
+    "ShuffleNet, upto = 'stage2'": _on("shufflenet", "stage2"),
+    "`model` is trained after the copy": _trained_later,
+    "`source` was frozen before the copy": _from_frozen,
+}
+
+
+# ---- wrong answers
+
+
+def _tensors(stage: Any) -> Iterator[Tensor]:
+    return chain(stage.parameters(), stage.buffers())
+
+
+def _copies(
+    choose: Callable[[list[str], int], list[str]] = lambda names, i: names[: i + 1],
+    tensors: Callable[[Any], Iterator[Tensor]] = _tensors,
+    copy: Callable[[Tensor, Tensor], Any] = Tensor.copy_,
+) -> Transfuse:
+    """Copy tensors of the stages choose(names, index of `upto`)."""
+
+    def student(model: nn.Module, source: nn.Module, upto: str) -> list[str]:
+        mine, theirs = stages(model), stages(source)
+        chosen = choose(list(mine), list(mine).index(upto))
+        with torch.no_grad():
+            for name in chosen:
+                for pair in zip(tensors(mine[name]), tensors(theirs[name]), strict=True):
+                    copy(*pair)
+        return chosen
+
+    return student
+
+
+def _share(mine: Tensor, theirs: Tensor) -> None:
+    mine.data = theirs.data
+
+
+def _then(change: Callable[[nn.Module, nn.Module, list[str]], Any]) -> Transfuse:
+    """Change something after the right copy, and return it."""
+    return lambda model, source, upto: change(model, source, transfuse(model, source, upto))
+
+
+TOP = "This is the top of the network. The first stages are those near the image."
+
+WRONG: tuple[tuple[Transfuse, str], ...] = (
+    (lambda m, s, upto: transfuse(s, m, upto), "Which of the two is to get new values?"),
+    (
+        _then(lambda m, s, names: m.load_state_dict(s.state_dict()) and names),
+        "The head is no stage, and stays as it is.",
+    ),
+    (
+        _copies(copy=lambda a, b: None),
+        "`mine = theirs` only gives a second name to a tensor; which method of a tensor copies values into it?",
+    ),
+    (_copies(lambda names, i: [names[i]]), "Only `upto`? The stages below it come too: start at the image."),
+    (_copies(lambda names, i: names[:i]), "`upto` itself is to be copied too: one stage is missing."),
+    (_copies(lambda names, i: names[: i + 2]), "One stage too many. When do you stop, before or after the copy?"),
+    (_copies(lambda names, i: names), "You copied all stages. Where do you stop?"),
+    (_copies(lambda names, i: names[i:]), TOP),
+    (_copies(lambda names, i: names[i + 1 :]), TOP),
+    (_copies(tensors=lambda stage: stage.parameters()), "What batch norm has seen is in *buffers*, not parameters."),
+    (
+        _copies(tensors=lambda stage: chain((p for p in stage.parameters() if p.ndim == 4), stage.buffers())),
+        "Copy every kind of parameter, also of batch norm.",
+    ),
+    (_then(lambda m, s, names: m), "Return the list of the names of the copied stages, not a network."),
+    (_then(lambda m, s, names: names[-1:]), "Return the names of all copied stages."),
+    (
+        _then(
+            lambda m, s, names: (
+                [m.get_submodule(n).load_state_dict(s.get_submodule(n).state_dict()) for n in names] and names
+            )
+        ),
+        "Here a stage is no child of this name. `stages(model)` gives the stages of every network.",
+    ),
+    (_copies(copy=_share), "Both share one tensor. Copy the values into the tensors that `model` has."),
+    (_copies(copy=lambda a, b: a.copy_(b).requires_grad_(b.requires_grad)), "Copy values, nothing else."),
+)
 
 TRANSFUSE = Exercise(
-    "transfuse", transfuse, cases=(_middle, _first, _last, _other_networks, _own_tensors, _still_trainable)
+    "transfuse", transfuse, PROBES, wrong=WRONG, advice="Copy every tensor of the stages up to `upto`, as it is."
 )

@@ -8,7 +8,6 @@ other functions, constants. No network is trained, no picture is drawn.
 
 import ast
 import contextlib
-import difflib
 import importlib.util
 import json
 import os
@@ -24,6 +23,7 @@ from lab_utils.checks.answers import answer_below
 from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.outcome import Outcome
 from lab_utils.checks.sandbox import OutOfTime, time_limit
+from lab_utils.names import nearest
 from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import data_root
 from lab_utils.text_files import decoded
@@ -99,7 +99,7 @@ def _check(exercise: Exercise, program: slices.Program) -> Outcome:
     if name in program.broken:
         return Outcome(name, "incorrect", f"The cell with `{name}` is no Python: {program.broken[name]}.", note="")
     if name not in {bound for statement in program.statements for bound in statement.binds}:
-        near = difflib.get_close_matches(name, program.functions, n=1)
+        near = nearest(name, program.functions)
         hint = f" Is `{near[0]}` the one? The grader finds it by its name." if near else ""
         return Outcome(name, "not attempted", f"The notebook has no function `{name}`.{hint}", note="")
     space = slices.new_space()

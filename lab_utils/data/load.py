@@ -1,20 +1,21 @@
 """Data sets: phantoms, MedMNIST, the course files, folders of images."""
 
-import difflib
 import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab_utils import arguments
 from lab_utils.arguments import whole
-from lab_utils.data.arguments import check_folders, check_name, check_numbers, check_options
 from lab_utils.data.course_npy import FILES, load_course
 from lab_utils.data.folders.folder import load_folder
 from lab_utils.data.medmnist import load_medmnist, load_npz
 from lab_utils.data.phantoms.load import load_phantoms
 from lab_utils.data.published import PUBLISHED
 from lab_utils.data.splits import Split, check_disjoint
+from lab_utils.data.validation import check_numbers
+from lab_utils.names import did_you_mean, unexpected
 from lab_utils.profile import data_root
 
 PHANTOM_COUNTS = {"train": 1000, "val": 300, "test": 600}
@@ -69,11 +70,16 @@ def load_data(
         FileNotFoundError: if a file or folder is not there.
         RuntimeError: if a download fails.
     """
-    check_name(name)
-    check_folders(root=root, cache=options.get("cache"))
+    if not isinstance(name, str | Path) or not str(name).strip():
+        advice = "For example load_data('phantoms') or load_data('path/to/folder')."
+        raise unexpected("data", "the name of a set, or the path of a file or a folder", name, advice)
+    for folder, value in (("root", root), ("cache", options.get("cache"))):
+        arguments.path(folder, value, example="path/to/folder")
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
     load, where = _loader(name, root)
-    check_options(load_phantoms if load is _phantoms else load, options, str(name), fixed=FIXED[load is _phantoms])
+    drawn = load is _phantoms
+    takes = load_phantoms if drawn else load
+    arguments.options(takes, options, str(name), fixed=FIXED[drawn], common=COMMON[:-1])
     common = {"size": size, "n_train": n_train, "n_val": n_val, "n_test": n_test, "seed": seed}
     if size is None and load not in (load_npz, load_course, load_folder):
         raise ValueError(f"{name!r} needs a side in pixels; got size=None. For example size=64.")
@@ -125,8 +131,7 @@ def _unknown(name: str, path: Path) -> ValueError | FileNotFoundError:
             f"the path; the working folder is {Path.cwd()}."
         )
     names = ["phantoms", "course", *PUBLISHED]
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
     return ValueError(
-        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, none of them. "
-        f"Did you mean {nearest!r}?"
+        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, none of them."
+        f"{did_you_mean(name, names)}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -10,8 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lab_utils.networks import cbr
-from lab_utils.networks.conv1 import adapt_conv1, first_conv, set_conv1
+from lab_utils.names import unknown_name
+from lab_utils.networks import cbr, families, timm_networks
+from lab_utils.networks.conv1 import adapt_conv1, first_conv, input_convs, set_conv1
 from lab_utils.networks.small_resnet import resnet10
 from lab_utils.networks.stage_list import head_path
 
@@ -28,17 +30,49 @@ OURS: dict[str, Callable[..., nn.Module]] = {
 INCEPTIONS = ("googlenet", "inception_v3")
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 POSITIONS = "encoder.pos_embedding"  # of a ViT: one row per patch and one for the class token
+# In names of timm's: what has a shape that goes with the size of the images.
+_RESIZED = re.compile(r"pos_embed|rel_pos|relative_(position|coords)|attn_mask|attention_bias")
 
 
 def list_models() -> list[str]:
-    """Every name that `build_model` knows: ours first, then torchvision's."""
+    """Every name that `build_model` knows: ours first, then torchvision's, then timm's.
+
+    A network of timm whose name torchvision or the kit has too is called ``"timm/..."``: what a name meant before
+    stays. ``"efficientnet_lite0"`` is timm's `tf_efficientnet_lite0`, whose ImageNet weights are installed with the
+    kit. Where timm is not installed, all of these are left out.
+    """
+    return [*OURS, *torchvisions(), *timm_networks.names()]
+
+
+def torchvisions() -> list[str]:
+    """The names of torchvision's classifiers."""
     from torchvision import models as tv  # takes longer to import than PyTorch itself, and our networks do without it
 
-    return [*OURS, *tv.list_models(module=tv)]
+    return list(tv.list_models(module=tv))
+
+
+def check_name(name: object) -> None:
+    """Refuse what is no name of a network; asks torchvision only for those that are not ours, and timm last.
+
+    Raises:
+        ValueError: With the nearest names.
+    """
+    known = isinstance(name, str) and (
+        name in OURS or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
+    )
+    if not known:
+        error = unknown_name("model", name, list_models())
+        raise error if timm_networks.names() else ValueError(f"{error} For the networks of timm: pip install timm.")
 
 
 def construct(
-    name: str, *, num_classes: int, in_channels: int, state: Mapping[str, Tensor] | None, channels: int
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int,
+    state: Mapping[str, Tensor] | None,
+    channels: int,
+    size: int | None = None,
 ) -> nn.Module:
     """A network with random numbers, in the shapes of `state` where there are weights.
 
@@ -48,7 +82,11 @@ def construct(
         in_channels: Channels of the images, for a network of ours without weights.
         state: The weights that will go into it, or None.
         channels: Channels of the images that the weights were trained on.
+        size: Side of the images in px, for a network of timm that insists on one; None for timm's.
     """
+    if is_timms(name):
+        channels = in_channels if state is None else channels
+        return timm_networks.create(name, num_classes=num_classes, in_channels=channels, size=size)
     if name in OURS:
         model = OURS[name](num_classes=num_classes, in_channels=in_channels if state is None else channels)
     else:
@@ -68,6 +106,11 @@ def construct(
         if found != conv.in_channels:
             set_conv1(model, adapt_conv1(conv.weight.detach(), found))
     return model
+
+
+def is_timms(name: str) -> bool:
+    """Whether timm builds the network of this name, one of `list_models()`; does not import timm to know."""
+    return name not in OURS and (name == timm_networks.LITE0 or name not in torchvisions())
 
 
 def path_of(model: nn.Module, part: nn.Module) -> str:
@@ -90,12 +133,18 @@ class Plan(NamedTuple):
     Attributes:
         shapes: Of everything in ``state_dict()``, the head included (for 2 classes).
         head: Name of the head, with a dot at its end.
-        conv1: Name of the first convolution's filters, which may have any number of channels.
+        conv1: Names of the filters that see the image, which may have any number of channels; one but for timm's.
+        resized: What in a name says that its shape goes with the size of the images, and is looked at later.
     """
 
     shapes: dict[str, tuple[int, ...]]
     head: str
-    conv1: str
+    conv1: tuple[str, ...]
+    resized: re.Pattern[str] | None = None
+
+    def channels(self, filters: Tensor) -> int:
+        """Of the images that these first filters see; some of timm's see each channel several times, shifted."""
+        return filters.shape[1] // (1 if self.resized is None else self.shapes[self.conv1[0]][1])
 
     def backbone(self) -> list[str]:
         """Names of everything that is transferred."""
@@ -104,8 +153,10 @@ class Plan(NamedTuple):
     def fits(self, key: str, tensor: Tensor) -> bool:
         """Whether the tensor has the shape of its name, for some number of input channels or of patches."""
         wanted, found = self.shapes[key], tuple(tensor.shape)
-        if key == self.conv1 and len(found) == 4:
-            return found[1] > 0 and (found[0], *found[2:]) == (wanted[0], *wanted[2:])
+        if key in self.conv1 and len(found) == 4:
+            return self.channels(tensor) > 0 and (found[0], *found[2:]) == (wanted[0], *wanted[2:])
+        if self.resized is not None and self.resized.search(key):
+            return True
         if key == POSITIONS and len(found) == 3:
             patches = found[1] - 1
             return found[::2] == wanted[::2] and patches > 0 and math.isqrt(patches) ** 2 == patches
@@ -119,8 +170,9 @@ def plan(name: str) -> Plan:
         try:
             with torch.device("meta"):
                 model = construct(name, num_classes=2, in_channels=1, state=None, channels=1)
-        except NotImplementedError:  # RegNet computes its widths with tensors, which need numbers
+        except (NotImplementedError, RuntimeError):  # RegNet computes its widths with tensors, which need numbers
             with torch.device("cpu"):
                 model = construct(name, num_classes=2, in_channels=1, state=None, channels=1)
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    return Plan(shapes, head_path(model) + ".", path_of(model, first_conv(model)) + ".weight")
+    conv1 = tuple(path_of(model, conv) + ".weight" for conv in input_convs(model))
+    return Plan(shapes, head_path(model) + ".", conv1, _RESIZED if families.timm_config(model) else None)

@@ -1,11 +1,11 @@
-"""Build any network of the kit by name: our own and all of torchvision's classifiers."""
+"""Build any network of the kit by name: our own, and all classifiers of torchvision and timm."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils.arguments import as_whole
-from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, construct, list_models
+from lab_utils.device import seeded
+from lab_utils.networks import timm_networks
+from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, check_name, construct, is_timms
 from lab_utils.networks.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
 from lab_utils.networks.known_weights import Weights
 from lab_utils.networks.own_weights import WRITTEN_BY
 from lab_utils.networks.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
-from lab_utils.networks.stage_list import head_path, unknown_name
+from lab_utils.networks.stage_list import head_path
 from lab_utils.networks.weight_sets import renamed
 from lab_utils.networks.weights import assumption, read_weights
 
@@ -35,6 +37,7 @@ def build_model(
     keep_head: bool | None = None,
     preprocessing: Preprocessing | None = None,
     entry: str | None = None,
+    image_size: int | None = None,
 ) -> nn.Module:
     """Build a classifier: a backbone, pretrained or not, under a head.
 
@@ -62,6 +65,9 @@ def build_model(
         preprocessing: what the images of the training went through, for a file that does
             not record it; without weights, what images are to go through.
         entry: which part of the file, where more than one could be meant.
+        image_size: side in px for which to build a network of timm that takes one size only (ViT,
+            Swin, ...); its pretrained position embeddings are interpolated. None: the size that
+            the file records, or timm's own.
 
     Returns:
         The model, in train mode, on the CPU (or the current default device), in float32;
@@ -71,21 +77,25 @@ def build_model(
         ValueError: if the name is unknown, or the weights are those of another model.
         FileNotFoundError: if there are no such weights; nothing falls back to random.
     """
-    if not isinstance(name, str) or (name not in OURS and name not in list_models()):
-        raise unknown_name("model", name, list_models())
+    check_name(name)
+    size = _side(name, image_size)
     num_classes, in_channels = _count("num_classes", num_classes), _count("in_channels", in_channels)
     seed = _checked(seed, keep_head, preprocessing, in_channels if weights is None else None)
+    build = partial(construct, name, num_classes=num_classes, in_channels=in_channels)
     if weights is None:
         if keep_head or entry is not None:
             asked = "keep_head=True" if keep_head else f"entry={entry!r}"
             raise ValueError(f"expected weights= with {asked}, got None; pass the file that has them")
-        with _seeded(seed):
-            model = construct(name, num_classes=num_classes, in_channels=in_channels, state=None, channels=in_channels)
-            if first_conv(model).in_channels != in_channels:
-                set_conv1(model, adapt_conv1(first_conv(model).weight.detach(), in_channels))
+        with seeded(seed, "cpu"):
+            model = build(state=None, channels=in_channels, size=size)
+            first = first_conv(model)
+            if not is_timms(name) and first.in_channels != in_channels:
+                set_conv1(model, adapt_conv1(first.weight.detach(), in_channels))
         found = preprocessing or with_channels(DEFAULT_PREPROCESSING[1], in_channels)
     else:
-        loaded = read_weights(name, weights, entry=entry, preprocessing=_as_built(name, preprocessing))
+        given = _as_built(name, preprocessing)
+        loaded = read_weights(name, weights, entry=entry, preprocessing=given, size=size)
+        size = size or loaded.preprocessing.size
         if loaded.assumed:
             warnings.warn(assumption(loaded), UserWarning, stacklevel=2)
         channels = loaded.preprocessing.channels
@@ -94,15 +104,13 @@ def build_model(
                 f"expected in_channels={channels}, which the weights from {loaded.source} take, because keep_head=True "
                 f"gives a network back as it was trained; got in_channels={in_channels}"
             )
-        with _seeded(seed):
-            model = construct(
-                name, num_classes=num_classes, in_channels=in_channels, state=loaded.state_dict, channels=channels
-            )
+        with seeded(seed, "cpu"):
+            model = build(state=loaded.state_dict, channels=channels, size=size)
             dropped = _load(model, loaded, name, keep_head=bool(keep_head))
             found = adapt_input(model, _preprocessing(name, loaded), in_channels)
         if keep_head is None and dropped == num_classes:
             warnings.warn(_new_head(loaded, dropped), UserWarning, stacklevel=2)
-    vars(model).update(name=name, preprocessing=_with_size(name, model, found))
+    vars(model).update(name=name, preprocessing=_with_size(name, model, found, size))
     return model
 
 
@@ -132,16 +140,15 @@ def _checked(seed: Any, keep_head: Any, preprocessing: Any, channels: int | None
     return number
 
 
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Draw from `seed` inside, and leave every global generator as it was."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would also reseed the accelerators
-        torch.default_generator.manual_seed(seed)
-        yield
+def _side(name: str, image_size: Any) -> int | None:
+    if image_size is None:
+        return None
+    if not is_timms(name) or not timm_networks.config(name).fixed_input_size:
+        raise ValueError(
+            f"expected image_size= only for a network of timm that takes one size, got {image_size!r} for {name}; "
+            "leave it out: images are resized where this network needs it"
+        )
+    return _count("image_size", image_size)
 
 
 # --------------------------------------------------------------------- loading weights
@@ -234,10 +241,12 @@ def _as_built(name: str, given: Preprocessing | None) -> Preprocessing | None:
     return given
 
 
-def _with_size(name: str, model: nn.Module, preprocessing: Preprocessing) -> Preprocessing:
+def _with_size(name: str, model: nn.Module, preprocessing: Preprocessing, size: int | None) -> Preprocessing:
     """Add the side in px that the network insists on, or below which it cannot go; a larger one stays."""
     if name in OURS:
         return preprocessing
+    if is_timms(name):
+        return timm_networks.with_size(name, model, replace(preprocessing, size=size))
     from torchvision import models as tv
 
     if isinstance(model, tv.VisionTransformer):

@@ -6,7 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from lab_utils.networks import families
 from lab_utils.networks.preprocessing import Preprocessing
+from lab_utils.networks.wrappers import unwrapped
 
 
 def adapt_conv1(weight: Tensor, in_channels: int) -> Tensor:
@@ -56,15 +58,22 @@ def adapt_input(model: nn.Module, preprocessing: Preprocessing, in_channels: int
     the worst border pixel was off by 0.4 standard deviations of the stem's output; the tests
     hold 0.5. Networks without padding (SqueezeNet) and with patches (ViT) have no such pixels.
     """
-    conv = first_conv(model)
-    if conv.in_channels == in_channels:
+    if preprocessing.channels == in_channels:
         return preprocessing
-    weight = conv.weight.detach()
-    means, stds = weight.new_tensor(preprocessing.mean), weight.new_tensor(preprocessing.std)
-    mean, std = float(means.mean()), float(stds.mean())
-    offset = (weight.sum(dim=(2, 3)) * ((mean - means) / stds)).sum(dim=1)  # (O,)
-    _shift(model, conv, offset)
-    set_conv1(model, adapt_conv1(weight * (std / stds).view(1, -1, 1, 1), in_channels))
+    for conv in input_convs(model):
+        weight = conv.weight.detach()
+        if weight.shape[1] != preprocessing.channels or "StdConv" in type(conv).__name__:
+            raise ValueError(
+                f"expected a first convolution that adds up what it sees in each channel, but that of "
+                f"{type(model).__name__} rearranges or standardises it, so that it fits images of "
+                f"{preprocessing.channels} channels only; build it with in_channels={preprocessing.channels}: grey "
+                "images are then shown on all channels"
+            )
+        means, stds = weight.new_tensor(preprocessing.mean), weight.new_tensor(preprocessing.std)
+        mean, std = float(means.mean()), float(stds.mean())
+        offset = (weight.sum(dim=(2, 3)) * ((mean - means) / stds)).sum(dim=1)  # (O,)
+        _shift(model, conv, offset)
+        _set(conv, adapt_conv1(weight * (std / stds).view(1, -1, 1, 1), in_channels))
     return with_channels(replace(preprocessing, mean=(mean,), std=(std,), channels=1), in_channels)
 
 
@@ -83,16 +92,40 @@ def _shift(model: nn.Module, conv: nn.Conv2d, offset: Tensor) -> None:
         elif isinstance(after, nn.BatchNorm2d) and after.running_mean is not None:
             after.running_mean -= offset
         elif offset.abs().max() > 0:
-            raise RuntimeError("expected a bias or a batch norm after the first convolution, to take up its offset")
+            raise ValueError(
+                "expected a bias or a batch norm after the first convolution, to take up the difference between the "
+                f"channels' means, but {type(model).__name__} has none; build it with in_channels={conv.in_channels}"
+            )
 
 
 def first_conv(model: nn.Module) -> nn.Conv2d:
     """The convolution that sees the image."""
-    return next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+    return input_convs(model)[0]
+
+
+def input_convs(model: nn.Module) -> list[nn.Conv2d]:
+    """All convolutions that see the image: one, but for networks of timm with parallel branches.
+
+    Raises:
+        ValueError: if another layer sees it.
+    """
+    network = unwrapped(model)
+    config = families.timm_config(network)
+    if config is None:
+        return [next(m for m in network.modules() if isinstance(m, nn.Conv2d))]
+    found = [network.get_submodule(name) for name in families.timm_inputs(config)]
+    convs = [m for m in found if isinstance(m, nn.Conv2d)]
+    if not convs or len(convs) < len(found):
+        kinds = ", ".join(type(m).__name__ for m in found) or "no layer that timm names"
+        raise ValueError(f"expected a convolution that sees the image, but in {type(network).__name__} it is {kinds}")
+    return convs
 
 
 def set_conv1(model: nn.Module, weight: Tensor) -> None:
     """Put `weight` (O, C, k, k) into the first convolution, which then takes C channels."""
-    conv = first_conv(model)
+    _set(first_conv(model), weight)
+
+
+def _set(conv: nn.Conv2d, weight: Tensor) -> None:
     conv.weight = nn.Parameter(weight)
     conv.in_channels = weight.shape[1]

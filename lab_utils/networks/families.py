@@ -5,6 +5,7 @@ torchvision takes longer to import than PyTorch itself: it is looked at only for
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from torch import nn
 
@@ -16,7 +17,7 @@ Plan = dict[str, list[str]]
 
 def plan(model: nn.Module) -> Plan | None:
     """The stages of a torchvision classifier, but for its classifier; None for any other network."""
-    if not _of_torchvision(model):
+    if not _made_by(model, "torchvision"):
         return None
     for family, make in _families().items():
         if isinstance(model, family):
@@ -26,16 +27,28 @@ def plan(model: nn.Module) -> Plan | None:
 
 def channel_axis(model: nn.Module) -> int:
     """Axis of the channels in what the stages give: 1 in maps (B, C, H, W), -1 in Swin's maps and ViT's tokens."""
-    if not _of_torchvision(model):
+    if not _made_by(model, "torchvision"):
         return 1
     from torchvision import models as tv
 
     return -1 if isinstance(model, tv.VisionTransformer | tv.SwinTransformer) else 1
 
 
-def _of_torchvision(model: nn.Module) -> bool:
-    """Whether the class of `model`, or one that it inherits from, is torchvision's."""
-    return any(base.__module__.partition(".")[0] == "torchvision" for base in type(model).__mro__)
+def timm_config(model: nn.Module) -> dict[str, Any] | None:
+    """What timm says of a network that it built: names of its head and first convolution; None for any other."""
+    config = vars(model).get("pretrained_cfg")
+    return config if isinstance(config, dict) and _made_by(model, "timm") else None
+
+
+def timm_inputs(config: dict[str, Any]) -> list[str]:
+    """Names of the convolutions that see the image: more than one where branches are parallel."""
+    names = config["first_conv"]
+    return [names] if isinstance(names, str) else list(names or [])
+
+
+def _made_by(model: nn.Module, library: str) -> bool:
+    """Whether the class of `model`, or one that it inherits from, is of this library."""
+    return any(base.__module__.partition(".")[0] == library for base in type(model).__mro__)
 
 
 def _resnet(_: nn.Module) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,7 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lab_utils.networks.architectures import OURS, plan
+from lab_utils.names import did_you_mean
+from lab_utils.networks import timm_networks
+from lab_utils.networks.architectures import OURS, is_timms, plan
 from lab_utils.networks.known_weights import Weights, hash_prefix, of_transforms, preprocessing_from, sha256
 from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.torch_files import Refused
@@ -20,7 +21,9 @@ from lab_utils.networks.weight_sets import choose
 WRITTEN_BY = "lab_utils"  # the key of the metadata by which files of `save_model` are known
 
 
-def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | None) -> Weights:
+def from_path(
+    name: str, path: Path, entry: str | None, given: Preprocessing | None, size: int | None = None
+) -> Weights:
     if not path.exists():
         raise FileNotFoundError(
             f"Expected weights of {name} in {path.absolute()}, but the file is not there.{_near(path)}"
@@ -28,7 +31,10 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
     try:
         content = read_file(path)
         check_sum(content)
-        state = float32(choose(name, path, content, entry))
+        if is_timms(name):
+            state = float32(_of_timm(name, path, content, entry, size))
+        else:
+            state = float32(choose(name, path, content, entry))
     except Refused as refused:
         raise ValueError(f"Expected weights of {name} in {path}, but {refused}.") from None
     except OSError as error:
@@ -46,6 +52,21 @@ def from_path(name: str, path: Path, entry: str | None, given: Preprocessing | N
             f"of {preprocessing.channels}: {preprocessing}. Pass preprocessing= with one mean and one std per channel."
         )
     return Weights(state, preprocessing, str(path), info, assumed=found is None and given is None)
+
+
+def _of_timm(name: str, path: Path, content: Content, entry: str | None, size: int | None) -> dict[str, Tensor]:
+    """What `choose` finds, for images of another size too, or under names that timm has given up since."""
+    recorded = _recorded(path, content, None) if WRITTEN_BY in content.metadata else None
+    size = size or (recorded.size if recorded else None)
+    try:
+        found = choose(name, path, content, entry)
+    except ValueError as error:
+        sets = {key: timm_networks.renamed(name, tensors, size) for key, tensors in content.sets.items()}
+        try:
+            return choose(name, path, content._replace(sets=sets), entry)
+        except ValueError:
+            raise error from None
+    return found if recorded and recorded.size == size else timm_networks.renamed(name, found, size)
 
 
 def check_sum(content: Content) -> None:
@@ -71,13 +92,14 @@ def _recorded(path: Path, content: Content, given: Preprocessing | None) -> Prep
 
 def _channels(name: str, state: Mapping[str, Tensor]) -> int:
     """Channels of the images that the weights were trained on."""
-    return int(state[plan(name).conv1].shape[1])
+    wanted = plan(name)
+    return wanted.channels(state[wanted.conv1[0]])
 
 
 def _torchvisions(name: str, path: Path, digest: str, channels: int) -> Preprocessing | None:
     """The preprocessing of a file that torchvision published for this network, as its name and checksum say."""
     prefix = hash_prefix(path)
-    if name in OURS or not prefix or not digest.startswith(prefix):
+    if name in OURS or is_timms(name) or not prefix or not digest.startswith(prefix):
         return None
     from torchvision import models
 
@@ -86,6 +108,8 @@ def _torchvisions(name: str, path: Path, digest: str, channels: int) -> Preproce
 
 
 def _assumed(name: str, channels: int) -> Preprocessing:
+    if channels == 3 and is_timms(name):
+        return timm_networks.of_config(timm_networks.config(name))
     if channels == 3 and name not in OURS:
         from torchvision import models
 
@@ -98,14 +122,8 @@ def _near(path: Path) -> str:
     if not path.parent.is_dir():
         return f" There is no folder {path.parent.absolute()} either."
     names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in WEIGHT_SUFFIXES)
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    if near:
-        return f" Did you mean {near[0]}?"
-    return (
-        f" The weight files in that folder are: {', '.join(names[:5])}."
-        if names
-        else " Look for it, and pass its path."
-    )
+    there = f"The weight files in that folder are: {', '.join(names[:5])}."
+    return did_you_mean(path.name, names) or f" {there if names else 'Look for it, and pass its path.'}"
 
 
 def checksum(state_dict: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lab_utils.networks.architectures import construct, list_models, path_of
+from lab_utils.networks.architectures import construct, is_timms, list_models, path_of
 from lab_utils.networks.building import build_model
 from lab_utils.networks.conv1 import first_conv
 from lab_utils.networks.own_weights import WRITTEN_BY, check_sum, checksum
@@ -58,7 +58,7 @@ def save_model(model: nn.Module, path: Path | str, *, class_names: Sequence[str]
         WRITTEN_BY: FORMAT,
         "model": name,
         "num_classes": str(logits),
-        "in_channels": str(first_conv(network).in_channels),
+        "in_channels": str(_channels(name, network)),
         "preprocessing": json.dumps(asdict(preprocessing)),
     }
     if names is not None:
@@ -116,9 +116,11 @@ def _name(network: nn.Module) -> str:
         )
     state, convolution = network.state_dict(), first_conv(network)
     with torch.random.fork_rng(devices=[]):
-        channels = convolution.in_channels
+        channels, size = _channels(name, network), preprocessing_of(network).size
         renamed = {f"{path_of(network, convolution)}.weight": convolution.weight} | state
-        twin = construct(name, num_classes=_logits(network), in_channels=channels, state=renamed, channels=channels)
+        twin = construct(
+            name, num_classes=_logits(network), in_channels=channels, state=renamed, channels=channels, size=size
+        )
     shapes, wanted = ({key: tuple(value.shape) for key, value in m.state_dict().items()} for m in (network, twin))
     changed = sorted(key for key in {*shapes, *wanted} if shapes.get(key) != wanted.get(key))
     if changed or _layers(network) != _layers(twin):
@@ -128,6 +130,11 @@ def _name(network: nn.Module) -> str:
             "not give it back; keep it with torch.save(model.state_dict(), path), and write down how you changed it"
         )
     return name
+
+
+def _channels(name: str, network: nn.Module) -> int:
+    """Of the images; a first convolution of timm's may see them rearranged."""
+    return preprocessing_of(network).channels if is_timms(name) else first_conv(network).in_channels
 
 
 def _layers(network: nn.Module) -> str:

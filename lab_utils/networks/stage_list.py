@@ -6,15 +6,13 @@ torchvision classification model (also one built by torchvision directly), and f
 network of your own whose children are its stages and whose classifier is called `head`.
 """
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 from torch import Tensor, nn
 
-from lab_utils.networks import families
+from lab_utils.networks import families, timm_stages
 from lab_utils.networks.wrappers import unwrapped
 
 
@@ -71,13 +69,19 @@ def stages(model: nn.Module) -> dict[str, Stage]:
 
     Together they hold every parameter and buffer outside the head exactly once. Hidden
     fully connected layers below the head (VGG, AlexNet, MobileNetV3, MaxViT) are a last
-    stage called ``"hidden"``; auxiliary classifiers belong to the stage they hang on.
+    stage called ``"hidden"``; auxiliary classifiers belong to the stage they hang on. Those of timm
+    have the stages that timm groups them into, and ViT, Swin and mixers one for each block.
 
     Raises:
-        ValueError: if `model` is no torchvision classifier and has no child named `head`,
-            or has parameters that belong to none of its children.
+        ValueError: if `model` is no classifier of torchvision or timm and has no child named `head`,
+            or has parameters that belong to none of its children, or does not run in stages.
     """
     model = unwrapped(model)
+    if families.timm_config(model) is not None:
+        parts = timm_stages.parts(model, head_path(model))
+        of_timm = {name: Stage(name, tuple(paths), axis, model=model) for name, (paths, axis) in parts.items()}
+        _check_cover(model, of_timm.values())
+        return of_timm
     plan = families.plan(model) or _children(model)
     below = _below_head(model)
     if any(isinstance(_get(model, path), nn.Linear) for path in below):
@@ -112,7 +116,10 @@ def head(model: nn.Module) -> nn.Module:
 def head_path(model: nn.Module) -> str:
     """Dotted name of the head in `model` (in `unwrapped(model)`), for example ``"fc"`` or ``"classifier.6"``."""
     model = unwrapped(model)
-    for name in ("head", "heads", "fc", "classifier"):
+    config = families.timm_config(model)
+    if config is not None and isinstance(_get(model, str(config["classifier"])), nn.Module):
+        return str(config["classifier"])
+    for name in ("head", "heads", "fc", "classifier") if config is None else ():
         child = getattr(model, name, None)
         if not isinstance(child, nn.Module):
             continue
@@ -124,22 +131,9 @@ def head_path(model: nn.Module) -> str:
     children = [name for name, _ in model.named_children()]
     raise ValueError(
         f"expected a network whose classifier is a child named 'head' (or one built by "
-        f"torchvision), got {type(model).__name__} with children {children}; "
+        f"torchvision or timm), got {type(model).__name__} with children {children}; "
         "rename its last layer to `head`, or build it with build_model"
     )
-
-
-def unknown_name(kind: str, name: object, options: Iterable[str]) -> ValueError:
-    """An error that names the nearest of `options`; to be raised by the caller."""
-    options = list(options)
-    plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
-    near = [option for option in options if option.replace("_", "") == plain.replace("_", "")]
-    near = near or difflib.get_close_matches(plain, options, n=3, cutoff=0.5)
-    near = near or difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
-    shown = options if len(options) <= 12 else [*options[:11], f"... ({len(options)} in all)"]
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    said = repr(name) if isinstance(name, str) else f"{type(name).__name__}, which is no name"
-    return ValueError(f"unknown {kind} {said}: {hint}Choose one of: {', '.join(shown)}")
 
 
 def _children(model: nn.Module) -> families.Plan:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lab_utils.networks.architectures import AUXILIARY, OURS, Plan, list_models, plan
+from lab_utils.networks.architectures import AUXILIARY, OURS, Plan, plan, torchvisions
 from lab_utils.networks.weight_files import Content
 
 # torchvision's files still say norm.1 where its networks have long said norm1
@@ -156,9 +156,9 @@ def looks_like(sets: Mapping[str, Mapping[str, Tensor]]) -> str:
 
 
 def identify(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the network whose backbone these are, or None."""
+    """The name of the network of ours or torchvision's whose backbone these are, or None."""
     size = sum(value.numel() for value in tensors.values() if value.is_floating_point())
-    for name in list_models():
+    for name in [*OURS, *torchvisions()]:
         if _may_be(name, size, tensors) and match(tensors, plan(name)).fits:
             return name
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -16,11 +15,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.networks.architectures import OURS, list_models
+from lab_utils.names import did_you_mean
+from lab_utils.networks import timm_weights
+from lab_utils.networks.architectures import OURS, check_name, is_timms
 from lab_utils.networks.known_weights import Weights, imagenet, procedural
 from lab_utils.networks.own_weights import from_path
 from lab_utils.networks.preprocessing import Preprocessing
-from lab_utils.networks.stage_list import unknown_name
 
 # What people write for the kinds of weights, and what it is here.
 _KINDS = {
@@ -52,11 +52,12 @@ def load_weights(
     Args:
         model_name: A name `build_model` knows.
         weights: "procedural": trained on fractals and photo patches, shipped with the kit. "imagenet":
-            torchvision's own, kept in torch.hub's folder (TORCH_HOME). Else the path of a file.
+            torchvision's own, kept in torch.hub's folder (TORCH_HOME); timm's, in the hub's (HF_HOME); those of
+            "efficientnet_lite0" are installed with the kit. Else the path of a file.
         entry: Which part of the file, where more than one could be meant, for example ``"teacher"``,
             ``"state_dict.model"`` (the names in ``state_dict`` that begin with ``model.``).
         preprocessing: What the images of the training went through, for a file that does not record it.
-            Without it such a file gets torchvision's if the network is torchvision's and takes RGB, else
+            Without it such a file gets what torchvision or timm says of the network if that takes RGB, else
             `DEFAULT_PREPROCESSING`, and a warning says so.
 
     Raises:
@@ -66,24 +67,28 @@ def load_weights(
     loaded = read_weights(model_name, weights, entry=entry, preprocessing=preprocessing)
     if loaded.assumed:
         warnings.warn(assumption(loaded), UserWarning, stacklevel=2)
-    if model_name not in OURS:  # torchvision's have other names for their head, and keep it
+    if model_name not in OURS:  # those of libraries have other names for their head, and keep it
         return loaded
     kept = {key: value for key, value in loaded.state_dict.items() if not key.startswith("head.")}
     return replace(loaded, state_dict=kept)
 
 
 def read_weights(
-    model_name: str, weights: str | Path, *, entry: str | None = None, preprocessing: Preprocessing | None = None
+    model_name: str,
+    weights: str | Path,
+    *,
+    entry: str | None = None,
+    preprocessing: Preprocessing | None = None,
+    size: int | None = None,
 ) -> Weights:
-    """`load_weights`, with the head that the file has, and without the warning."""
-    if not isinstance(model_name, str) or (model_name not in OURS and model_name not in list_models()):
-        raise unknown_name("model", model_name, list_models())
+    """`load_weights`, with the head that the file has, for images of another size, and without the warning."""
+    check_name(model_name)
     if weights == "procedural":
         loaded = procedural(model_name)
     elif weights == "imagenet":
-        loaded = imagenet(model_name)
+        loaded = timm_weights.imagenet(model_name, size) if is_timms(model_name) else imagenet(model_name)
     else:
-        loaded = from_path(model_name, _path(weights), entry, preprocessing)
+        loaded = from_path(model_name, _path(weights), entry, preprocessing, size)
     if preprocessing is not None and preprocessing != loaded.preprocessing:
         raise ValueError(
             f"Expected preprocessing= only for weights that do not record theirs; those from {loaded.source} were "
@@ -144,8 +149,8 @@ def _path(weights: Any) -> Path:
     except RuntimeError as error:  # ~name of a user who is not there
         raise ValueError(f"{expected}; got {text!r}, whose folder cannot be found ({error}). Write it out.") from error
     if not path.exists() and not path.suffix:
-        near = difflib.get_close_matches(text.lower(), ["procedural", "imagenet"], n=1, cutoff=0.0)[0]
-        raise ValueError(f"{expected}; got {text!r}, and no such file exists. Did you mean {meant or repr(near)}?")
+        hint = f" Did you mean {meant}?" if meant else did_you_mean(text, ("procedural", "imagenet"))
+        raise ValueError(f"{expected}; got {text!r}, and no such file exists.{hint}")
     return path
 
 

@@ -2,12 +2,10 @@ from .activations import collect_activations as collect_activations
 from .activations import conv_to_samples as conv_to_samples
 from .activations import extract_features as extract_features
 from .activations import record as record
-from .canonical import canonical_directions as canonical_directions
 from .canonical import cca as cca
 from .canonical import mean_cca as mean_cca
 from .canonical import pwcca as pwcca
 from .canonical import svcca as svcca
-from .canonical import whitening as whitening
 from .cka import linear_cka as linear_cka
 from .cka import procrustes as procrustes
 from .covariance import Covariances as Covariances

@@ -3,229 +3,133 @@
     python -m lab_utils.studies.claims
 
 trains what is missing in data/cache/claims (see `claims_runs`) and writes data/results/claims.json. It may be killed
-at any moment: the same command goes on. Two such commands share the work: `--part 1/2` and `--part 2/2`.
+at any moment: the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from lab_utils.atomic import write_text
 from lab_utils.device import one_thread
 from lab_utils.metrics import Interval, paired_difference
 from lab_utils.profile import data_root
-from lab_utils.studies.claims_effects import (
-    GOAL,
-    Claim,
-    Runs,
-    both,
-    difference_of_gains,
-    final_gain,
-    make,
-    speed_gain,
-    verdict,
-)
-from lab_utils.studies.claims_runs import finished, grid, run_missing
-from lab_utils.studies.claims_similarity import between_seeds, filter_orientation, jackknife, to_start
+from lab_utils.studies.claims_effects import GOAL, Claim, Runs, both, difference_of_gains, final_gain, make, speed_gain
+from lab_utils.studies.claims_runs import depends, finished, folder, grid, images, train_and_keep
+from lab_utils.studies.claims_similarity import between_seeds, filter_orientation, jackknife, probe_images, to_start
+from lab_utils.studies.grid import run_grid
 
 RAGHU = "Raghu et al. 2019"
+
+# fmt: off
+# Tables, a claim each: its text, what is measured, the effect with its seeds, and what is expected of it.
 
 
 def speed_claims(runs: Runs) -> list[Claim]:
     """How fast: steps until the validation AUROC is `GOAL`."""
-    random, transfer = runs.get("random"), runs.get("transfer")
-    conv1, goal = runs.get("pretrained_conv1"), f"steps to AUROC {GOAL:g}, 500 images"
 
-    def row(text: str, measured: str, found: tuple[Interval, int], expected: str, source: str = RAGHU) -> Claim:
-        return make(text, source, f"{measured}: {goal}", found, "steps", verdict(found[0], expected, same=10))
+    def row(text: str, measured: str, found: tuple[Interval, int], expected: str) -> Claim:
+        return make(text, f"{measured}: steps to AUROC {GOAL:g}, 500 images", found, expected, "steps", RAGHU)
+
+    def gain(a: str, b: str = "random") -> tuple[Interval, int]:
+        return speed_gain(runs.get(a), runs.get(b))
 
     return [
-        row("Transfer converges faster", "transfer - random", speed_gain(transfer, random), "below"),
-        row(
-            "Mean Var alone is faster than random",
-            "Mean Var - random",
-            speed_gain(runs.get("mean_var"), random),
-            "below",
-        ),
-        row(
-            "Scale, not order: shuffled weights are as fast as Mean Var",
-            "permuted - Mean Var",
-            speed_gain(runs.get("permuted"), runs.get("mean_var")),
-            "none",
-        ),
-        row("A pretrained conv1 alone is faster than random", "conv1 - random", speed_gain(conv1, random), "below"),
-        row(
-            "Gabor filters do as well as a pretrained conv1",
-            "Gabor - conv1",
-            speed_gain(runs.get("gabor"), conv1),
-            "none",
-        ),
-        row("A slim hybrid keeps most of the speed", "slim - random", speed_gain(runs.get("slim"), random), "below"),
-        *(
-            row(f"{name}: transfer is faster", "transfer - random (32 px)", speed_gain(*both(runs, name)), "below")
-            for name in ("cbr_tiny", "cbr_small")
-        ),
+        row("Transfer converges faster", "transfer - random", gain("transfer"), "below"),
+        row("Mean Var alone is faster than random", "Mean Var - random", gain("mean_var"), "below"),
+        row("Scale, not order: shuffled weights are as fast as Mean Var",
+            "permuted - Mean Var", gain("permuted", "mean_var"), "none"),
+        row("A pretrained conv1 alone is faster than random", "conv1 - random", gain("pretrained_conv1"), "below"),
+        row("Gabor filters do as well as a pretrained conv1",
+            "Gabor - conv1", gain("gabor", "pretrained_conv1"), "none"),
+        row("A slim hybrid keeps most of the speed", "slim - random", gain("slim"), "below"),
+        *(row(f"{name}: transfer is faster", "transfer - random (32 px)", speed_gain(*both(runs, name)), "below")
+          for name in ("cbr_tiny", "cbr_small")),
     ]
 
 
 def gain_claims(runs: Runs) -> list[Claim]:
     """How good in the end: test AUROC after the last step."""
     few, many = both(runs, "resnet10_w16", n=100), both(runs, "resnet10_w16", n=5000)
+    random, small = runs.get("random"), runs.get("random", scale=0.3)
 
     def row(text: str, measured: str, found: tuple[Interval, int], expected: str, source: str = RAGHU) -> Claim:
-        return make(text, source, measured, found, "AUROC", verdict(found[0], expected))
+        return make(text, measured, found, expected, "AUROC", source)
 
     return [
-        row(
-            "Transfer helps with few images",
-            "transfer - random, n = 100, 1,000 steps, 32 px",
-            final_gain(*few),
-            "above",
-        ),
-        row(
-            "The gain shrinks with more images",
-            "gain at n = 100 minus gain at n = 5,000, 32 px",
-            difference_of_gains(few, many),
-            "above",
-        ),
-        row(
-            "With many images and long training transfer gains nothing",
-            "transfer - random, n = 5,000, 6,000 steps, 32 px",
-            final_gain(*many),
-            "none",
-        ),
-        *(
-            row(
-                f"{name}: transfer brings no better end",
-                "transfer - random, n = 500, 300 steps, 32 px",
-                final_gain(*both(runs, name)),
-                "none",
-            )
-            for name in ("cbr_tiny", "cbr_small")
-        ),
-        row(
-            "Small weights help: random x 0.3",
-            "x 0.3 - x 1, same learning rate, n = 500",
-            final_gain(runs.get("random", scale=0.3), runs.get("random")),
-            "above",
-            "this kit",
-        ),
-        row(
-            "It is the effective learning rate: with that fixed, scale is nothing",
+        row("Transfer helps with few images",
+            "transfer - random, n = 100, 1,000 steps, 32 px", final_gain(*few), "above"),
+        row("The gain shrinks with more images",
+            "gain at n = 100 minus gain at n = 5,000, 32 px", difference_of_gains(few, many), "above"),
+        row("With many images and long training transfer gains nothing",
+            "transfer - random, n = 5,000, 6,000 steps, 32 px", final_gain(*many), "none"),
+        *(row(f"{name}: transfer brings no better end",
+              "transfer - random, n = 500, 300 steps, 32 px", final_gain(*both(runs, name)), "none")
+          for name in ("cbr_tiny", "cbr_small")),
+        row("Small weights help: random x 0.3",
+            "x 0.3 - x 1, same learning rate, n = 500", final_gain(small, random), "above", "this kit"),
+        row("It is the effective learning rate: with that fixed, scale is nothing",
             "x 0.3 with 0.3 lr minus x 1, n = 500",
-            final_gain(runs.get("random", scale=0.3, lr=0.3e-3), runs.get("random")),
-            "none",
-            "this kit",
-        ),
+            final_gain(runs.get("random", scale=0.3, lr=0.3e-3), random), "none", "this kit"),
     ]
 
 
 def similarity_claims() -> list[Claim]:
     """What is alike inside: mean CCA per stage, 4 x 4 positions of each of 800 images as datapoints."""
-    kept, drawn = (to_start("resnet10_w16", start) for start in ("transfer", "random"))  # (seeds, stages) each
+    images = probe_images()
+    kept, drawn = (to_start("resnet10_w16", start, images) for start in ("transfer", "random"))  # (seeds, stages) each
     reuse = kept - drawn
-    top = {start: values[:, -1] for start, values in between_seeds("resnet10_w16").items()}  # (pairs,)
-    wide = to_start("resnet10_w32", "random").mean(axis=1)
+    top = {start: values[:, -1] for start, values in between_seeds("resnet10_w16", images).items()}  # (pairs,)
+    wide = to_start("resnet10_w32", "random", images).mean(axis=1)
+    filters, of_cbr = filter_orientation("resnet10_w16"), filter_orientation("cbr_small")
 
-    def row(
-        text: str,
-        measured: str,
-        interval: Interval,
-        expected: str,
-        seeds: int,
-        unit: str = "mean CCA",
-        source: str = RAGHU,
-    ) -> Claim:
-        return make(text, source, measured, (interval, seeds), unit, verdict(interval, expected))
+    def row(text: str, measured: str, interval: Interval, expected: str, *, seeds: int = len(reuse),
+            unit: str = "mean CCA", source: str = RAGHU) -> Claim:
+        return make(text, measured, (interval, seeds), expected, unit, source)
 
-    bottom, seeds = reuse[:, :3].mean(axis=1), len(reuse)
-    orientation, of_cbr = filter_orientation("resnet10_w16"), filter_orientation("cbr_small")
     return [
-        row(
-            "Features are reused at the bottom",
-            "similarity to the start, stem to layer2: transfer - random",
-            paired_difference(kept[:, :3].mean(axis=1), drawn[:, :3].mean(axis=1)),
-            "above",
-            seeds,
-        ),
-        row(
-            "More is reused at the bottom than at the top",
-            "the same, stem to layer2 minus layer4",
-            paired_difference(bottom, reuse[:, -1]),
-            "above",
-            seeds,
-        ),
-        row(
-            "At the top nothing is reused",
-            "similarity to the start, layer4: transfer - random",
-            paired_difference(kept[:, -1], drawn[:, -1]),
-            "not above",
-            seeds,
-        ),
-        row(
-            "At the top, two random starts end more alike than a random and a transferred one",
+        row("Features are reused at the bottom", "similarity to the start, stem to layer2: transfer - random",
+            paired_difference(kept[:, :3].mean(axis=1), drawn[:, :3].mean(axis=1)), "above"),
+        row("More is reused at the bottom than at the top", "the same, stem to layer2 minus layer4",
+            paired_difference(reuse[:, :3].mean(axis=1), reuse[:, -1]), "above"),
+        row("At the top nothing is reused", "similarity to the start, layer4: transfer - random",
+            paired_difference(kept[:, -1], drawn[:, -1]), "not above"),
+        row("At the top, two random starts end more alike than a random and a transferred one",
             "between seeds, layer4: random with random - random with transfer",
-            jackknife(top["random"] - top["mixed"], seeds),
-            "above",
-            seeds,
-        ),
-        row(
-            "At the top, two random starts end more alike than two transferred ones",
+            jackknife(top["random"] - top["mixed"], len(reuse)), "above"),
+        row("At the top, two random starts end more alike than two transferred ones",
             "between seeds, layer4: random with random - transfer with transfer",
-            jackknife(top["random"] - top["transfer"], seeds),
-            "above",
-            seeds,
-            source="prediction of this kit",
-        ),
-        row(
-            "Larger networks change less",
-            "similarity to the start, random: resnet10_w32 - w16",
-            paired_difference(wide, drawn.mean(axis=1)),
-            "above",
-            min(len(wide), seeds),
-        ),
-        row(
-            "Pretrained first filters are oriented",
-            "power within 22.5 degrees: transfer - random, after training",
-            paired_difference(orientation["transfer"], orientation["random"]),
-            "above",
-            seeds,
-            "share",
-        ),
-        row(
-            "CBR-Small learns no oriented filters from scratch",
+            jackknife(top["random"] - top["transfer"], len(reuse)), "above", source="prediction of this kit"),
+        row("Larger networks change less", "similarity to the start, random: resnet10_w32 - w16",
+            paired_difference(wide, drawn.mean(axis=1)), "above", seeds=min(len(wide), len(reuse))),
+        row("Pretrained first filters are oriented", "power within 22.5 degrees: transfer - random, after training",
+            paired_difference(filters["transfer"], filters["random"]), "above", unit="share"),
+        row("CBR-Small learns no oriented filters from scratch",
             "power within 22.5 degrees: after - before training",
-            paired_difference(of_cbr["random"], of_cbr["before"]),
-            "none",
-            seeds,
-            "share",
-        ),
+            paired_difference(of_cbr["random"], of_cbr["before"]), "none", unit="share"),
     ]
+
+# fmt: on
 
 
 def write_table(path: Path | None = None) -> None:
     """Write data/results/claims.json from the runs that are done."""
     path = data_root() / "results" / "claims.json" if path is None else path
-    runs = Runs(list(finished(grid())))
+    runs = Runs(finished(grid()))
     rows = [*speed_claims(runs), *gain_claims(runs), *similarity_claims()]
-    content = json.dumps([row._asdict() for row in rows], indent=1) + "\n"
-    write_text(path, content)
+    write_text(path, json.dumps([row._asdict() for row in rows], indent=1) + "\n")
 
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--part", default="1/1", help="which of how many parts to train, such as 1/2")
-    part, parts = (int(number) for number in parser.parse_args().part.split("/"))
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
+    images()  # drawn here once, not by every worker
+    run_grid(train_and_keep, [asdict(job) for job in grid()], keep=folder(), depends=depends)
     with one_thread():
-        run_missing(grid()[part - 1 :: parts])
-        left = len(grid()) - len(list(finished(grid())))
-        if left:
-            print(f"{left} runs of other parts are missing; the command that finishes last writes the table")
-        else:
-            write_table()
+        write_table()
 
 
 if __name__ == "__main__":

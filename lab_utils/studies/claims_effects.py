@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lab_utils.metrics import Interval, compare_steps, paired_difference, steps_to_reach
-from lab_utils.studies.claims_runs import Job
+from lab_utils.studies.kept import Row
 
 GOAL = 0.75  # validation AUROC; set before the runs, about what random weights reach in half of them
-SAME = 0.01  # AUROC: a smaller difference counts as none
+SAME = 0.01  # AUROC, mean CCA, share of power: a smaller difference counts as none
+SAME_STEPS = 10
 COMMAND = "python -m lab_utils.studies.claims"
 
 
@@ -64,53 +67,49 @@ def verdict(interval: Interval, expected: str, same: float = SAME) -> str:
 class Runs:
     """Finished runs, looked up by what they are."""
 
-    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
-        self.rows = {Job(**row["job"]): row for row in rows}
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
 
-    def get(self, start: str, model: str = "resnet10_w16", n: int = 500, **more: Any) -> dict[int, dict[str, Any]]:
-        """Results by seed, for one kind of run."""
+    def get(self, start: str, model: str = "resnet10_w16", n: int = 500, **more: float) -> dict[int, Row]:
+        """Rows by seed, for one kind of run."""
         wanted = {"start": start, "model": model, "n": n, "scale": 1.0, "lr": 1e-3} | more
-        return {job.seed: row for job, row in self.rows.items() if all(getattr(job, k) == v for k, v in wanted.items())}
+        return {row["seed"]: row for row in self.rows if all(row[key] == value for key, value in wanted.items())}
 
 
-def pairs(a: dict[int, Any], b: dict[int, Any], value: Callable[[Any], float]) -> tuple[list[float], list[float]]:
-    """The values of two kinds of runs for the seeds that both have."""
-    seeds = sorted(set(a) & set(b))
-    return [value(a[seed]) for seed in seeds], [value(b[seed]) for seed in seeds]
+def paired(value: Callable[[Row], Any], *runs: dict[int, Row]) -> list[list[Any]]:
+    """A value of each kind of runs, for the seeds that all have."""
+    seeds = sorted(set.intersection(*map(set, runs)))
+    return [[value(kind[seed]) for seed in seeds] for kind in runs]
 
 
-def final_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
+def final_gain(a: dict[int, Row], b: dict[int, Row]) -> tuple[Interval, int]:
     """Paired difference of the test AUROC after training, a minus b."""
-    x, y = pairs(a, b, lambda row: row["auroc"])
+    x, y = paired(lambda row: row["auroc"], a, b)
     return paired_difference(x, y), len(x)
 
 
-def speed_gain(a: dict[int, Any], b: dict[int, Any]) -> tuple[Interval, int]:
+def speed_gain(a: dict[int, Row], b: dict[int, Row]) -> tuple[Interval, int]:
     """Paired difference of the steps to `GOAL`, a minus b; runs that never get there count as the last step."""
-    (xs, xr), (ys, yr) = (zip(*part, strict=True) for part in pairs(a, b, reached))
-    found = compare_steps(xs, xr, ys, yr, horizon=min(max(row["steps"]) for row in a.values()))
+    kinds = paired(lambda row: steps_to_reach(row["marks"], row["curve"], GOAL), a, b)
+    (xs, xr), (ys, yr) = (zip(*kind, strict=True) for kind in kinds)
+    found = compare_steps(xs, xr, ys, yr, horizon=min(max(row["marks"]) for row in a.values()))
     return (found.difference, found.low, found.high), len(xs)
 
 
-def reached(row: dict[str, Any]) -> Any:
-    """Steps to `GOAL`, and whether it was reached."""
-    return steps_to_reach(row["steps"], row["curve"], GOAL)
-
-
-def difference_of_gains(first: tuple[dict[int, Any], ...], second: tuple[dict[int, Any], ...]) -> tuple[Interval, int]:
+def difference_of_gains(first: tuple[dict[int, Row], ...], second: tuple[dict[int, Row], ...]) -> tuple[Interval, int]:
     """(a - b) of the first pair minus (a - b) of the second, by seed, in test AUROC."""
-    seeds = sorted(set.intersection(*(set(part) for part in (*first, *second))))
-    gains = [[a[s]["auroc"] - b[s]["auroc"] for s in seeds] for a, b in (first, second)]
-    return paired_difference(*gains), len(seeds)
+    a, b, c, d = map(np.array, paired(lambda row: row["auroc"], *first, *second))
+    return paired_difference(a - b, c - d), len(a)
 
 
-def both(runs: Runs, model: str, **more: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+def both(runs: Runs, model: str, **more: Any) -> tuple[dict[int, Row], dict[int, Row]]:
     """The runs of one network from transferred weights, and from random ones."""
     return runs.get("transfer", model, **more), runs.get("random", model, **more)
 
 
-def make(text: str, source: str, measured: str, found: tuple[Interval, int], unit: str, judgement: str) -> Claim:
-    """A row, rounded to what the interval supports."""
+def make(text: str, measured: str, found: tuple[Interval, int], expected: str, unit: str, source: str) -> Claim:
+    """A row, rounded to what the interval supports, with its `verdict`."""
     interval, seeds = found
     mean, low, high = (round(value, 1 if unit == "steps" else 3) for value in interval)
+    judgement = verdict(interval, expected, SAME_STEPS if unit == "steps" else SAME)
     return Claim(text, source, measured, mean, low, high, unit, seeds, judgement)

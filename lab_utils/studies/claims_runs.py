@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm.auto import tqdm
 
-from lab_utils.atomic import write_text, write_whole
-from lab_utils.data import MILD, Split, load_data, subset
+from lab_utils.atomic import write_whole
+from lab_utils.data import FINDINGS, Split, load_data, subset
 from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
-from lab_utils.profile import cache_root
-from lab_utils.training import evaluate, fit
-from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim, weight_distance
+from lab_utils.profile import cache_root, data_root
+from lab_utils.studies.family import train_and_measure
+from lab_utils.studies.kept import Row, kept_in, kept_rows
+from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim
 
 SEEDS = range(5)
 SIDE = 64  # px
@@ -33,7 +31,7 @@ LONG = ((100, 1000), (700, 2000), (5000, 6000))  # images and steps, long enough
 
 @dataclass(frozen=True)
 class Job:
-    """One training.
+    """The configuration of one training.
 
     Attributes:
         model: name of the network.
@@ -55,13 +53,6 @@ class Job:
     lr: float = 1e-3
     side: int = SIDE
 
-    @property
-    def name(self) -> str:
-        """Name of its files."""
-        scaled = "" if self.scale == 1 and self.lr == 1e-3 else f"_scale{self.scale:g}_lr{self.lr:g}"
-        small = "" if self.side == SIDE else f"_{self.side}px"
-        return f"{self.model}_{self.start}_n{self.n}_steps{self.steps}{scaled}{small}_seed{self.seed}"
-
 
 def grid() -> list[Job]:
     """Every training: the small network first, and seed by seed."""
@@ -76,11 +67,11 @@ def grid() -> list[Job]:
     return jobs
 
 
-def start_network(job: Job, num_classes: int) -> nn.Module:
+def start_network(job: Job) -> nn.Module:
     """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
 
     def new(weights: str | None) -> nn.Module:
-        return build_model(job.model, weights=weights, num_classes=num_classes, in_channels=1, seed=job.seed)
+        return build_model(job.model, weights=weights, num_classes=len(FINDINGS), in_channels=1, seed=job.seed)
 
     if job.start == "transfer":
         return new("procedural")
@@ -103,40 +94,47 @@ def start_network(job: Job, num_classes: int) -> nn.Module:
     return model
 
 
-def train_job(job: Job, data: dict[str, Split]) -> tuple[dict[str, Any], nn.Module]:
-    """Train and measure; nothing is chosen on the way, the last weights count.
-
-    Returns:
-        Results: ``steps`` and ``curve`` (AUROC on the validation images), ``auroc`` (test), ``train_loss`` in nats,
-        ``distance`` (stage -> relative l2 distance to the start). And the trained network.
-    """
-    model = start_network(job, data["train"].num_classes)
-    before = copy.deepcopy(model)
-    marks = [*(m for m in MARKS if m < job.steps), job.steps]
-    marks += [round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)] if job.steps > 300 else []
-    history = fit(
+def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
+    """Train and measure; returns ``marks`` (steps) with the results of `train_and_measure`, and the trained network."""
+    model = start_network(job)
+    marks = {*(mark for mark in MARKS if mark < job.steps), job.steps}
+    if job.steps > MARKS[-1]:
+        marks |= {round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)}
+    results = train_and_measure(
         model,
         subset(data["train"], job.n, seed=job.seed),
         data["val"],
-        steps=job.steps,
+        data["test"],
+        seed=job.seed,
+        marks=sorted(marks),
+        batch_size=32,
         lr=job.lr,
         schedule="cosine",
         warmup=min(10, job.steps - 1),
-        batch_size=32,
-        augment=MILD,
-        seed=job.seed,
-        eval_at=sorted(set(marks)),
-        keep_best=False,
-        progress=False,
     )
-    results = {
-        "steps": history.column("step"),
-        "curve": history.column("val_auroc"),
-        "train_loss": history.column("train_loss"),
-        "auroc": evaluate(model, data["test"])["auroc"],
-        "distance": {name: value.relative for name, value in weight_distance(model, before).items()},
-    }
-    return results, model
+    return {"marks": sorted(marks), **results}, model
+
+
+def train_and_keep(**config: Any) -> Row:
+    """One run of the study; `config` as in `Job`."""
+    job = Job(**config)
+    data = images()
+    if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
+        data = {part: _smaller(split, job.side) for part, split in data.items()}
+    results, model = train_job(job, data)
+    if keeps_model(job):
+        write_whole(model_file(job), lambda unfinished: torch.save(model.state_dict(), unfinished))
+    return results
+
+
+def images() -> dict[str, Split]:
+    """The images of all runs: drawn by the first call, and read by later ones."""
+    return load_data("phantoms", size=SIDE, **COUNTS)
+
+
+def _smaller(split: Split, side: int) -> Split:
+    images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
+    return replace(split, images=images)
 
 
 def keeps_model(job: Job) -> bool:
@@ -149,46 +147,22 @@ def folder() -> Path:
     return cache_root() / "claims"
 
 
-def source(job: Job) -> str | None:
-    """SHA-256 of the source weights that the start takes something from, or None: random weights take nothing."""
-    return None if job.start == "random" else load_weights(job.model, "procedural").info["sha256"]
+def depends(model: str, start: str, **_: Any) -> Row:
+    """What else a run is computed from: images, and source weights. Random weights take nothing from a source."""
+    source = None if start == "random" else _sha256(model, data_root())
+    return {"data": {"size": SIDE, **COUNTS}, "marks": MARKS, "source": source}
 
 
-def is_done(job: Job) -> bool:
-    """Whether this very run is kept, and was made with the source weights that are shipped now."""
-    path = folder() / f"{job.name}.json"
-    if not path.exists():
-        return False
-    kept = json.loads(path.read_text("utf-8"))
-    return kept.get("source") == source(job) and kept.get("job", asdict(job)) == asdict(job)  # names round scale and lr
+@cache
+def _sha256(model: str, _data: Path) -> str:
+    return str(load_weights(model, "procedural").info["sha256"])
 
 
-def _smaller(split: Split, side: int) -> Split:
-    images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
-    return replace(split, images=images)
+def model_file(job: Job) -> Path:
+    """Where the trained weights of a run are kept, beside its results."""
+    return kept_in(folder(), asdict(job), depends).path.with_suffix(".pt")
 
 
-def run_missing(jobs: list[Job]) -> None:
-    """Train what is not done yet."""
-    missing = [job for job in jobs if not is_done(job)]
-    if not missing:
-        return
-    data: dict[int, dict[str, Split]] = {}
-    for job in tqdm(missing, unit="run", desc="claims"):
-        if job.side not in data:
-            data[job.side] = load_data("phantoms", size=SIDE, **COUNTS)
-            if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
-                data[job.side] = {part: _smaller(split, job.side) for part, split in data[job.side].items()}
-        results, model = train_job(job, data[job.side])
-        if keeps_model(job):
-            path = folder() / f"{job.name}.pt"
-            write_whole(path, lambda unfinished, model=model: torch.save(model.state_dict(), unfinished))  # type: ignore[misc]
-        text = json.dumps({"job": asdict(job), "source": source(job), **results})
-        write_text(folder() / f"{job.name}.json", text)
-
-
-def finished(jobs: list[Job]) -> Iterator[dict[str, Any]]:
-    """The results of all runs that are done."""
-    for job in jobs:
-        if is_done(job):
-            yield json.loads((folder() / f"{job.name}.json").read_text("utf-8"))
+def finished(jobs: list[Job]) -> list[Row]:
+    """The rows of all runs that are done, see `run_grid`."""
+    return kept_rows(map(asdict, jobs), folder(), depends)

@@ -14,10 +14,9 @@ from lab_utils.data import load_data
 from lab_utils.metrics import Interval
 from lab_utils.networks import first_conv
 from lab_utils.similarity import mean_cca, merged, stage_covariances
-from lab_utils.studies.claims_runs import SIDE, Job, folder, grid, is_done, keeps_model, start_network
+from lab_utils.studies.claims_runs import SIDE, Job, grid, keeps_model, model_file, start_network
 
 IMAGES = 800
-CLASSES = 5
 
 
 def probe_images() -> Tensor:
@@ -27,48 +26,45 @@ def probe_images() -> Tensor:
 
 def trained(job: Job) -> nn.Module:
     """The network after training."""
-    model = start_network(job, CLASSES)
-    model.load_state_dict(torch.load(folder() / f"{job.name}.pt", weights_only=True))
+    model = start_network(job)
+    model.load_state_dict(torch.load(model_file(job), weights_only=True))
     return model.eval()
 
 
-def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> dict[str, float]:
-    """Mean CCA per stage; the datapoints are 4 x 4 positions of every image."""
-    found = stage_covariances(model_x, model_y, images, per_side=4)
-    return {stage: mean_cca(merged(parts)) for (stage, _), parts in found.items()}
+def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> list[float]:
+    """Mean CCA of each stage; the datapoints are 4 x 4 positions of every image."""
+    return [mean_cca(merged(parts)) for parts in stage_covariances(model_x, model_y, images, per_side=4).values()]
 
 
 def _jobs(model: str, start: str) -> list[Job]:
-    """The runs that are done and kept their network, in the order of their seeds."""
-    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start) and is_done(job)]
+    """The runs that kept their network, in the order of their seeds."""
+    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start)]
 
 
-def to_start(model: str, start: str) -> NDArray[np.float64]:
-    """How alike each trained network is to itself before training, (seeds, stages). Only seeds that are done."""
-    images = probe_images()
-    rows = [alike(trained(job), start_network(job, CLASSES).eval(), images) for job in _jobs(model, start)]
-    return np.array([list(row.values()) for row in rows])
+def to_start(model: str, start: str, images: Tensor) -> NDArray[np.float64]:
+    """How alike each trained network is to itself before training, (seeds, stages)."""
+    return np.array([alike(trained(job), start_network(job).eval(), images) for job in _jobs(model, start)])
 
 
-def between_seeds(model: str) -> dict[str, NDArray[np.float64]]:
+def between_seeds(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
     """How alike trained networks of two seeds are.
 
     Returns:
         start -> (pairs, stages), pairs in the order of `itertools.combinations`; start "mixed" is the mean of the
-        random network of one seed with the transferred one of the other, both ways. Only seeds that are done.
+        random network of one seed with the transferred one of the other, both ways.
     """
-    images = probe_images()
-    networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
-    result = {}
-    for start, models in networks.items():
-        rows = [alike(a, b, images) for a, b in itertools.combinations(models, 2)]
-        result[start] = np.array([list(row.values()) for row in rows])
-    mixed = [
-        [alike(networks["random"][i], networks["transfer"][j], images) for i, j in (pair, pair[::-1])]
-        for pair in itertools.combinations(range(min(map(len, networks.values()))), 2)
-    ]
-    result["mixed"] = np.array([np.mean([list(row.values()) for row in rows], axis=0) for rows in mixed])
-    return result
+    random, transfer = ([trained(job) for job in _jobs(model, start)] for start in ("random", "transfer"))
+    pairs = list(itertools.combinations(range(len(random)), 2))
+
+    def compared(xs: list[nn.Module], ys: list[nn.Module], pairs: list[tuple[int, int]]) -> NDArray[np.float64]:
+        return np.array([alike(xs[i], ys[j], images) for i, j in pairs])
+
+    mixed = [compared(random, transfer, way) for way in (pairs, [pair[::-1] for pair in pairs])]
+    return {
+        "random": compared(random, random, pairs),
+        "transfer": compared(transfer, transfer, pairs),
+        "mixed": np.mean(mixed, axis=0),
+    }
 
 
 def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
@@ -92,13 +88,9 @@ def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
 
 def filter_orientation(model: str) -> dict[str, list[float]]:
     """How `oriented` the first filters are, per seed: after training from "random" and "transfer", and "before"."""
-    found: dict[str, list[float]] = {"random": [], "transfer": [], "before": []}
-    for start in ("random", "transfer"):
-        for job in _jobs(model, start):
-            found[start].append(oriented(first_conv(trained(job)).weight))
-            if start == "random":
-                found["before"].append(oriented(first_conv(start_network(job, CLASSES)).weight))
-    return found
+    networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
+    networks["before"] = [start_network(job) for job in _jobs(model, "random")]
+    return {start: [oriented(first_conv(net).weight) for net in nets] for start, nets in networks.items()}
 
 
 def oriented(weight: Tensor) -> float:

@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -26,6 +27,7 @@ from tqdm.auto import tqdm
 from lab_utils.arguments import function as check_function
 from lab_utils.arguments import whole
 from lab_utils.profile import setting
+from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run, write_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +38,9 @@ LARGEST_NUMBER = 1000  # that LAB_WORKERS may ask for: more is a slip of the fin
 SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
 Config = Mapping[str, Any]
-Row = dict[str, Any]
 Runs = Generator[tuple[int, Row], None, None]
 Function = Callable[..., Mapping[str, Any]]
+Task = tuple[int, Row, Kept | None]  # position in the grid, configuration, where the run is kept
 
 
 def combinations(**choices: Iterable[Any]) -> list[Row]:
@@ -56,39 +58,54 @@ def run_grid(
     *,
     workers: int | None = None,
     progress: bool = True,
+    keep: Path | str | None = None,
+    depends: Depends | None = None,
 ) -> pd.DataFrame:
     """Call `function(**config)` for every configuration of the grid.
 
-    The function may be defined in a notebook: it travels to the workers together with
-    the variables it uses. It must draw its randomness from the configuration (a seed).
-    With one worker, or where the default device is not the CPU, all runs happen in this
-    process, one after the other. Workers stay alive for five minutes, so that the next
-    grid starts at once.
+    The function may be defined in a notebook: it travels to the workers together with the variables it uses. It must
+    draw its randomness from the configuration (a seed). With one worker, or where the default device is not the CPU,
+    all runs happen in this process, one after the other. Workers stay alive for five minutes, so that the next grid
+    starts at once.
 
     Args:
-        function: takes the configuration as keywords; returns a dict of results.
-            Values may be numbers, text, arrays or tensors (which come back as arrays).
+        function: takes the configuration as keywords; returns a dict of results. Values may be numbers, text, arrays
+            or tensors (which come back as arrays).
         grid: one dict of keyword arguments per run; see `combinations`.
-        workers: processes; the default is LAB_WORKERS if set, else one per processor,
-            at most 4.
+        workers: processes; the default is LAB_WORKERS if set, else one per processor, at most 4.
         progress: show a progress bar.
+        keep: folder for one file per finished run, of this function alone. Who is stopped, at any moment, loses only
+            what was running: the next call reads what is there, and does the rest. Results are then what JSON can
+            hold, and arrays.
+        depends: takes the configuration as keywords; returns what else the results depend on, such as digests of
+            weights and data. A kept run is used again only if all of it, and the configuration, is the same; the code
+            of the function is not looked at.
 
     Returns:
-        One row per run, in the order of the grid: the configuration, the results, and
-        `seconds` (unless the function returns a value of that name).
+        One row per run, in the order of the grid: the configuration, the results, and `seconds` (unless the function
+        returns a value of that name).
 
     Raises:
-        RuntimeError: if a run fails. The message names its configuration; runs that
-            have not finished are given up.
-        ValueError: if the grid is empty or no list of dicts, or `workers` is below 1.
+        RuntimeError: if a run fails. The message names its configuration; runs that have not finished are given up.
+        ValueError: if the grid is empty or no list of dicts, or `workers` is below 1; if a file in `keep` is damaged
+            or of another run.
     """
     check_function("function", function, example="def run(seed): ..., without brackets")
     configs = _configs(grid)
+    if keep is None and depends is not None:
+        raise ValueError("depends= says when a kept run may be used again: give keep=, a folder, too.")
+    places = [None if keep is None else kept_in(keep, config, depends) for config in configs]
+    tasks = list(zip(itertools.count(), configs, places))
+    rows = [None if kept is None else read_run(config, kept) for _, config, kept in tasks]
+    missing = [task for task in tasks if rows[task[0]] is None]
     on_cpu = _default_device_is_cpu()
-    count = _worker_count(workers, len(configs), on_cpu)
-    runs = _runs_here(function, configs, on_cpu) if count == 1 else _runs_in_workers(function, configs, count)
-    rows: list[Row] = [{} for _ in configs]
-    bar = tqdm(total=len(configs), disable=not progress, unit="run", desc=_name(function))
+    count = min(_worker_count(workers, len(configs), on_cpu), len(missing))
+    if count > 1:
+        runs = _runs_in_workers(function, missing, len(configs), count)
+    else:
+        runs = _runs_here(function, missing, len(configs), on_cpu)
+    done = len(tasks) - len(missing)
+    bar = tqdm(total=len(tasks), initial=done, disable=not progress, unit="run", desc=_name(function))
     try:
         for index, row in runs:
             rows[index] = row
@@ -147,30 +164,29 @@ def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
     return min(whole("workers", workers, 1, example=2), runs)
 
 
-def _runs_here(function: Function, configs: Sequence[Row], on_cpu: bool) -> Runs:
-    for index, config in enumerate(configs):
+def _runs_here(function: Function, tasks: Sequence[Task], total: int, on_cpu: bool) -> Runs:
+    for index, config, kept in tasks:
         try:
             with _one_thread(on_cpu):  # sums in the order in which a worker sums
-                row = _run(function, config)
+                row = _run(function, config, kept)
         except Exception as error:
-            where = f"run {index + 1} of {len(configs)}"
-            raise RuntimeError(f"{where} {_failure(config, error)}") from error
+            raise RuntimeError(f"run {index + 1} of {total} {_failure(config, error)}") from error
         yield index, row
 
 
-def _runs_in_workers(function: Function, configs: Sequence[Row], workers: int) -> Runs:
+def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, workers: int) -> Runs:
     stop = threading.Event()
-    tasks = (
-        joblib.delayed(_run_in_worker)(function, index, config)
-        for index, config in itertools.takewhile(lambda _: not stop.is_set(), enumerate(configs))
+    calls = (
+        joblib.delayed(_run_in_worker)(function, *task)
+        for task in itertools.takewhile(lambda _: not stop.is_set(), tasks)
     )
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         # max_nbytes: arrays stay writable, as they are without workers
-        results = joblib.Parallel(workers, return_as="generator_unordered", max_nbytes=None, batch_size=1)(tasks)
+        results = joblib.Parallel(workers, return_as="generator_unordered", max_nbytes=None, batch_size=1)(calls)
     try:
         for index, row, failure in results:
             if failure is not None:
-                raise RuntimeError(f"run {index + 1} of {len(configs)} {failure}")
+                raise RuntimeError(f"run {index + 1} of {total} {failure}")
             yield index, row
     except process_executor.TerminatedWorkerError as error:
         raise RuntimeError(
@@ -186,7 +202,7 @@ def _runs_in_workers(function: Function, configs: Sequence[Row], workers: int) -
         raise
 
 
-def _run_in_worker(function: Function, index: int, config: Row) -> tuple[int, Row, str | None]:
+def _run_in_worker(function: Function, index: int, config: Row, kept: Kept | None) -> tuple[int, Row, str | None]:
     """One run; an exception comes back as text, since not every one can be pickled."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
     # A worker that grows by 300 MB is taken for a memory leak and ended; it may just
@@ -194,13 +210,13 @@ def _run_in_worker(function: Function, index: int, config: Row) -> tuple[int, Ro
     process_executor._USE_PSUTIL = False
     try:
         with _one_thread(on_cpu=True):
-            return index, _run(function, config), None
+            return index, _run(function, config, kept), None
     except Exception as error:
         trace = "".join(traceback.format_exception(error))
         return index, {}, f"{_failure(config, error)}\n\n{trace}"
 
 
-def _run(function: Function, config: Row) -> Row:
+def _run(function: Function, config: Row, kept: Kept | None) -> Row:
     start = time.perf_counter()
     result = function(**config)
     seconds = time.perf_counter() - start
@@ -211,8 +227,10 @@ def _run(function: Function, config: Row) -> Row:
         )
     if both := sorted(set(result) & set(config)):
         raise ValueError(f"{_name(function)} returns {both}, which the configuration has too. Return only what is new.")
-    results = {key: _plain(value) for key, value in result.items()}
-    return {**config, "seconds": seconds, **results}
+    results = {"seconds": seconds, **{key: _plain(value) for key, value in result.items()}}
+    if kept is not None:  # here, in the worker: a run that has ended outlives whoever asked for it
+        results = write_run(kept, results)
+    return {**config, **results}
 
 
 def _plain(value: Any) -> Any:

@@ -8,10 +8,8 @@ The run may be killed at any moment: the same command goes on from its last chec
 from __future__ import annotations
 
 import argparse
-import difflib
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,8 @@ from torch import Tensor, nn
 from lab_utils.atomic import write_text
 from lab_utils.data import cells, load_fractals, make_photos
 from lab_utils.device import default_device
-from lab_utils.networks import DEFAULT_PREPROCESSING, cbr_small, cbr_tiny, resnet10, save_weights
+from lab_utils.names import unknown_name
+from lab_utils.networks import DEFAULT_PREPROCESSING, save_weights
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.source_training import Recipe, held_out_accuracy, relative_scale, train
 
@@ -34,13 +33,6 @@ RECIPES = {
     "resnet10_w32": Recipe(steps=9_000, small_steps=4_500),
     "cbr_tiny": Recipe(steps=9_000, small_steps=5_400),
     "cbr_small": Recipe(steps=6_000, small_steps=3_600),
-}
-
-BUILDERS: dict[str, Callable[[int], nn.Module]] = {
-    "resnet10_w16": lambda classes: resnet10(width=16, num_classes=classes),
-    "resnet10_w32": lambda classes: resnet10(width=32, num_classes=classes),
-    "cbr_tiny": lambda classes: cbr_tiny(num_classes=classes),
-    "cbr_small": lambda classes: cbr_small(num_classes=classes),
 }
 
 CONVERGED = 0.99  # held-out accuracy from which the manifest calls a training converged
@@ -67,7 +59,6 @@ def ship(
     tensors = shipped_tensors(model)
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
-    preprocessing = asdict(DEFAULT_PREPROCESSING[1])
     path = folder / f"{name}.safetensors"
     save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name)
     entry = {
@@ -78,7 +69,7 @@ def ship(
         "source_accuracy": accuracy,
         "converged": accuracy >= CONVERGED,
         "parameters": sum(p.numel() for k, p in model.named_parameters() if k[:5] != "head."),
-        "preprocessing": preprocessing,
+        "preprocessing": asdict(DEFAULT_PREPROCESSING[1]),
         "recipe": {"optimizer": "SGD, Nesterov, cosine to 0", **asdict(recipe)},
         "std_over_init": [round(value, 3) for value in relative_scale(model)],
         "torch": str(torch.__version__),
@@ -119,14 +110,13 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
         ValueError: If no recipe has this name.
     """
     if name not in RECIPES:
-        nearest = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)[0]
-        raise ValueError(f"Expected one of {', '.join(RECIPES)}, got {name!r}. Did you mean {nearest!r}?")
+        raise unknown_name("recipe", name, RECIPES)
     recipe = recipe or RECIPES[name]
     data = source_images(recipe, recipe.images, recipe.photos, recipe.seed)
     held_out = source_images(recipe, recipe.held_out, recipe.held_out * bool(recipe.photos), recipe.seed + 1)
     device = default_device()
     checkpoint = cache_root() / "pretrain" / f"{name}.pt"
-    model, lines = train(name, BUILDERS[name], recipe, data, held_out, checkpoint, device=device)
+    model, lines = train(name, recipe, data, held_out, checkpoint, device=device)
     entry = ship(name, recipe, model.cpu(), lines, held_out, data_root() / "weights")
     checkpoint.unlink(missing_ok=True)
     return entry

@@ -7,8 +7,6 @@ initialisation, as ImageNet weights are.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lab_utils.device import precision_for
-from lab_utils.networks import DEFAULT_PREPROCESSING
-from lab_utils.training import describe_model, digest_of, load_checkpoint, save_checkpoint, tensor_text, tensors
+from lab_utils.networks import DEFAULT_PREPROCESSING, build_model
+from lab_utils.training import Run, Schedule, describe_model, digest_of, tensor_text, tensors
+
+Images = tuple[Tensor, Tensor]  # uint8 (N, H, H), and labels int64 (N,)
 
 CHECKPOINT_SECONDS = 120.0
 
@@ -59,10 +59,17 @@ class Recipe:
     seed: int = 0
 
 
+def drawn(count: int, step: int, recipe: Recipe) -> tuple[Tensor, torch.Generator]:
+    """Positions (B,) of the images of one step, and the generator that goes on with their changes.
+
+    They depend on the recipe's seed and the step alone, so a resumed run sees what it would have.
+    """
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+    return torch.randint(0, count, (recipe.batch_size,), generator=generator), generator
+
+
 def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Draw the batch of one step: shifted, mirrored, normalised.
-
-    It depends on the recipe's seed and the step alone, so a resumed run sees what it would have.
 
     Args:
         images: uint8 (N, H, H).
@@ -73,9 +80,8 @@ def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tup
     Returns:
         float32 (B, 1, H, H), or (B, 1, H/2, H/2) in the first `small_steps`, and int64 (B,).
     """
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+    chosen, generator = drawn(len(images), step, recipe)
     size, count = images.shape[-1], recipe.batch_size
-    chosen = torch.randint(0, len(images), (count,), generator=generator)
     shifts = torch.randint(-recipe.shift, recipe.shift + 1, (2, count, 1), generator=generator)
     mirrored = torch.rand(count, 1, generator=generator) < 0.5
     rows, columns = torch.arange(size) + shifts  # (B, H) each, reaching over the edge
@@ -92,10 +98,15 @@ def _reflect(index: Tensor, size: int) -> Tensor:
     return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up times a cosine that ends at 0."""
-    warm = min(1.0, (step + 1) / recipe.warmup)
-    return recipe.lr * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+class WarmCosine(Schedule):
+    """Linear warm-up times a cosine that ends at 0; its own class, as ``"cosine"`` begins after the warm-up."""
+
+    def set(self, step: int) -> float:
+        """Set the learning rate for `step`, from 0; returns it."""
+        warm = min(1.0, (step + 1) / self.warmup)
+        lr = self.base[0] * warm * 0.5 * (1 + math.cos(math.pi * step / self.total))
+        self.optimizer.param_groups[0]["lr"] = lr
+        return lr
 
 
 def held_out_accuracy(
@@ -127,10 +138,9 @@ def relative_scale(model: nn.Module) -> list[float]:
 
 def train(
     name: str,
-    build: Callable[[int], nn.Module],
     recipe: Recipe,
-    data: tuple[Tensor, Tensor],
-    held_out: tuple[Tensor, Tensor],
+    data: Images,
+    held_out: Images,
     checkpoint: Path,
     *,
     device: torch.device | str = "cpu",
@@ -140,67 +150,64 @@ def train(
 
     Args:
         name: Of the network.
-        build: Makes the network from the number of categories.
         recipe: How.
         data: Images uint8 (N, H, H) and labels int64 (N,).
         held_out: The same of another seed.
-        checkpoint: File written every two minutes and on `stop_after`. One of another network, recipe or data, or of
-            other weights at the start, is refused.
+        checkpoint: File written every two minutes and at the end. One of another network, recipe or data, or of other
+            weights at the start, is refused.
         device: Where to compute.
         stop_after: Stop at this step, as if killed there; for tests.
 
     Returns:
         The model, and the lines of the log.
     """
-    torch.manual_seed(recipe.seed)
-    classes = int(data[1].max()) + 1
-    model = build(classes).to(torch.device(device)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=True,
-        weight_decay=recipe.weight_decay,
-    )
+    device = torch.device(device)
+    model = build_model(name, num_classes=int(data[1].max()) + 1, seed=recipe.seed)
+    model.to(device).to(memory_format=torch.channels_last)
     settings = _settings(name, recipe, model, data, held_out)
-    start, lines, used = _resume(checkpoint, settings, model, optimizer)
-    model.train()
-    began = saved = time.monotonic()
-    losses: list[Tensor] = []
-    for step in range(start, recipe.steps):
-        if step == stop_after:
-            _save(checkpoint, settings, model, optimizer, step, lines, used)
-            break
-        x, y = draw_batch(*data, step, recipe)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
+    groups = [{"params": list(model.parameters()), "weight_decay": recipe.weight_decay}]
+    optimizer = torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=True)
+
+    def loss(_: Tensor) -> Tensor:
+        x, y = draw_batch(*data, run.step, recipe)
         with autocast(device):
             logits = model(x.to(device).contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y.to(device), label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-        now = time.monotonic()
-        if (step + 1) % recipe.log_every == 0 or step + 1 == recipe.steps:
-            accuracy = held_out_accuracy(model, *held_out, small=step < recipe.small_steps, device=device)
-            scale = " ".join(f"{value:.2f}" for value in relative_scale(model))
-            lines.append(
-                f"step {step + 1:5d} of {recipe.steps}  side {x.shape[-1]} px  "
-                f"loss {float(torch.stack(losses).mean()):.3f} nats  "
-                f"held-out accuracy {accuracy:.4f}  std/init {scale}  {used + now - began:.0f} s"
-            )
-            print(name, lines[-1], flush=True)
-            losses = []
-        if now - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, settings, model, optimizer, step + 1, lines, used + now - began)
-            saved = now
-    return model, lines
+        return F.cross_entropy(logits.float(), y.to(device), label_smoothing=recipe.label_smoothing)
+
+    def measures() -> dict[str, float]:
+        accuracy = held_out_accuracy(model, *held_out, small=run.step <= recipe.small_steps, device=device)
+        return {"accuracy": accuracy} | {f"scale{i}": value for i, value in enumerate(relative_scale(model))}
+
+    run = Run(
+        model=model,
+        optimizer=optimizer,
+        schedule=WarmCosine(optimizer, "cosine", total=recipe.steps, warmup=recipe.warmup),
+        loss=loss,
+        counts=torch.ones(len(data[1]), dtype=torch.float64),
+        batch_size=recipe.batch_size,
+        total=recipe.steps if stop_after is None else stop_after,
+        points=frozenset([*range(recipe.log_every, recipe.steps, recipe.log_every), recipe.steps]),
+        device=device,
+        validate=measures,
+        draw=lambda step: drawn(len(data[1]), step, recipe)[0],
+        keep_best=False,
+    )
+    run.keep_in(checkpoint, settings, every=CHECKPOINT_SECONDS)
+    run.train(each_step=lambda: None, each_row=lambda row: print(name, _line(row, recipe), flush=True))
+    return model, [_line(row, recipe) for row in run.history.rows]
 
 
-def _settings(
-    name: str, recipe: Recipe, model: nn.Module, data: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]
-) -> dict[str, object]:
+def _line(row: dict[str, float], recipe: Recipe) -> str:
+    """A row of the history, for the log."""
+    side = recipe.size // 2 if row["step"] <= recipe.small_steps else recipe.size
+    scale = " ".join(f"{value:.2f}" for key, value in row.items() if key.startswith("val_scale"))
+    return (
+        f"step {row['step']:5d} of {recipe.steps}  side {side} px  loss {row['train_loss']:.3f} nats  "
+        f"held-out accuracy {row['val_accuracy']:.4f}  std/init {scale}  {row['seconds']:.0f} s"
+    )
+
+
+def _settings(name: str, recipe: Recipe, model: nn.Module, data: Images, held_out: Images) -> dict[str, object]:
     """What makes this training: a checkpoint of any other is refused."""
     images = {part: digest_of(list(map(tensor_text, pair))) for part, pair in (("data", data), ("held_out", held_out))}
     return {
@@ -210,28 +217,3 @@ def _settings(
         "weights": tensors(model),
         **images,
     }
-
-
-def _save(
-    path: Path,
-    settings: dict[str, object],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    lines: list[str],
-    seconds: float,
-) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    save_checkpoint(path, state | {"step": step, "lines": lines, "seconds": seconds}, settings)
-
-
-def _resume(
-    path: Path, settings: dict[str, object], model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, list[str], float]:
-    if not path.exists():
-        return 0, [], 0.0
-    state = load_checkpoint(path, settings)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    print(f"{settings['name']} goes on from step {state['step']} of {path}", flush=True)
-    return state["step"], state["lines"], state["seconds"]

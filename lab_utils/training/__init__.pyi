@@ -10,6 +10,7 @@ from .fingerprint import tensors as tensors
 from .fitting import fine_tune as fine_tune
 from .fitting import fit as fit
 from .history import History as History
+from .loop import Run as Run
 from .losses import criterion_for as criterion_for
 from .losses import masked_bce as masked_bce
 from .losses import probabilities as probabilities
@@ -17,5 +18,6 @@ from .lr_range import LRRange as LRRange
 from .lr_range import lr_range_test as lr_range_test
 from .lr_range import lr_suggestion as lr_suggestion
 from .lr_range import smooth as smooth
+from .optimizers import Schedule as Schedule
 from .probe import knn_probe as knn_probe
 from .probe import linear_probe as linear_probe

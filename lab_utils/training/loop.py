@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ class Run:
         total: steps in all.
         points: numbers of steps after which the history gets a row.
         validate: measures the network, or None.
+        draw: from the number of a step (from 0) to positions of its batch, where these are no passes over the data.
         keep_best: keep a copy of the weights that did best.
         path: checkpoint file, or None; see `keep_in`.
         step: steps done; `epoch`: epochs done; `position`: steps done in this epoch.
@@ -59,14 +60,15 @@ class Run:
     schedule: Schedule
     loss: Callable[[Tensor], Tensor]
     counts: Tensor
-    order: torch.Generator
-    noise: torch.Generator
     batch_size: int
     total: int
     points: frozenset[int]
     device: torch.device
+    order: torch.Generator = field(default_factory=torch.Generator)
+    noise: torch.Generator = field(default_factory=torch.Generator)
     criterion: Fitted = field(default_factory=lambda: Fitted(masked_bce))
     validate: Callable[[], dict[str, float]] | None = None
+    draw: Callable[[int], Tensor] | None = None
     keep_best: bool = True
     path: Path | None = None
     history: History = field(default_factory=History)
@@ -134,6 +136,8 @@ class Run:
 
     def _batches(self) -> Iterator[Tensor]:
         """Positions of batch after batch, for ever, from where the run stands."""
+        if self.draw is not None:
+            yield from map(self.draw, count(self.step))
         while True:
             self.order.set_state(self.epoch_start)
             batches = batch_indices(len(self.counts), self.batch_size, generator=self.order)
@@ -228,8 +232,9 @@ _OTHERS = ("history", "order", "noise", "rng")
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
-    """Batches in one pass over n images (a single image left over makes none)."""
-    return sum(1 for _ in batch_indices(n, batch_size, generator=torch.Generator()))
+    """Batches that `batch_indices` makes of n images: a single image left over makes none, if others are there."""
+    whole, left = divmod(n, batch_size)
+    return whole + (left > 1 or left == n == 1)
 
 
 def mean_loss(steps: Sequence[tuple[float, float]]) -> float:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lab_utils.networks import first_conv, preprocess, stages, unknown_name
+from lab_utils.names import unknown_name
+from lab_utils.networks import first_conv, preprocess, stages
 from lab_utils.transfer.gabor import gabor_bank
 from lab_utils.transfer.transfusion import same_tensors
 

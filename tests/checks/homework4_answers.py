@@ -27,34 +27,14 @@ def misspelt():
 # ---- B1: the first two are the mistake of all five real notebooks
 
 
-def grey_levels(images, mean, std):
-    return images.float().repeat(1, len(mean), 1, 1)
+def formula(of):
+    """Prepare by `of(x, m, s)`: images of all channels from 0 to 255, mean and std in the right shape."""
 
+    def student(images, mean, std):
+        column = [torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std)]
+        return of(images.float().repeat(1, len(mean), 1, 1), *column)
 
-def only_divided(images, mean, std):
-    return images.float().repeat(1, len(mean), 1, 1) / 255
-
-
-def own_statistics(images, mean, std):
-    x = images.float().repeat(1, len(mean), 1, 1) / 255
-    return (x - x.mean()) / x.std()
-
-
-def not_divided(images, mean, std):
-    return (images - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(1, -1, 1, 1)
-
-
-def one_mean_for_all(images, mean, std):
-    return ((images.float() / 255 - mean[0]) / std[0]).repeat(1, len(mean), 1, 1)
-
-
-def stretched(images, mean, std):
-    x = images.float() / images.max()
-    return (x - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(1, -1, 1, 1)
-
-
-def wrong_order(images, mean, std):
-    return images.float() / 255 / torch.tensor(std).view(1, -1, 1, 1) - torch.tensor(mean).view(1, -1, 1, 1)
+    return student
 
 
 def spoils_its_input(images, mean, std):
@@ -70,30 +50,10 @@ def no_return(*arguments):
 # ---- B2
 
 
-def new_layer(weight):
-    return nn.Conv2d(1, len(weight), weight.shape[-1]).weight
-
-
-def mean_of_channels(weight):
-    return weight.mean(dim=1, keepdim=True)
-
-
-def first_channel(weight):
-    return weight[:, :1]
-
-
-def axis_lost(weight):
-    return weight.sum(dim=1)
-
-
 def adds_in_place(weight):
     weight[:, 0] += weight[:, 1]
     weight[:, 0] += weight[:, 2]
     return weight[:, :1]
-
-
-def too_weak(weight):
-    return weight.sum(dim=1, keepdim=True) / 3**0.5
 
 
 def brightness(weight):
@@ -228,23 +188,38 @@ WRONG = {
         (misspelt, "Did you mean 'resnet18'", 0.6),
     ],
     "prepare": [
-        (grey_levels, "not normalised", "not normalised", 0),
-        (only_divided, "not normalised", "not normalised", 0),
-        (own_statistics, "of the images themselves", "of the images themselves", 0),
-        (not_divided, "not divided by 255", "not divided by 255", 0),
-        (one_mean_for_all, "Every channel has its own", "Every channel has its own", 1 / 3),
-        (stretched, "own largest value", "own largest value", None),
-        (wrong_order, "right order", "right order", 0),
+        (formula(lambda x, m, s: x), "not normalised", "not normalised", 0),
+        (formula(lambda x, m, s: x / 255), "not normalised", "not normalised", 0),
+        (formula(lambda x, m, s: (x - x.mean()) / x.std()), "of the images themselves", "of the images themselves", 0),
+        (formula(lambda x, m, s: (x - m) / s), "not divided by 255", "not divided by 255", 0),
+        (
+            formula(lambda x, m, s: (x / 255 - m[:, :1]) / s[:, :1]),
+            "Every channel has its own",
+            "Every channel has its own",
+            1 / 3,
+        ),
+        (formula(lambda x, m, s: (x / x.max() - m) / s), "own largest value", "own largest value", None),
+        (formula(lambda x, m, s: x / 255 / s - m), "right order", "right order", 0),
         (spoils_its_input, None, "changes the tensor", 5 / 6),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],
     "first_conv": [
-        (new_layer, "draws new random filters", "draws new random filters", 1 / 4),
-        (mean_of_channels, "the mean over the channels", "the mean over the channels", 1 / 4),
-        (first_channel, "one channel of the filters", "one channel of the filters", 1 / 4),
-        (axis_lost, "keep its axis", "keep its axis", 0),
+        (
+            lambda weight: nn.Conv2d(1, len(weight), weight.shape[-1]).weight,
+            "draws new random filters",
+            "draws new random filters",
+            1 / 4,
+        ),
+        (
+            lambda weight: weight.mean(dim=1, keepdim=True),
+            "the mean over the channels",
+            "the mean over the channels",
+            1 / 4,
+        ),
+        (lambda weight: weight[:, :1], "one channel of the filters", "one channel of the filters", 1 / 4),
+        (lambda weight: weight.sum(dim=1), "keep its axis", "keep its axis", 0),
         (adds_in_place, None, "changes the tensor", 3 / 4),
-        (too_weak, "not their strength", "not their strength", 1 / 4),
+        (lambda weight: weight.sum(dim=1, keepdim=True) / 3**0.5, "not their strength", "not their strength", 1 / 4),
         (brightness, "does not answer a grey image", "does not answer a grey image", 1 / 4),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],

@@ -81,6 +81,12 @@ def test_of_two_wrong_answers_that_agree_at_the_first_difference_the_one_that_ag
     assert exercise.examine(lambda x: 3.0 + 0 * x).hint == "Two: expected 3, got 2. Always three."
 
 
+def test_of_two_mistakes_in_one_report_the_first_one_is_told():
+    report = {"Three": lambda f: {"value": f(3), "kind": type(f(3)).__name__}}
+    exercise = Exercise("double", lambda x: 2 * x, report, wrong=((lambda x: x + 1, "One was added."),))
+    assert exercise.examine(lambda x: 1.0 + x).hint == "Three: value: expected 6, got 4. One was added."
+
+
 def test_an_error_gets_the_hint_of_the_wrong_answer_with_the_same_error_and_else_the_students_line():
     exercise = Exercise(
         "inverse",
@@ -140,3 +146,8 @@ def test_reports_are_compared_by_value(a, b, equal):
 )
 def test_a_difference_is_told_in_one_sentence(got, expected, words):
     assert difference(got, expected) == words
+
+
+def test_a_difference_is_found_at_the_closeness_of_the_exercise():
+    exercise = Exercise("pair", lambda: [1.0, 2.0], {"Two": lambda f: f()}, close=1e-7)
+    assert exercise.examine(lambda: [1.0, 2.00001]).hint == "Two: value 2: expected 2.0, got 2.00001."

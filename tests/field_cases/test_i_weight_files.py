@@ -347,7 +347,7 @@ def test_what_is_no_weight_file_is_named_with_what_to_do(tmp_path: Path, content
 def test_folders_and_pipes_and_names_that_are_nearly_right(tmp_path: Path, state: State) -> None:
     torch.save(state, tmp_path / "best.pth")
     refuses(r"it is a folder. Give one of the files in it: best.pth", read, tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"Did you mean best.pth\?"):
+    with pytest.raises(FileNotFoundError, match=r"Did you mean 'best.pth'\?"):
         read(tmp_path / "bset.pth")
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         read(tmp_path / "nowhere" / "best.pth")

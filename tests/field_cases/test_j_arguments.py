@@ -38,8 +38,8 @@ def result(**config):
 GRID = r"grid must be a list with one dict.*got.*combinations\(seed="
 GRIDS = [({"grid": grid}, GRID) for grid in ({"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1])]
 GRIDS += [({"grid": pd.DataFrame({"seed": [0, 1]})}, "grid must be a list.*got str in a DataFrame")]  # its columns
-GRIDS += [({"function": function}, "function must be a function") for function in (None, "fit", {"seen": 1})]
-GRIDS += [({"workers": n}, "workers must be a whole number of at least 1") for n in ("2", 2.5, True, 0, -1)]
+GRIDS += [({"function": function}, "function to be a function") for function in (None, "fit", {"seen": 1})]
+GRIDS += [({"workers": n}, "workers to be a whole number of at least 1") for n in ("2", 2.5, True, 0, -1)]
 
 
 @pytest.mark.parametrize(("change", "words"), GRIDS)
@@ -80,7 +80,7 @@ def test_what_is_no_activation_is_refused(measure, given, words):
     refuses(words, measure, given, ACTS_Y)
 
 
-@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan")])
+@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan"), 0, 1.01])
 def test_the_threshold_of_svcca_is_a_share(threshold):
     refuses("threshold", svcca, ACTS_X, ACTS_Y, threshold=threshold)
 
@@ -88,11 +88,11 @@ def test_the_threshold_of_svcca_is_a_share(threshold):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"draws": "5"}, "draws must be a whole number"),
-        ({"draws": 2.5}, "draws must be a whole number"),
-        ({"seed": "x"}, "seed must be a whole number"),
-        ({"seed": None}, "seed must be a whole number"),
-        ({"measure": "cca"}, "measure must be a function"),
+        ({"draws": "5"}, "draws to be a whole number"),
+        ({"draws": 2.5}, "draws to be a whole number"),
+        ({"seed": "x"}, "seed to be a whole number"),
+        ({"seed": None}, "seed to be a whole number"),
+        ({"measure": "cca"}, "measure to be a function"),
     ],
 )
 @pytest.mark.parametrize("draw", [null, bootstrap])
@@ -116,22 +116,22 @@ def collect(model, split, **settings):
     "use", [predict, evaluate, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)]
 )
 def test_batch_sizes_are_whole_numbers_wherever_images_enter(use, batch_size):
-    refuses("batch_size must be a whole number of at least 1", use, TinyNet(), tiny_split(), batch_size=batch_size)
+    refuses("batch_size to be a whole number of at least 1", use, TinyNet(), tiny_split(), batch_size=batch_size)
     assert use(TinyNet(), tiny_split(), batch_size=np.int64(4)) is not None
 
 
 # ---- curves
 @pytest.mark.parametrize("goal", ["0.5", None, True])
 def test_goals_and_horizons_are_numbers(goal):
-    refuses("threshold must be a number", steps_to_reach, [0, 1], [0.1, 0.9], goal)
-    refuses("horizon must be a number", restricted_mean, [1, 2], [True, True], goal)
-    refuses("horizon must be a number", compare_steps, [1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
+    refuses("threshold to be a number", steps_to_reach, [0, 1], [0.1, 0.9], goal)
+    refuses("horizon to be a number", restricted_mean, [1, 2], [True, True], goal)
+    refuses("horizon to be a number", compare_steps, [1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
 
 
 # ---- data
 @pytest.mark.parametrize("images", [0, "2", 2.5, None, True])
 def test_images_of_a_patient_are_a_whole_number(images):
-    with pytest.raises(ValueError, match="images_per_patient must be a whole number"):
+    with pytest.raises(ValueError, match="images_per_patient to be a whole number"):
         load_data("phantoms", n_train=2, n_val=2, n_test=2, images_per_patient=images)
 
 
@@ -142,7 +142,7 @@ def test_findings_are_a_list_of_known_names(findings):
 
 @pytest.mark.parametrize("argument", ["root", "cache"])
 def test_folders_are_paths(argument):
-    refuses(f"{argument} must be the path of a folder, or None; got 5", load_data, "phantoms", **{argument: 5})
+    refuses(f"{argument} to be a path, such as .*, or None, got 5", load_data, "phantoms", **{argument: 5})
 
 
 def test_small_types_of_numpy_are_numbers_too(tmp_path):

@@ -49,7 +49,7 @@ def test_what_is_no_seed_is_refused(seed: Any) -> None:
         (None, "NoneType, which is no name"),
         (Path("resnet50"), "Path, which is no name"),
         (["resnet50"], "list, which is no name"),
-        ("", "unknown model ''"),
+        ("", "Expected a model, got ''"),
     ],
 )
 def test_a_name_that_is_nearly_right_gets_the_right_one(name: Any, says: str) -> None:

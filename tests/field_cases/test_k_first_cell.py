@@ -28,8 +28,8 @@ from lab_utils.staff.course.settings import Course
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("first_cell.py", "missing_packages.py", "versions.py")  # of the kit, all that the first cell needs of it
 NEEDED = "torch>=2.6\ntorchvision>=0.21\nsafetensors\nnbval  # of the command line\n"
-DOCTOR = "import lab_utils\ndef start(lab, notebook=''):\n    print('STARTED', lab, notebook, lab_utils.__file__)\n"
-STARTED = f"STARTED 00_a {lab_utils.__version__}"
+DOCTOR = "import lab_utils\ndef start(lab):\n    print('STARTED', lab, lab_utils.__file__)\n"
+STARTED = "STARTED 00_a"
 
 
 def write(folder, files):
@@ -563,7 +563,7 @@ def test_an_old_torch_is_left_to_the_doctor(beside):
 @pytest.mark.parametrize("error", ["ValueError", "FileNotFoundError"])
 def test_a_variable_with_nonsense_stops_in_one_paragraph(error, beside):
     words = "The environment variable LAB_PROFILE should be one of smoke, quick, full, but it is 'fast'."
-    write(beside.here, {"lab_utils/doctor.py": f"def start(*given, **named): raise {error}({words!r})"})
+    write(beside.here, {"lab_utils/doctor.py": f"def start(lab): raise {error}({words!r})"})
     assert beside.stops()[1] == f"{words} Then run this cell again."
 
 

@@ -141,7 +141,7 @@ def test_a_huge_file_of_another_kind_is_not_read_through(path, start):
 
 @pytest.mark.parametrize("given", [3, True, ["run.pt"], b"run.pt"])
 def test_a_checkpoint_that_is_no_path_is_refused(given):
-    refuses(r"checkpoint= must be a path, such as 'run\.pt'; got", run, given)
+    refuses(r"checkpoint to be a path, such as checkpoint='run\.pt', or None, got", run, given)
 
 
 # ---- other files

@@ -24,6 +24,7 @@ from lab_utils.networks import (
     save_weights,
     stages,
 )
+from lab_utils.networks.architectures import OURS
 from lab_utils.networks.conv1 import adapt_input
 
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)
@@ -76,7 +77,7 @@ def saved(model: nn.Module, path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("meta")
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", [*OURS, *tv.list_models(module=tv)])
 def test_stages_hold_every_parameter_and_buffer_below_the_head_once(name: str) -> None:
     model = build_model(name, num_classes=5, in_channels=1)
     found = stages(model)
@@ -211,8 +212,8 @@ def test_a_random_grey_network_starts_with_activations_as_large_as_the_rgb_one()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "resnet10_w23", "num_classes": 2}, r"unknown model 'resnet10_w23': did you mean 'resnet10_w32'"),
-        ({"name": "Densenet121", "num_classes": 2}, r"did you mean 'densenet121'"),
+        ({"name": "resnet10_w23", "num_classes": 2}, r"a model, got 'resnet10_w23'\. Did you mean 'resnet10_w32'"),
+        ({"name": "Densenet121", "num_classes": 2}, r"Did you mean 'densenet121'"),
         ({"name": "resnet18", "num_classes": 0}, r"num_classes.*at least 1, got 0"),
         ({"name": "resnet18", "num_classes": 2, "in_channels": 0}, r"in_channels.*at least 1, got 0"),
     ],

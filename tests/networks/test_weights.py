@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision import models as tv
 
-from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, load_weights, resnet10, save_weights
+from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, build_model, load_weights, resnet10, save_weights
 from lab_utils.profile import data_root
 
 GREY = Preprocessing((0.5,), (0.25,), 1)
@@ -71,13 +71,11 @@ def shipped() -> list[str]:
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_file_is_what_the_manifest_says(name: str) -> None:
-    from lab_utils.studies.pretrain import BUILDERS
-
     folder = data_root() / "weights"
     entry = json.loads((folder / "manifest.json").read_text())[name]
     assert hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
     weights = load_weights(name, "procedural")
-    model = BUILDERS[name](7)
+    model = build_model(name, num_classes=7)
     missing, unexpected = model.load_state_dict(weights.state_dict, strict=False)
     assert sorted(missing) == ["head.bias", "head.weight"]
     assert unexpected == []

@@ -1,17 +1,17 @@
 """The runs behind the table of claims, and the verdicts."""
 
 import itertools
-import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 
-from lab_utils.networks import first_conv, stages
-from lab_utils.studies import claims_runs, jackknife
+from lab_utils.networks import first_conv
+from lab_utils.studies import claims, claims_runs, jackknife, read_claims, run_grid
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
-from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, run_missing, source, start_network
+from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, model_file, start_network
 from lab_utils.studies.claims_similarity import oriented
 from lab_utils.transfer import gabor_bank
 
@@ -23,62 +23,57 @@ def job(start: str = "random", seed: int = 0, **more) -> Job:
 # ---------------------------------------------------------------- the runs
 
 
-def test_no_training_is_in_the_grid_twice_and_names_differ() -> None:
+def test_no_training_is_in_the_grid_twice() -> None:
     jobs = grid()
-    assert len(set(jobs)) == len(jobs) == len({j.name for j in jobs})
+    assert len(set(jobs)) == len(jobs)
     assert len({j.seed for j in jobs}) >= 5
 
 
 @pytest.mark.parametrize("start", sorted({j.start for j in grid()}))
 def test_every_start_has_the_head_of_its_seed_and_its_own_backbone(start: str) -> None:
-    first, again, other = (start_network(job(start, seed), 5).state_dict() for seed in (0, 0, 1))
+    first, again, other = (start_network(job(start, seed)).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
-    pretrained = start_network(job("transfer"), 5).state_dict()
+    pretrained = start_network(job("transfer")).state_dict()
     stem = "stem.0.weight"
     keeps_stem = start in ("transfer", "pretrained_conv1", "slim")
     assert torch.equal(first[stem], pretrained[stem]) == keeps_stem
 
 
 def test_a_scale_multiplies_the_random_weights() -> None:
-    plain, scaled = start_network(job(), 5), start_network(job(scale=0.3), 5)
+    plain, scaled = start_network(job()), start_network(job(scale=0.3))
     torch.testing.assert_close(first_conv(scaled).weight, 0.3 * first_conv(plain).weight)
 
 
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ValueError, match="known start"):
-        start_network(job("magic"), 5)
+        start_network(job("magic"))
 
 
-def test_runs_are_kept_once_and_what_is_there_is_not_done_again(tmp_path, monkeypatch) -> None:
+def test_a_run_is_kept_with_its_network_and_counts_until_its_source_changes(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LAB_CACHE", str(tmp_path))
     monkeypatch.setattr(claims_runs, "COUNTS", {"n_train": 24, "n_val": 24, "n_test": 24})
     monkeypatch.setattr(claims_runs, "MARKS", (0, 1))
     monkeypatch.setattr(claims_runs, "keeps_model", lambda _: True)
-    jobs = [job(), job("transfer")]
-    assert list(finished(jobs)) == []
-    run_missing(jobs[:1])
-    path = tmp_path / "claims" / f"{jobs[0].name}.json"
-    before = path.stat().st_mtime_ns
-    run_missing(jobs)
-    assert path.stat().st_mtime_ns == before
-    rows = list(finished(jobs))
-    assert [row["job"]["start"] for row in rows] == ["random", "transfer"]
-    assert rows[0]["steps"] == [0, 1, 2]
-    assert list(rows[0]["distance"]) == list(stages(start_network(jobs[0], 5)))
-    assert sorted(p.suffix for p in (tmp_path / "claims").iterdir()) == [".json", ".json", ".pt", ".pt"]
-    json.dumps(rows)
-
-
-def test_a_run_from_other_source_weights_counts_as_not_done(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
-    folder = tmp_path / "claims"
-    folder.mkdir()
-    for start, used in (("random", None), ("transfer", source(job("transfer"))), ("mean_var", "of an older file")):
-        (folder / f"{job(start).name}.json").write_text(json.dumps({"start": start, "source": used}))
-    (folder / f"{job('permuted').name}.json").write_text('{"start": "permuted"}')  # from before this was noted
-    rows = list(finished([job("random"), job("transfer"), job("mean_var"), job("permuted"), job("slim")]))
-    assert [row["start"] for row in rows] == ["random", "transfer"]
+    jobs = [job(), job("transfer"), job("mean_var", side=32)]
+    assert finished(jobs) == []
+    run_grid(
+        claims_runs.train_and_keep,
+        list(map(asdict, jobs)),
+        workers=1,
+        progress=False,
+        keep=claims_runs.folder(),
+        depends=claims_runs.depends,
+    )
+    rows = finished(jobs)
+    assert [row["start"] for row in rows] == ["random", "transfer", "mean_var"]
+    assert rows[0]["marks"] == [0, 1, 2]
+    assert rows[0]["curve"].shape == (3,)
+    weights = torch.load(model_file(jobs[1]), weights_only=True)
+    assert weights.keys() == start_network(jobs[1]).state_dict().keys()
+    monkeypatch.setattr(claims_runs, "_sha256", lambda *_: "of another file")
+    assert [row["start"] for row in finished(jobs)] == ["random"]  # it takes nothing from a source
+    assert not model_file(jobs[1]).exists()
 
 
 def test_models_are_kept_where_activations_are_compared() -> None:
@@ -114,7 +109,7 @@ def test_a_verdict_needs_the_whole_interval(interval, expected, answer) -> None:
 
 
 def row(start: str, seed: int, auroc: float, curve: list[float], **more) -> dict:
-    return {"job": vars(job(start, seed, n=500, **more)), "auroc": auroc, "steps": [0, 100, 200], "curve": curve}
+    return asdict(job(start, seed, n=500, **more)) | {"auroc": auroc, "marks": [0, 100, 200], "curve": curve}
 
 
 def test_gains_are_paired_by_seed_and_need_both_runs() -> None:
@@ -142,6 +137,23 @@ def test_a_difference_of_gains_is_taken_within_each_seed() -> None:
     found, seeds = difference_of_gains((of(0.9, 0.8), of(0.5, 0.5)), (of(0.7, 0.6), of(0.6, 0.5)))
     assert seeds == 2
     assert found == pytest.approx((0.25, 0.25 - 12.706 * 0.05, 0.25 + 12.706 * 0.05), rel=1e-3)
+
+
+def test_the_table_has_the_stored_claims_and_judges_each(tmp_path, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = [asdict(j) | {"auroc": rng.random(), "marks": [0, 300], "curve": [0.5, GOAL]} for j in grid()]
+    monkeypatch.setattr(claims, "finished", lambda _: rows)
+    monkeypatch.setattr(claims, "probe_images", lambda: None)
+    monkeypatch.setattr(claims, "to_start", lambda *_: rng.random((5, 5)))
+    pairs = {start: rng.random((10, 5)) for start in ("random", "transfer", "mixed")}
+    monkeypatch.setattr(claims, "between_seeds", lambda *_: pairs)
+    filters = {start: rng.random(5).tolist() for start in ("random", "transfer", "before")}
+    monkeypatch.setattr(claims, "filter_orientation", lambda _: filters)
+    claims.write_table(tmp_path / "claims.json")
+    same = ("claim", "source", "measured", "unit", "seeds", "command")
+    made, stored = read_claims(tmp_path), read_claims()
+    assert [[c[key] for key in same] for c in made] == [[c[key] for key in same] for c in stored]
+    assert {c["verdict"] for c in made} <= {"shown", "refuted", "open"}
 
 
 # ---------------------------------------------------------------- similarity

@@ -1,13 +1,15 @@
 """The study can be killed and continued, and its results are those of its trainings."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import FINDINGS, Split
+from lab_utils.data import FINDINGS, Split, load_data, subset
 from lab_utils.networks import build_model
+from lab_utils.profile import data_root
 from lab_utils.studies import family as family_study
 from lab_utils.studies import load_results, train_and_measure
 from lab_utils.studies.family import SETTINGS, run_study
@@ -35,7 +37,7 @@ def images(n, first_patient):
 
 
 @pytest.fixture
-def trained(monkeypatch):
+def trained(monkeypatch, tmp_path):
     """Replace the training by one that only says which network and seed it got."""
     calls = []
 
@@ -44,6 +46,8 @@ def trained(monkeypatch):
         return {"curve": np.array([0.5] * len(marks)), "auroc": 0.51239}
 
     monkeypatch.setattr(family_study, "train_and_measure", fake)
+    monkeypatch.setattr(family_study, "cache_root", lambda: tmp_path / "cache")
+    monkeypatch.setenv("LAB_WORKERS", "1")
     return calls
 
 
@@ -76,35 +80,32 @@ def test_a_frozen_backbone_stays_frozen():
     assert changed == {"head.weight", "head.bias"}
 
 
-def test_a_study_that_was_stopped_goes_on_with_what_is_missing(trained, tmp_path):
+def test_a_study_that_was_stopped_goes_on_with_what_is_missing_in_its_file_and_in_its_folder(trained, tmp_path):
     path = tmp_path / "results" / "lab04_family.json"
-    run_study(path, ["resnet10_w16", "cbr_tiny"], {**SMALL, "seeds": [0]})
-    content = json.loads(path.read_text())
-    content["rows"].pop()
-    path.write_text(json.dumps(content))
-    trained.clear()
-    run_study(path, ["resnet10_w16", "cbr_tiny"], {**SMALL, "seeds": [0]})
-    assert trained == [("cbr_tiny", 0, 40, 30)]
-    rows = json.loads(path.read_text())["rows"]
-    assert [(row["network"], row["seed"], row["auroc"]) for row in rows] == [
-        ("resnet10_w16", 0, 0.5124),
-        ("cbr_tiny", 0, 0.5124),
-    ]
+    networks, settings = ["resnet10_w16", "cbr_tiny"], {**SMALL, "seeds": [0]}
+    run_study(path, networks, settings)
+    assert trained == [("resnet10_w16", 0, 40, 30), ("cbr_tiny", 0, 40, 30)]
+    text = path.read_text()
+    content = json.loads(text)
+    rows = [(row["network"], row["n"], row["seed"], row["curve"], row["auroc"]) for row in content["rows"]]
+    assert rows == [(network, 40, 0, [0.5] * 3, 0.5124) for network in networks]
+    path.write_text(json.dumps({**content, "rows": content["rows"][:1]}))
+    run_study(path, networks, settings)  # the other row is in the folder
+    assert len(trained) == 2
+    path.write_text(json.dumps({**content, "rows": content["rows"][:1]}))
+    shutil.rmtree(tmp_path / "cache")
+    run_study(path, networks, settings)
+    assert trained[2:] == [("cbr_tiny", 0, 40, 30)]
+    assert path.read_text() == text
 
 
-def test_the_file_is_whole_after_every_training(trained, tmp_path, monkeypatch):
-    path = tmp_path / "study.json"
-    seen = []
-    fake = family_study.train_and_measure
-
-    def looks(*args, **settings):
-        seen.append(len(json.loads(path.read_text())["rows"]) if path.exists() else 0)
-        return fake(*args, **settings)
-
-    monkeypatch.setattr(family_study, "train_and_measure", looks)
-    run_study(path, ["resnet10_w16"], SMALL)
-    assert seen == [0, 1]
-    assert [file.name for file in tmp_path.iterdir()] == ["study.json"]
+def test_the_shipped_study_is_complete_and_trains_nothing(trained, tmp_path):
+    shipped = data_root() / "results" / f"{family_study.STUDY}.json"
+    path = tmp_path / "shipped.json"
+    path.write_bytes(shipped.read_bytes())
+    run_study(path)
+    assert trained == []
+    assert path.read_bytes() == shipped.read_bytes()
 
 
 def test_results_of_other_settings_are_not_continued(trained, tmp_path):
@@ -114,14 +115,13 @@ def test_results_of_other_settings_are_not_continued(trained, tmp_path):
         run_study(path, ["resnet10_w16"], {**SMALL, "lr": 0.1})
 
 
-def test_a_study_trains_what_it_says(tmp_path):
+def test_a_study_trains_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(family_study, "cache_root", lambda: tmp_path)
     path = tmp_path / "study.json"
     run_study(path, ["resnet10_w16"], {**SMALL, "seeds": [1]})
     (row,) = json.loads(path.read_text())["rows"]
-    counts = {key: SMALL[key] for key in ("n_train", "n_val", "n_test")}
-    data = family_study.load_data("phantoms", size=64, **counts)
-    model = build_model("resnet10_w16", num_classes=5, seed=1)
-    train = family_study.subset(data["train"], 40, seed=1)
+    data = load_data("phantoms", size=64, **{key: SMALL[key] for key in ("n_train", "n_val", "n_test")})
+    train, model = subset(data["train"], 40, seed=1), build_model("resnet10_w16", num_classes=5, seed=1)
     expected = train_and_measure(model, train, data["val"], data["test"], seed=1, marks=[0, 1, 2], batch_size=8)
     assert row["curve"] == pytest.approx(expected["curve"].tolist(), abs=2e-4)
     assert row["auroc"] == pytest.approx(expected["auroc"], abs=2e-4)
@@ -132,8 +132,7 @@ def test_the_stored_results_are_those_of_the_study():
     assert stored["command"] == family_study.COMMAND
     assert stored["settings"] == SETTINGS
     done = [(row["network"], row["seed"]) for row in stored["rows"]]
-    assert len(done) == len(set(done))
-    assert {name for name, _ in done} <= set(family_study.NETWORKS)
+    assert done == [(name, seed) for seed in SETTINGS["seeds"] for name in family_study.NETWORKS]
     for row in stored["rows"]:
         assert len(row["curve"]) == len(SETTINGS["marks"])
         assert row["auroc"] == pytest.approx(np.mean([row[f"auroc_{name}"] for name in FINDINGS]), abs=1e-4)

@@ -1,7 +1,6 @@
 """Grids of runs: order, results, threads, failures, with and without workers."""
 
 import os
-import warnings
 
 import numpy as np
 import pytest
@@ -146,16 +145,6 @@ def test_result_that_does_not_fit_is_refused(result, message, workers):
         run_grid(run, [{"seed": 0}, {"seed": 1}], workers=workers, progress=False)
 
 
-def test_dead_worker_is_reported():
-    def run(seed):
-        os._exit(1)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what loky says of it depends on its version
-        with pytest.raises(RuntimeError, match="a worker process of run died"):
-            run_grid(run, combinations(seed=range(2)), workers=2, progress=False)
-
-
 def test_own_seconds_win():
     table = run_grid(lambda n: {"seconds": n}, [{"n": 7}], workers=1, progress=False)
     assert list(table["seconds"]) == [7]
@@ -180,5 +169,5 @@ def test_number_of_workers(monkeypatch):
 def test_empty_grid_and_no_workers_are_refused():
     with pytest.raises(ValueError, match="the grid is empty"):
         run_grid(lambda: {}, [])
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="workers to be a whole number of at least 1"):
         run_grid(lambda: {}, [{}], workers=0)

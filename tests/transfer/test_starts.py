@@ -122,7 +122,7 @@ def test_another_network_is_refused_and_nothing_is_drawn(init):
     for source, message in [
         (build_model("resnet10_w16", num_classes=2, in_channels=3, seed=1), "in_channels=1"),
         (build_model("resnet10_w32", num_classes=2, seed=1), "same name"),
-        (build_model("cbr_tiny", num_classes=2, seed=1), "unknown stage of the source"),
+        (build_model("cbr_tiny", num_classes=2, seed=1), "Expected a stage of the source"),
     ]:
         with pytest.raises(ValueError, match=message):
             init(model, source, seed=0)
@@ -301,7 +301,7 @@ def test_all_stages_one_after_the_other_give_the_start_under_the_trained_head():
 
 
 def test_a_stage_that_is_none_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match="unknown stage of TinyNet 'layer2': did you mean 'layer1'"):
+    with pytest.raises(ValueError, match=r"Expected a stage of TinyNet, got 'layer2'. Did you mean 'layer1'"):
         reinit_stage(TinyNet(), "layer2", TinyNet())
 
 

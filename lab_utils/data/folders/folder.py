@@ -35,7 +35,6 @@ from typing import Any
 
 import torch
 
-from lab_utils.data.arguments import check_numbers
 from lab_utils.data.decode import count_channels, decode
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.class_order import check_task, doubts_about_order, order_classes
@@ -47,7 +46,7 @@ from lab_utils.data.folders.structure import find_structure
 from lab_utils.data.folders.tree import scan
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split
-from lab_utils.data.validation import check_labels, naming
+from lab_utils.data.validation import check_labels, check_numbers, naming
 
 
 def load_folder(

@@ -4,7 +4,6 @@ The file has one table ``[course]`` and one for each homework, named after its n
 stamps what students should see into the notebooks; ``collect`` holds hand-ins to it.
 """
 
-import difflib
 import re
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
+from lab_utils.names import MISSPELT, nearest
 from lab_utils.staff.course.safe_words import (
     branch_problem,
     folder_problem,
@@ -187,7 +187,7 @@ def _about(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict):
         raise ValueError(f"Expected course in {path} to be a table [course], got {table!r}. Correct the line.")
     for name in set(table) - set(ABOUT):
-        if near := difflib.get_close_matches(name, ABOUT, n=1, cutoff=0.75):
+        if near := nearest(name, ABOUT, MISSPELT):
             raise ValueError(f"Expected [course] in {path} to hold {near[0]!r}, got {name!r}. Correct the word.")
     about = {name: table[name] for name in ABOUT if name in table}
     checks = {"repository": repository_problem, "folder": folder_problem, "branch": branch_problem}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lab_utils.checks.answers import answer_below
 from lab_utils.checks.wrong import Wrong
+from lab_utils.names import nearest
 from lab_utils.staff.grading import result as status
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
@@ -177,9 +178,7 @@ def _failed(case: Case, failure: Failure) -> CaseResult:
 
 
 def _suggest(name: str, functions: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [str(function) for function in functions], n=1, cutoff=0.5)
+    near = nearest(name, map(str, functions))
     return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
 
 
