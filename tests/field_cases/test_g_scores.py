@@ -443,11 +443,12 @@ def test_patients_may_have_names_and_a_column_of_their_own():
         ([None, *map(str, range(N - 1))], "1 of 60 are unknown"),
         (["", "nan", *map(str, range(N - 2))], "2 of 60 are unknown"),
         (pd.Series([None, *range(N - 1)], dtype="Int64"), "1 of 60 are unknown"),
+        *(([n if i < 30 else f"p{i}" for i in range(N)], "30 of 60 are unknown") for n in ("unknown", "N/A", "-1")),
         (np.zeros(N), "at least two patients"),
         (np.zeros((N, 2)), "each of the 60 images"),
         (np.array(["a", *range(N - 1)], dtype=object), "int and str"),
     ],
-    ids=["NaN", "-1", "None", "empty", "pandas.NA", "one patient", "two columns", "mixed"],
+    ids=["NaN", "-1", "None", "empty", "pandas.NA", "unknown", "N/A", "text -1", "one patient", "two columns", "mixed"],
 )
 def test_unknown_patients_are_not_one_patient(groups, message):
     refuses(message, metrics.bootstrap_interval, metrics.auroc, BINARY, PROBS, groups, draws=5)
@@ -582,12 +583,6 @@ def test_score_reads_tables_and_names_what_is_no_split():
     assert score(pd.DataFrame(logits.numpy()), split) == score(logits, split)
     refuses("logits must be an array", score, None, split)
     refuses("split must be such as", score, logits, split.labels)
-
-
-@pytest.mark.parametrize("name", ["unknown", "N/A", "-1"])
-def test_words_for_nobody_name_no_patient(name):
-    groups = [name if i < 30 else f"patient {i}" for i in range(N)]
-    refuses("30 of 60 are unknown", metrics.bootstrap_interval, metrics.auroc, BINARY, PROBS, groups, draws=5)
 
 
 def test_advice_on_names_is_given_for_labels_only():

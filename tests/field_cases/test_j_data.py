@@ -48,12 +48,6 @@ def test_one_class_written_in_columns_is_refused_until_the_task_is_named(tmp_pat
     assert named.labels.tolist() == (CLASSES % classes).tolist()
 
 
-def test_columns_of_a_published_set_of_one_class_become_its_numbers(tmp_path):
-    path = npz(tmp_path, np.eye(7, dtype=np.uint8)[np.arange(12) % 7], "dermamnist_mine.npz")
-    train = load_npz(path)["train"]
-    assert (train.task, train.labels.tolist()) == ("multiclass", (np.arange(12) % 7).tolist())
-
-
 @pytest.mark.parametrize("row", [[0, 0, 0], [1, 1, 0], [-1, 1, 0]])
 def test_findings_are_findings_as_soon_as_one_row_shows_it(tmp_path, row):
     labels = np.eye(3, dtype=np.int8)[CLASSES]
@@ -87,19 +81,29 @@ def test_labels_and_names_that_do_not_number_classes_from_0_are_refused(tmp_path
     assert "mine.npz" in str(caught.value) or "class_names" in options
 
 
+SEVEN = np.arange(12) % 7
+CODED = {
+    "columns of a published set": (
+        np.eye(7)[np.arange(12) % 7].astype(np.uint8),
+        "dermamnist_mine.npz",
+        np.arange(12) % 7,
+    ),
+    "true and false": (CLASSES > 0, "mine.npz", (CLASSES > 0).astype(int)),
+    "the names of two sets": (CLASSES % 2, "retinamnist_and_pneumoniamnist.npz", CLASSES % 2),
+}
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_labels_become_the_numbers_of_their_classes(tmp_path, kind):
+    labels, name, expected = CODED[kind]
+    train = load_npz(npz(tmp_path, labels, name))["train"]
+    assert (train.task, train.labels.tolist()) == ("binary" if expected.max() == 1 else "multiclass", expected.tolist())
+    assert kind == "columns of a published set" or train.class_names == ("class 0", "class 1")
+
+
 def test_names_from_numpy_are_plain_text(tmp_path):
     split = load_npz(npz(tmp_path, CLASSES % 2), class_names=np.array(["normal", "sick"]))["train"]
     assert [type(name) for name in split.class_names] == [str, str]
-
-
-def test_true_and_false_are_two_classes(tmp_path):
-    train = load_data(npz(tmp_path, CLASSES > 0))["train"]
-    assert (train.task, train.labels.tolist()) == ("binary", (CLASSES > 0).astype(int).tolist())
-
-
-def test_a_file_named_after_two_published_sets_is_read_by_its_labels(tmp_path):
-    train = load_npz(npz(tmp_path, CLASSES % 2, "retinamnist_and_pneumoniamnist.npz"))["train"]
-    assert (train.task, train.class_names) == ("binary", ("class 0", "class 1"))
 
 
 # ---- pixels

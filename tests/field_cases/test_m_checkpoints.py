@@ -163,46 +163,42 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not(path, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_whole_network_is_refused_in_the_same_words(path):
-    torch.save(TinyNet(), path)
-    assert "such as a whole network, and is refused: to load it may run code" in refusal(path)
-
-
 def test_an_old_pickle_that_is_no_zip_is_refused_unread(path, tmp_path):
     torch.save(Hostile(tmp_path / "ran"), path, _use_new_zipfile_serialization=False)
     assert "it is of another kind" in refusal(path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_file_of_weights_is_told_where_it_belongs(path):
-    torch.save(LinearNet().state_dict(), path)
-    assert "holds the weights of a network and no state of a training; load it with build_model" in refusal(path)
+SOMETHING = "holds something else that PyTorch has saved"
+OTHER = {
+    "a whole network": (TinyNet, "such as a whole network, and is refused: to load it may run code"),
+    "weights": (
+        lambda: LinearNet().state_dict(),
+        "holds the weights of a network and no state of a training; load it with build_model",
+    ),
+    "a table": (lambda: {"loss": [1.0, 2.0]}, SOMETHING),
+    "a list": (lambda: [torch.ones(2)], SOMETHING),
+    "a tensor": (lambda: torch.ones(2), SOMETHING),
+    "nothing": (dict, SOMETHING),
+    **{
+        f"format {n}": (
+            lambda n=n: {"format": n, "settings": "{}", "state": {}},
+            "written by another version of this pa",
+        )
+        for n in (1, 3, 99)
+    },
+    "no bytes": (b"", "it is empty"),
+    "text": (b"step,loss\n1,0.5\n", "it is of another kind"),
+    "safetensors": (struct.pack("<Q", 2) + b"{}", "it is of another kind"),
+    "half a zip": (b"PK\x03\x04 and nothing more", "it was cut short, or is of another kind"),
+}
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "it is empty"),
-        (b"step,loss\n1,0.5\n", "it is of another kind"),
-        (struct.pack("<Q", 2) + b"{}", "it is of another kind"),  # safetensors
-        (b"PK\x03\x04 and nothing more", "it was cut short, or is of another kind"),
-    ],
-)
-def test_files_of_other_kinds_are_told_apart(path, content, words):
-    path.write_bytes(content)
+@pytest.mark.parametrize("kind", OTHER)
+def test_files_of_other_kinds_are_told_apart(path, kind):
+    content, words = OTHER[kind]
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content(), path)
     assert words in refusal(path)
-
-
-def test_tables_and_lists_that_pytorch_saved_are_none(path):
-    for content in ({"loss": [1.0, 2.0]}, [torch.ones(2)], torch.ones(2), {}):
-        torch.save(content, path)
-        assert "holds something else that PyTorch has saved" in refusal(path)
-
-
-@pytest.mark.parametrize("version", [1, 3, 99])
-def test_another_format_is_refused_by_name(path, version):
-    torch.save({"format": version, "settings": "{}", "state": {}}, path)
-    assert "was written by another version of this package" in refusal(path)
 
 
 # ---- whole files with something missing
