@@ -113,3 +113,12 @@ def test_a_face_loads_nothing_before_a_name_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=KIT.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_module_but_its_own_imports_a_homework_by_name():
+    """A second homework is a second folder: the rest of the staff's side finds both by their names."""
+    homeworks = tuple(path.parent.name for path in KIT.glob("staff/*/questions.toml"))
+    modules = [path for path, room in BELOW.items() if room == "staff" and path.parent.name not in homeworks]
+    found = {module for path in modules for module, *_ in imports(path)}
+    named = [module for module in found if any(name in module for name in homeworks)]
+    assert (homeworks, named) == (("homework4",), [])

@@ -11,6 +11,9 @@ from .cka import procrustes as procrustes
 from .covariance import Covariances as Covariances
 from .covariance import covariances as covariances
 from .covariance import merged as merged
+from .feature_distances import distance_interval as distance_interval
+from .feature_distances import frechet_distance as frechet_distance
+from .feature_distances import kernel_distance as kernel_distance
 from .null_distribution import bootstrap as bootstrap
 from .null_distribution import bootstrap_parts as bootstrap_parts
 from .null_distribution import null as null

@@ -31,7 +31,7 @@ from lab_utils.staff.course.settings import read_time
 from lab_utils.staff.feedback.likeness import find_alike, read_cells
 from lab_utils.staff.grading.assignment import read_assignment
 from lab_utils.staff.grading.inside_read import read
-from lab_utils.staff.grading.safe_csv import read_table
+from lab_utils.staff.grading.safe_text import read_table
 from tests.refusals import refuses
 from tests.staff.collecting.repositories import commit, course, git, repository, roster
 from tests.staff.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
@@ -180,14 +180,14 @@ def test_text_is_written_with_the_same_line_ends_on_every_machine(tmp_path, monk
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_the_questions_of_a_homework_are_read_whatever_program_saved_them(tmp_path, spelling):
-    (tmp_path / "a.toml").write_bytes(SPELLINGS[spelling](QUESTIONS))
-    assert len(read_assignment(tmp_path / "a.toml").questions) == 4
+    (tmp_path / "questions.toml").write_bytes(SPELLINGS[spelling](QUESTIONS))
+    assert len(read_assignment(tmp_path).questions) == 4
 
 
 @pytest.mark.parametrize("content", ["title = 'größe'".encode("cp1252"), b"title = "])
 def test_questions_that_are_no_toml_name_the_file(tmp_path, content):
-    (tmp_path / "a.toml").write_bytes(content)
-    refuses(r"a\.toml in TOML, UTF-8", read_assignment, tmp_path / "a.toml")
+    (tmp_path / "questions.toml").write_bytes(content)
+    refuses(r"questions\.toml, TOML in UTF-8", read_assignment, tmp_path)
 
 
 # ---- tables that a spreadsheet had
@@ -363,7 +363,7 @@ def test_the_commands_run_where_the_machine_knows_only_ascii(tmp_path):
         "from lab_utils.staff.feedback.likeness import read_code\n"
         "from lab_utils.studies import load_results\n"
         "assert main(['build', '--check']) == 0\n"
-        "assert read_assignment(Path(sys.argv[1], 'solutions/homework4.toml')).points == 100\n"
+        "assert read_assignment(Path(sys.argv[1], 'lab_utils/staff/homework4')).points == 100\n"
         "assert expected_seconds('00_start_here') and load_results('lab04_family')\n"
         "assert len(read_code(Path('.'))) == 5\n"
         "print('\\u2714')\n"

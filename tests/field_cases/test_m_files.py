@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lab_utils.data import load_data, load_npz
-from lab_utils.data.cache import MAGIC, Unreadable, cached_tensors, read_tensors, write_tensors
+from lab_utils.data.cache import UNSIGNED, Unreadable, cached_tensors, read_tensors, write_tensors
 from tests.refusals import refuses
 
 PARTS = ("train", "val", "test")
@@ -129,10 +129,11 @@ def test_any_three_flipped_bytes_of_an_archive_are_refused_by_name_or_change_not
 
 
 # ---- the cache
-def foreign(header: bytes) -> bytes:
+def foreign(header: str) -> bytes:
     """A file with a right checksum that something else has written."""
-    rest = len(header).to_bytes(8, "little") + header
-    return MAGIC + hashlib.sha256(rest).digest() + len(rest).to_bytes(8, "little") + rest
+    text = header.replace("SUM", UNSIGNED).encode()
+    unsigned = len(text).to_bytes(8, "little") + text
+    return unsigned.replace(UNSIGNED.encode(), hashlib.sha256(b"k" + unsigned).hexdigest().encode())
 
 
 @pytest.mark.parametrize(
@@ -140,13 +141,15 @@ def foreign(header: bytes) -> bytes:
     [
         b"",
         b"junk" * 100,
-        MAGIC,
-        foreign(b""),
-        foreign(b"[]"),
-        foreign(b"{}"),
-        foreign(b'{"key": "k", "tensors": [{"name": "a", "dtype": "<f4", "shape": [9999], "offset": 0}]}'),
-        foreign(b'{"key": "k", "tensors": [{"name": "a", "dtype": "O", "shape": [1], "offset": 0}]}'),
-        foreign(b"\xff\xfe"),
+        b"LABTENSORS1\n" + bytes(100),  # as earlier versions of the kit began
+        foreign(""),
+        foreign("[]"),
+        foreign("{}"),
+        foreign('{"__metadata__": {}}'),
+        foreign('{"__metadata__": {"sha256": 5}}'),
+        foreign('{"__metadata__": {"sha256": "SUM"}, "a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}'),
+        foreign('{"__metadata__": {"sha256": "SUM"}, "a": 5}'),
+        (2**62).to_bytes(8, "little") + b"{}",
     ],
 )
 def test_a_cache_file_of_anything_else_is_made_again(tmp_path, content):

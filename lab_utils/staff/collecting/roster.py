@@ -134,7 +134,7 @@ def link_error(url: str, course: Path, folder: Path) -> str:
         place = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url).resolve()
         if not url.removeprefix("file://").startswith("/") and os.name != "nt":
             return "A file:// link needs an absolute path: file:///folder/repository."
-        private = (folder.resolve(), (course / ".git").resolve(), (course / "solutions").resolve())
+        private = [folder.resolve(), *((course / name).resolve() for name in (".git", "solutions", "lab_utils"))]
         if place == course.resolve() or any(place == p or p in place.parents for p in private):
             return "This folder belongs to the course itself."
         return ""

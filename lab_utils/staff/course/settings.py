@@ -101,16 +101,19 @@ def read_course(path: Path) -> Course:
     return Course(**_about(about, path), homeworks=homeworks)
 
 
-def homework_of(course: Course, name: str) -> Homework:
-    """Return a homework of the course.
+def homework_of(course: Course, name: str | None = None) -> Homework:
+    """Return a homework of the course; None: its only one.
 
     Raises:
-        ValueError: if course.toml has no dates for it.
+        ValueError: if course.toml has no dates for it, or several homeworks and no name is given.
     """
+    known = ", ".join(course.homeworks) or "no homework"
+    if name is None and len(course.homeworks) > 1:
+        raise ValueError(f"Expected the name of a homework, got several in course.toml: {known}. Add --homework NAME.")
+    name = name or next(iter(course.homeworks), "NAME")
     if name not in course.homeworks:
         raise ValueError(
-            f"Expected course.toml to hold a table [{name}] with release and deadline, "
-            f"got tables for {', '.join(course.homeworks) or 'no homework'}. Add it."
+            f"Expected course.toml to hold a table [{name}] with release and deadline, got tables for {known}. Add it."
         )
     return course.homeworks[name]
 
