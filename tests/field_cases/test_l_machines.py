@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from lab_utils import __main__ as command_line
 from lab_utils import doctor
 from lab_utils.atomic import write_text
-from lab_utils.checks.homework4_file import COLUMNS, describe, read_predictions
+from lab_utils.checks.homework4.file import COLUMNS, describe, read_predictions
 from lab_utils.checks.run_checks import run_checks
 from lab_utils.notebook_file import read_notebook
 from lab_utils.show import Question, explore, multiple_choice

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab_utils.checks.homework4_file import file_path
+from lab_utils.checks.homework4.file import file_path
 from lab_utils.data.cache import cached_tensors
 from lab_utils.device import default_device
 from lab_utils.metrics import bands
