@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from lab_utils.checks import frozen_networks as networks
 from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
-from lab_utils.checks.homework4_numbers import (
+from lab_utils.checks.homework4.numbers import (
     explain_different,
     explain_gap_parts,
     explain_known,
     explain_paired,
     two_names,
 )
-from lab_utils.checks.homework4_tensors import explain_first_conv, explain_prepared, explain_unchanged
+from lab_utils.checks.homework4.tensors import explain_first_conv, explain_prepared, explain_unchanged
 from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.cases import Case, Student
 

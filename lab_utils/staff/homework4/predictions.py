@@ -10,8 +10,8 @@ import hashlib
 import numpy as np
 import torch
 
-from lab_utils.checks.homework4_data import CLASSES, SHARE_B, normal_or_pneumonia, with_share
-from lab_utils.checks.homework4_file import COLUMNS, FILE, read_predictions
+from lab_utils.checks.homework4.data import CLASSES, SHARE_B, normal_or_pneumonia, with_share
+from lab_utils.checks.homework4.file import COLUMNS, FILE, read_predictions
 from lab_utils.data import LARGEST_SET, Split, make_phantoms
 from lab_utils.staff.grading.hidden_set import BITS, Hidden, of_split
 from lab_utils.staff.grading.predictions import Column, Predictions

@@ -87,7 +87,7 @@ CASES = {
 """
 
 FORM = """
-from lab_utils.checks.homework4_file import read_predictions
+from lab_utils.checks.homework4.file import read_predictions
 from lab_utils.staff.grading.predictions import Column, Predictions
 
 COLUMNS = {"model_1_fine_tuned": Column("model 1, fine-tuned", 0.8, "Was it trained?")}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks.homework4_data import IMAGES_FILE, read_images
+from lab_utils.checks.homework4.data import IMAGES_FILE, read_images
 from lab_utils.data import Split
 from lab_utils.staff.grading import hidden_set as hidden
 from lab_utils.staff.grading.hidden_set import hidden_images, read_labels

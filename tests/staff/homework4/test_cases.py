@@ -9,7 +9,7 @@ from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.staff.grading.cases import Local
 from lab_utils.staff.homework4.cases import CASES, NAMES
-from tests.checks import homework4_answers as answers
+from tests.checks.homework4 import answers
 from tests.checks.notebook_functions import ROOT, load_function
 
 ASSIGNMENT = read_assignment(homework_folder(ROOT, "homework4"))

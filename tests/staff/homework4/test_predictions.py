@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lab_utils.checks.homework4_data import IMAGES_FILE, SHARE_B, read_images
-from lab_utils.checks.homework4_file import COLUMNS
+from lab_utils.checks.homework4.data import IMAGES_FILE, SHARE_B, read_images
+from lab_utils.checks.homework4.file import COLUMNS
 from lab_utils.data import Split, make_phantoms
 from lab_utils.staff.grading import hidden_set
 from lab_utils.staff.homework4 import predictions as hidden

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks import homework4_file
-from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
+from lab_utils.checks.homework4 import file as homework4_file
+from lab_utils.checks.homework4.file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
 
 
 @pytest.fixture(autouse=True)
