@@ -30,15 +30,11 @@ def test_cuda_comes_before_mps_and_mps_before_cpu(bare_cpu):
     assert default_device().type == "cuda"
 
 
-def test_variable_wins_over_cuda(bare_cpu):
-    bare_cpu.setattr(torch.cuda, "is_available", lambda: True)
-    bare_cpu.setenv("LAB_DEVICE", "CPU")
-    assert default_device() == torch.device("cpu")
-
-
-def test_variable_takes_a_device_number(bare_cpu):
+def test_variable_wins_over_cuda_and_takes_a_device_number(bare_cpu):
     bare_cpu.setattr(torch.cuda, "is_available", lambda: True)
     bare_cpu.setattr(torch.cuda, "device_count", lambda: 2)
+    bare_cpu.setenv("LAB_DEVICE", "CPU")
+    assert default_device() == torch.device("cpu")
     bare_cpu.setenv("LAB_DEVICE", "cuda:1")
     assert default_device() == torch.device("cuda:1")
     bare_cpu.setenv("LAB_DEVICE", "cuda:2")
@@ -58,10 +54,9 @@ def test_variable_takes_a_device_number(bare_cpu):
 def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(flags), raising=False)
     device_module._cpu_has_bf16_units.cache_clear()
-    try:
-        assert precision_for("cpu") == expected
-    finally:
-        device_module._cpu_has_bf16_units.cache_clear()
+    found = precision_for("cpu")
+    device_module._cpu_has_bf16_units.cache_clear()
+    assert found == expected
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])

@@ -56,7 +56,9 @@ def list_table(
     file: str | None,
     label: str | Sequence[str] | None,
     patient: PatientRule | None = None,
+    unit: str = "patient",
     part: str | None = None,
+    pictures: Sequence[str] | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
     **options: Any,
@@ -69,17 +71,18 @@ def list_table(
     names = columns.get(file, "file=")
     labels = read_labels(columns, label, **options)
     others = [columns.cells[name] for name in (patient, part) if isinstance(name, str) and name in columns.cells]
-    places, left_out, doubts = _pictures(columns, names, labels, root, others)
+    there = find_pictures(root) if pictures is None else pictures
+    places, left_out, doubts = _pictures(columns, names, labels, root, there, others)
     paths, rows = list(places), list(places.values())
     values = labels.values[rows]
-    people = _patients(columns.rows(rows), paths, root, patient)
+    people = _patients(columns.rows(rows), paths, root, patient, unit)
     owners = np.array(people.names if people.scheme else join_copies(paths, people.names))
     cells = None if part is None else [columns.get(part, "part=")[i] for i in rows]
-    parts, how = divide_table(values.numpy(), owners, cells, column=str(part), seed=seed)
+    parts, how = divide_table(values.numpy(), owners, cells, column=str(part), seed=seed, unit=unit)
     if cells is None:
         doubts += compare_with_folders(paths, root, values, people.names)
-    said = [_say_read(labels, values, owners), how, say_leak(owners, seed=seed), *left_out, *notes]
-    said += [f"Patients: {people.scheme}."] if people.scheme else []
+    said = [_say_read(labels, values, owners, unit), how, say_leak(owners, seed=seed, unit=unit), *left_out, *notes]
+    said += [f"{unit.capitalize()}s: {people.scheme}."] if people.scheme else []
     (doubts if patient is None else said).append(people.note)
     groups = torch.from_numpy(np.unique(owners, return_inverse=True)[1].astype(np.int64))
     every_note, every_doubt = (tuple(filter(None, words)) for words in (said, [*doubts, *labels.doubts]))
@@ -87,10 +90,15 @@ def list_table(
 
 
 def _pictures(
-    columns: Columns, names: Sequence[str], labels: Labels, root: Path, others: Sequence[Sequence[str]]
+    columns: Columns,
+    names: Sequence[str],
+    labels: Labels,
+    root: Path,
+    pictures: Sequence[str],
+    others: Sequence[Sequence[str]],
 ) -> tuple[dict[Path, int], list[str], list[str]]:
     """The row of each picture that has a label, what is said of it, and what is doubtful."""
-    matched = match_pictures(names, find_pictures(root), root, columns.source)
+    matched = match_pictures(names, pictures, root, columns.source)
     missing, bare = [], []
     rows: dict[str, list[int]] = defaultdict(list)
     for i, (picture, known) in enumerate(zip(matched.pictures, labels.known, strict=True)):
@@ -124,7 +132,7 @@ def _pictures(
     return {root / picture: rows[picture][0] for picture in sorted(rows)}, notes, doubts
 
 
-def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None) -> Patients:
+def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None, unit: str) -> Patients:
     """Patients as a column says, or as names say."""
     if isinstance(patient, str) and patient in columns.cells:
         names = columns.cells[patient]
@@ -140,7 +148,7 @@ def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: Pati
                 f"{same[0]!r} and {same[1]!r}, which may be one patient. Write them in one way in the table; if they "
                 "are different people, give each a name that is clearly another one."
             )
-        return Patients(names, f"the column {patient!r} ({len(set(names)):,} patients)")
+        return Patients(names, f"the column {patient!r} ({len(set(names)):,} {unit}s)")
     plain = isinstance(patient, str) and "(" not in patient and patient != "unknown"
     if plain:
         columns.get(str(patient), "patient= (a column, a regular expression with a group, or 'unknown')")
@@ -151,10 +159,10 @@ def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: Pati
     return found
 
 
-def _say_read(labels: Labels, values: Tensor, owners: NDArray[np.generic]) -> str:
+def _say_read(labels: Labels, values: Tensor, owners: NDArray[np.generic], unit: str) -> str:
     if labels.task == "multilabel":
         counts = (values == 1).sum(dim=0).tolist()
     else:
         counts = torch.bincount(values, minlength=len(labels.class_names)).tolist()
     each = ", ".join(f"{name} ({count:,})" for name, count in zip(labels.class_names, counts, strict=True))
-    return f"Read {numbered(len(values), 'picture')} of {len(np.unique(owners)):,} patients: {each}."
+    return f"Read {numbered(len(values), 'picture')} of {len(np.unique(owners)):,} {unit}s: {each}."

@@ -39,7 +39,9 @@ def load_table(
     file: str | None = None,
     label: str | Sequence[str] | None = None,
     patient: PatientRule | None = None,
+    unit: str = "patient",
     part: str | None = None,
+    pictures: Sequence[str] | None = None,
     task: str | None = None,
     class_names: ClassNames | None = None,
     separator: str = "|",
@@ -62,7 +64,9 @@ def load_table(
         file: the column that names the pictures: paths, or names with or without ending.
         label: the column of labels, or a list of columns; see `labels`.
         patient: the column of patients; or a rule for the names of the files, as of `load_folder`; or "unknown".
+        unit: what `patient` tells apart, in words: "lesion", for example.
         part: the column that says train, val or test; a part that it does not name is drawn from train by patient.
+        pictures: which pictures there are, as paths from `root`; None looks for them.
         task: "binary", "multiclass", "ordinal" or "multilabel"; None takes what the labels say.
         class_names: the order of the classes or findings; a dict gives cells other names, in the order of the labels.
         separator: between the findings of one cell.
@@ -90,7 +94,9 @@ def load_table(
         file=file,
         label=label,
         patient=patient,
+        unit=unit,
         part=part,
+        pictures=pictures,
         seed=seed,
         notes=notes,
         task=task,
