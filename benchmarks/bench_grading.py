@@ -22,9 +22,10 @@ import psutil
 
 from lab_utils.checks import slices
 from lab_utils.staff.grading.cases import Local
-from lab_utils.staff.grading.grade import grade, load_key
-from lab_utils.staff.grading.submission import Key, run_case
-from lab_utils.staff.grading.test_set import read_labels
+from lab_utils.staff.grading.grade import grade
+from lab_utils.staff.grading.hidden_set import read_labels
+from lab_utils.staff.grading.key import Key, load_key
+from lab_utils.staff.grading.submission import run_case
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2_fixed")
@@ -32,7 +33,7 @@ COLUMNS = ("model_1_fine_tuned", "model_1_fixed", "model_2_fine_tuned", "model_2
 
 def make_class(folder: Path, students: int) -> None:
     """Write `students` perfect submissions as `collect` would leave them."""
-    labels, _ = read_labels(ROOT / "solutions/homework4_labels.csv")
+    labels, _ = read_labels(ROOT / "lab_utils/staff/homework4/labels.csv")
     entries = []
     for number in range(students):
         name = f"s{number:03d}"

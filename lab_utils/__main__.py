@@ -1,4 +1,4 @@
-"""Command line: ``python -m lab_utils doctor | check | phantoms``, and what an instructor needs besides."""
+"""Command line: ``python -m lab_utils doctor | check | phantoms | data``, and what an instructor needs besides."""
 
 import argparse
 import io
@@ -32,6 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check, on_error=2)
     phantoms = commands.add_parser("phantoms", help="draw the phantoms that the labs use, once")
     phantoms.set_defaults(command=_phantoms)
+    data = commands.add_parser("data", help="decode a public set once, or say what that will take")
+    data.add_argument("name", metavar="NAME", help="such as chexpert")
+    data.add_argument("--root", type=Path, required=True, help="the folder that the set was unpacked to")
+    data.add_argument("--size", type=int, default=64, help="side in pixels")
+    data.add_argument("--plan", action="store_true", help="only say images, patients, disk and time")
+    data.set_defaults(command=_data)
     if Path(__file__).with_name("staff").is_dir():  # students get the kit without it
         from lab_utils.staff.commands import add_commands
 
@@ -60,6 +66,17 @@ def _phantoms(arguments: argparse.Namespace) -> int:
     for n_train, n_val in ((1000, 300), (2000, 300), (2000, 400)):  # what the labs ask for in quick
         splits = load_data("phantoms", n_train=n_train, n_val=n_val)
         print(", ".join(f"{name}: {len(split)} phantoms" for name, split in splits.items()))
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from lab_utils.data import load_data, plan_data
+
+    if arguments.plan:
+        print(plan_data(arguments.name, arguments.root, size=arguments.size))
+        return 0
+    for name, split in load_data(arguments.name, root=arguments.root, size=arguments.size).items():
+        print(f"{name}: {split}")
     return 0
 
 

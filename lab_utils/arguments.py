@@ -1,11 +1,16 @@
-"""Numbers that a caller gives, checked before they can go wrong somewhere else."""
+"""What a caller gives, checked before it can go wrong somewhere else."""
 
-import difflib
+import inspect
 import math
 import operator
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lab_utils.names import did_you_mean, unexpected
 
 
 def as_whole(value: Any) -> int | None:
@@ -33,7 +38,7 @@ def whole(name: str, value: Any, least: int | None = None, *, example: int = 32)
     found = as_whole(value)
     if found is None or (least is not None and found < least):
         at_least = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{name} must be a whole number{at_least}, such as {name}={example}; got {_came(value)}.")
+        raise unexpected(name, f"a whole number{at_least}, such as {name}={example}", value)
     return found
 
 
@@ -43,14 +48,9 @@ def number(name: str, value: Any, *, example: float = 0.001) -> float:
     Raises:
         ValueError: if it is anything else, also NaN, ``True`` and ``"1e-3"``.
     """
-    try:
-        if isinstance(value, bool | np.bool_ | str | bytes):
-            raise TypeError
-        found = float(value)
-    except (TypeError, ValueError, RuntimeError):
-        found = math.nan
+    found = _real(value)
     if math.isnan(found):
-        raise ValueError(f"{name} must be a number, such as {name}={example}; got {_came(value)}.")
+        raise unexpected(name, f"a number, such as {name}={example}", value)
     return found
 
 
@@ -60,12 +60,9 @@ def share(name: str, value: Any, *, example: float) -> float:
     Raises:
         ValueError: if it is anything else, percent for instance.
     """
-    try:
-        found = number(name, value)
-    except ValueError:
-        found = math.nan
+    found = _real(value)
     if not 0 < found < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}. Give {example} for {example * 100:g} %.")
+        raise unexpected(name, "a number between 0 and 1", value, f"Give {example} for {example * 100:g} %.")
     return found
 
 
@@ -76,9 +73,7 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
         ValueError: naming the nearest.
     """
     if not isinstance(value, str) or value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {_short(value)}.{hint}")
+        raise unexpected(name, f"one of {', '.join(known)}", value, did_you_mean(value, known).strip())
 
 
 def function(name: str, value: Any, *, example: str) -> None:
@@ -88,13 +83,48 @@ def function(name: str, value: Any, *, example: str) -> None:
         ValueError: saying what came.
     """
     if not callable(value):
-        raise ValueError(f"{name} must be a function, such as {example}; got {_came(value)}.")
+        raise unexpected(name, f"a function, such as {example}", value)
 
 
-def _came(value: Any) -> str:
-    return f"{_short(value)}, of type {type(value).__name__}"
+def path(name: str, value: Any, *, example: str) -> Path | None:
+    """A path, or None.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    if value is not None and not isinstance(value, str | PathLike):
+        raise unexpected(name, f"a path, such as {name}={example!r}, or None", value)
+    return None if value is None else Path(value)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 100 else text[:97] + "..."
+def options(
+    load: Callable[..., object], given: Mapping[str, Any], what: str, *, fixed: Sequence[str], common: Sequence[str]
+) -> None:
+    """Refuse options that a function does not have.
+
+    Args:
+        load: the function.
+        given: option -> value.
+        what: what the function loads, for the error.
+        fixed: its options that are not the user's to give.
+        common: options that are taken for every function.
+
+    Raises:
+        TypeError: as Python does, with the options there are.
+    """
+    known = inspect.signature(load).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    free = [name for name, one in known.items() if one.kind is inspect.Parameter.KEYWORD_ONLY and name not in fixed]
+    if unknown := next((name for name in given if name not in free), None):
+        hint = did_you_mean(unknown, [*free, *common]) or " Leave it out."
+        wanted = f"an option of {what!r} ({', '.join(free) or 'only those that all data take'})"
+        raise TypeError(f"Expected {wanted}, got {unknown}=.{hint}")
+
+
+def _real(value: Any) -> float:
+    """A real number; NaN for anything else."""
+    try:
+        return math.nan if isinstance(value, bool | np.bool_ | str | bytes) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return math.nan

@@ -1,6 +1,5 @@
 """Where to compute, in which precision, and with which random numbers."""
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lab_utils.names import nearest
 from lab_utils.profile import setting
 
 DEVICE_VARIABLE = "LAB_DEVICE"
@@ -46,15 +46,6 @@ def precision_for(device: torch.device | str) -> str:
     return "fp32"
 
 
-def synchronize(device: torch.device | str) -> None:
-    """Wait until `device` has done all it was given: call it before reading a clock."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-
-
 def _named_device(name: str) -> torch.device:
     kind, _, index = name.partition(":")
     count = {
@@ -64,7 +55,7 @@ def _named_device(name: str) -> torch.device:
     }
     if kind not in count or name.endswith(":") or (index and not (index.isascii() and index.isdecimal())):
         # "gpu" is nearest to "cpu" by its letters, and means another one.
-        near = OTHER_NAMES.get(kind) or difflib.get_close_matches(kind, count, n=1, cutoff=0.5)
+        near = OTHER_NAMES.get(kind) or nearest(kind, count)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             f"{DEVICE_VARIABLE} should be cpu, cuda, cuda:<number> or mps, but is "
@@ -114,8 +105,14 @@ def set_rng_state(state: dict[str, Tensor], device: torch.device | str) -> None:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device | str) -> Iterator[None]:
-    """Seed PyTorch's global random numbers inside the block; restore them after it."""
+def seeded(seed: int | None, device: torch.device | str) -> Iterator[None]:
+    """Seed PyTorch's global random numbers, of the CPU and of `device`, inside the block; restore them after it.
+
+    Without a seed nothing is done: the block draws from the numbers as they are, and they go on.
+    """
+    if seed is None:
+        yield
+        return
     device = torch.device(device)
     before = rng_state(device)
     torch.default_generator.manual_seed(seed)

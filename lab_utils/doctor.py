@@ -30,7 +30,6 @@ from lab_utils.profile import (
     unknown_variables,
 )
 from lab_utils.studies import workers_asked_for
-from lab_utils.versions import compare
 
 MEMORY_GB = 4.0
 DISK_GB = 2.0
@@ -51,15 +50,8 @@ class Finding(NamedTuple):
         return f"{mark}  {self.what:<12} {self.text}{advice}"
 
 
-def start(lab: str, notebook: str = "") -> None:
-    """Print what the lab runs on and how long it will take; warn of what will stand in its way.
-
-    Args:
-        lab: the name of the notebook.
-        notebook: the version of the kit that it was built with; notebooks of version 0.1.0 do not say it.
-    """
-    if not notebook:
-        print(f"NOTE: {compare('0.1.0', lab_utils.__version__)}")
+def start(lab: str) -> None:
+    """Print what the lab runs on and how long it will take; warn of what will stand in its way."""
     device = default_device()
     print(f"{lab}: {_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads")
     print(f"profile {profile()}: {_duration(expected_seconds(lab))}")

@@ -67,7 +67,7 @@ def start(lab: str, notebook: str, root: Path) -> None:
     from lab_utils import doctor  # not before: it imports what was just looked for
 
     try:
-        doctor.start(lab, notebook)
+        doctor.start(lab)
     except (ValueError, OSError) as error:  # a variable of the environment with nonsense, or a file that is not there
         raise Stop(f"{error} {AGAIN}") from None
 

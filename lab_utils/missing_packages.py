@@ -16,6 +16,7 @@ PATIENCE = 900  # seconds for pip
 
 # In requirements.txt, but for the command line: where a kernel runs already, a lab needs none of them.
 TOOLS = frozenset(("ipykernel", "jupyterlab", "nbformat", "nbclient", "nbconvert", "jinja2", "nbval", "tomli"))
+TOOLS |= {"filelock", "msgspec"}
 KEPT = ("torch", "torchvision", "numpy")  # of the machine: pip replaces none of them for the sake of another package
 
 

@@ -4,11 +4,12 @@ One of them, ``LAB_PROFILE``, chooses between three sizes of every experiment: `
 machinery), ``quick`` (two CPU cores, what students run) and ``full`` (a GPU).
 """
 
-import difflib
 import os
 import re
 from pathlib import Path
 from typing import TypeVar
+
+from lab_utils.names import MISSPELT, did_you_mean, nearest
 
 PROFILES = ("smoke", "quick", "full")
 
@@ -46,8 +47,7 @@ def profile() -> str:
     value = setting("LAB_PROFILE")
     name = value.lower() or "quick"
     if name not in PROFILES:
-        nearest = difflib.get_close_matches(name, PROFILES, n=1, cutoff=0.6)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(name, PROFILES)
         raise ValueError(
             f"The environment variable LAB_PROFILE should be one of {', '.join(PROFILES)}, but it "
             f"is {value!r}.{hint} Set it before the kernel starts, or unset it to get 'quick'."
@@ -117,7 +117,7 @@ def unknown_variables() -> list[str]:
         if name in VARIABLES or name in _OF_THE_TESTS or not spelt.startswith("LAB"):
             continue
         ours = spelt.startswith("LAB_")  # LABEL_STUDIO_DIR is none of our business, LABPROFILE is
-        if near := difflib.get_close_matches(spelt, VARIABLES, n=1, cutoff=0.8 if ours else 0.9):
+        if near := nearest(spelt, VARIABLES, MISSPELT if ours else 0.9):
             found.append(f"{name} is set, but nothing reads it. Did you mean {near[0]}?")
         elif ours:
             found.append(f"{name} is set, but the kit reads only {', '.join(VARIABLES)}.")

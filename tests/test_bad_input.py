@@ -1,7 +1,7 @@
 """Bad input of every kind: one row each, one paragraph each, nothing half-written left behind.
 
-A row is a function that does the wrong thing in an empty folder, the kind of error, and what its text must contain:
-what was expected, what came, and what to do. To add a row, add it to the list of its subject, or a list to `ROWS`.
+A row is what is wrong, and what the text of the error must contain: what was expected | what came | what to do.
+To add a row, add it to the table of its subject, under the kind of its error.
 """
 
 import errno
@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,21 +22,10 @@ from lab_utils.networks import DEFAULT_PREPROCESSING, build_model, load_weights,
 from lab_utils.training import fit
 from lab_utils.transfer import freeze
 
-
-class Row(NamedTuple):
-    """One wrong thing to do and what must be said about it."""
-
-    name: str
-    do: Callable[[Path], object]
-    error: type[Exception]
-    expected: str
-    came: str
-    advice: str
+Wrong = Callable[[Path], object]  # does the wrong thing in an empty folder
 
 
-# --- data sets -----------------------------------------------------------------------------------------------------
-
-
+# ---- data sets
 def npz(folder: Path, **changes: Any) -> Path:
     """A small file in MedMNIST's format, with some arrays replaced, or left out where None is given."""
     arrays: dict[str, Any] = {}
@@ -48,15 +37,27 @@ def npz(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def cut_short(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[:-200])
+def load_npz(folder: Path, changes: dict[str, Any]) -> object:
+    arrays = {key: value for key, value in changes.items() if key.endswith(("_images", "_labels"))}
+    return load_data(npz(folder, **arrays), **{key: value for key, value in changes.items() if key not in arrays})
+
+
+def cut_short(path: Path, by: int = 200) -> Path:
+    path.write_bytes(path.read_bytes()[:-by])
     return path
 
 
+def grey(value: object, kind: type = np.uint8) -> np.ndarray:
+    return np.full((6, 8, 8), value, None if isinstance(value, str) else kind)
+
+
 def pixels(value: float) -> np.ndarray:
-    images = np.full((6, 8, 8), 0.5, np.float32)
+    images = grey(0.5, np.float32)
     images[3, 2, 1] = value
     return images
+
+
+NOT_FINITE = "must be a finite number | 1 are NaN or infinite | leave out these images"
 
 
 def published(folder: Path) -> object:
@@ -64,21 +65,21 @@ def published(folder: Path) -> object:
     return load_data("pneumoniamnist_28", root=folder)
 
 
-def course(folder: Path, spoil: Callable[[Path], object]) -> object:
+def course(folder: Path, spoil: Wrong) -> object:
     for name in ("normal", "pneumonia", "test_normal", "test_pneumonia"):
         np.save(folder / f"{name}.npy", np.zeros((10, 8, 8), np.uint8))
     spoil(folder)
     return load_data("course", root=folder)
 
 
-def pictures(folder: Path, spoil: Callable[[Path], object]) -> object:
+def pictures(folder: Path, spoil: Wrong) -> Path:
     for part in ("train", "val", "test"):
         for name in ("normal", "sick"):
             (folder / part / name).mkdir(parents=True)
             for i in range(3):
                 Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / part / name / f"{i}.png")
     spoil(folder)
-    return load_data(folder)
+    return folder
 
 
 def one_patient_everywhere(folder: Path) -> None:
@@ -128,323 +129,76 @@ def folder_is_a_file(folder: Path) -> object:
     return load_data("retinamnist_28", root=folder / "cache")
 
 
-DATA = [
-    Row(
-        "unknown data set",
-        lambda f: load_data("retinamist"),
-        ValueError,
-        "data must be one of",
-        "'retinamist'",
-        "Did you mean 'retinamnist'",
+# Arrays of a small npz file that are replaced, or settings of load_data.
+ARRAYS: list[tuple[dict[str, Any], str]] = [
+    ({"val_labels": None}, "must hold the arrays | val_labels is missing | Save it with"),
+    ({"train_labels": np.zeros((5, 1))}, "must have shape (6, 1) | (5, 1) | from the same rows"),
+    (
+        {"train_labels": np.array([0, 1, 2, 0, 1, 9]), "class_names": ("a", "b", "c")},
+        "whole numbers from 0 to 2 | for example 9 | Correct the labels",
     ),
-    Row(
-        "no such file",
-        lambda f: load_data(f / "mine.npz"),
-        FileNotFoundError,
-        "npz file was expected",
-        "there is none",
-        "Check the path",
+    ({"test_labels": np.array([0, 1, -1, 0, 1, 1])}, "whole numbers from 0 to 1 | for example -1 | Correct the labels"),
+    (
+        {"train_labels": np.array([0, 1, 0, 1, 0, 10**9])},
+        "number the classes from 0 | the largest label is 1000000000 | Correct the labels",
     ),
-    Row(
-        "no such folder",
-        lambda f: load_data(f / "images"),
-        FileNotFoundError,
-        "folder of class folders was expected",
-        "there is none",
-        "Check the path",
+    (
+        {"val_labels": np.array([0, 1, 0, 1, 0, 1e30]), "class_names": ("a", "b")},
+        "whole numbers from 0 to 1 | for example 9007199254740992 | Correct the labels",
     ),
-    Row(
-        "truncated npz",
-        lambda f: load_data(cut_short(npz(f))),
-        ValueError,
-        "a whole .npz file",
-        "cut short",
-        "download it again",
+    ({"val_labels": np.full((6, 1), np.nan)}, "must be whole numbers | holds NaN | Number the classes"),
+    ({"train_images": pixels(np.nan)}, NOT_FINITE),
+    ({"train_images": pixels(np.inf)}, NOT_FINITE),
+    ({"train_images": pixels(1.5)}, "must lie in [0, 1] | from 0.5 to 1.5 | Rescale them"),
+    ({"test_images": pixels(-2)}, "must lie in [0, 1] | from -2 to 0.5 | Rescale them"),
+    ({"val_images": grey(4000, np.int16)}, "must lie in [0, 255] | to 4000 | Rescale them"),
+    ({"val_images": grey(4000, np.uint16)}, "must lie in [0, 255] | to 4000 | Rescale them"),
+    ({"val_images": grey("grey")}, "must be uint8 or floats | <U4 | Convert them"),
+    ({"val_images": grey(0)[:, :0]}, "must have shape (N, H, W) | (6, 0, 8) | keep one picture per row"),
+    ({"size": 6.5}, "a side in pixels, a whole number | got 6.5 | For example 64"),
+    (
+        {"train_images": np.zeros((6, 8, 8, 4), np.uint8)},
+        "must have shape (N, H, W) | (6, 8, 8, 4) | Move the colour axis",
     ),
-    Row(
-        "wrong checksum",
-        published,
-        ValueError,
-        f"should have MD5 {PUBLISHED['pneumoniamnist'].md5[0]}",
-        "it has",
-        "Delete it and load again",
+    ({"train_labels": np.array([{}] * 6)}, "plain array of numbers | type object | never loaded"),
+    ({"train_labels": np.array([0, 0, 0, 2, 2, 2])}, "needs at least one image | none of class 1 | Add images"),
+    ({"val_images": grey(0)[:0], "val_labels": np.zeros((0, 1))}, "at least one row | it is empty | Leave out"),
+    ({"n_train": 7}, "whole number n from 1 to 6 | n = 7 | Ask for fewer"),
+    ({"n_train": 2.5}, "a whole number of at least 1 | got 2.5 (float) | n_train=100"),
+]
+# What is done to a folder of pictures, train/normal/0.png and so on.
+PICTURES: list[tuple[Wrong, str]] = [
+    (lambda f: (f / "train/sick/1.png").write_bytes(b"\x89PNG"), "whole picture was expected | 1.png | copy it again"),
+    (lambda f: cut_short(f / "test/sick/1.png", 30), "whole picture was expected | cannot be decoded | copy it again"),
+    (
+        lambda f: Image.fromarray(np.zeros((8, 8), np.uint16)).save(f / "train/sick/1.png"),
+        "8-bit picture was expected | more grey levels | save it as 8-bit",
     ),
-    Row(
-        "missing key",
-        lambda f: load_data(npz(f, val_labels=None)),
-        ValueError,
-        "must hold the arrays",
-        "val_labels is missing",
-        "Save it with",
+    (
+        lambda f: [path.unlink() for path in (f / "test/sick").iterdir()],
+        "every class folder needs pictures | holds none | Add pictures",
     ),
-    Row(
-        "labels too short",
-        lambda f: load_data(npz(f, train_labels=np.zeros((5, 1)))),
-        ValueError,
-        "must have shape (6, 1)",
-        "(5, 1)",
-        "from the same rows",
+    (
+        lambda f: (f / "test/sick").rename(f / "test/ill"),
+        "should hold the class folders normal, sick | it holds ill, normal | the same classes",
     ),
-    Row(
-        "labels out of range",
-        lambda f: load_data(npz(f, train_labels=np.array([0, 1, 2, 0, 1, 9])), class_names=("a", "b", "c")),
-        ValueError,
-        "whole numbers from 0 to 2",
-        "for example 9",
-        "Correct the labels",
+    (one_patient_everywhere, "in one part only | both train and test: patient7 | Move all images"),
+]
+# What is done to the files of the course.
+COURSE: list[tuple[Wrong, str]] = [
+    (lambda f: cut_short(f / "normal.npy"), "a whole .npy file | cannot be read | Copy it again"),
+    (
+        lambda f: np.save(f / "normal.npy", np.array([{}] * 9), allow_pickle=True),
+        "a whole .npy file | cannot be read | never loaded",
     ),
-    Row(
-        "negative labels",
-        lambda f: load_data(npz(f, test_labels=np.array([0, 1, -1, 0, 1, 1]))),
-        ValueError,
-        "whole numbers from 0 to 1",
-        "for example -1",
-        "Correct the labels",
-    ),
-    Row(
-        "a stray label without class names",
-        lambda f: load_data(npz(f, train_labels=np.array([0, 1, 0, 1, 0, 10**9]))),
-        ValueError,
-        "number the classes from 0",
-        "the largest label is 1000000000",
-        "Correct the labels",
-    ),
-    Row(
-        "a label that no whole number type holds",
-        lambda f: load_data(npz(f, val_labels=np.array([0, 1, 0, 1, 0, 1e30])), class_names=("a", "b")),
-        ValueError,
-        "whole numbers from 0 to 1",
-        "for example 9007199254740992",
-        "Correct the labels",
-    ),
-    Row(
-        "labels that are NaN",
-        lambda f: load_data(npz(f, val_labels=np.full((6, 1), np.nan))),
-        ValueError,
-        "must be whole numbers",
-        "holds NaN",
-        "Number the classes",
-    ),
-    Row(
-        "NaN pixels",
-        lambda f: load_data(npz(f, train_images=pixels(np.nan))),
-        ValueError,
-        "must be a finite number",
-        "1 are NaN or infinite",
-        "leave out these images",
-    ),
-    Row(
-        "infinite pixels",
-        lambda f: load_data(npz(f, train_images=pixels(np.inf))),
-        ValueError,
-        "must be a finite number",
-        "1 are NaN or infinite",
-        "leave out these images",
-    ),
-    Row(
-        "float pixels above 1",
-        lambda f: load_data(npz(f, train_images=pixels(1.5))),
-        ValueError,
-        "must lie in [0, 1]",
-        "from 0.5 to 1.5",
-        "Rescale them",
-    ),
-    Row(
-        "float pixels below 0",
-        lambda f: load_data(npz(f, test_images=pixels(-2))),
-        ValueError,
-        "must lie in [0, 1]",
-        "from -2 to 0.5",
-        "Rescale them",
-    ),
-    Row(
-        "whole numbers above 255",
-        lambda f: load_data(npz(f, val_images=np.full((6, 8, 8), 4000, np.int16))),
-        ValueError,
-        "must lie in [0, 255]",
-        "to 4000",
-        "Rescale them",
-    ),
-    Row(
-        "16-bit pixels",
-        lambda f: load_data(npz(f, val_images=np.full((6, 8, 8), 4000, np.uint16))),
-        ValueError,
-        "must lie in [0, 255]",
-        "to 4000",
-        "Rescale them",
-    ),
-    Row(
-        "pixels of a type that holds no picture",
-        lambda f: load_data(npz(f, val_images=np.full((6, 8, 8), "grey"))),
-        ValueError,
-        "must be uint8 or floats",
-        "<U4",
-        "Convert them",
-    ),
-    Row(
-        "images without pixels",
-        lambda f: load_data(npz(f, val_images=np.zeros((6, 0, 8), np.uint8))),
-        ValueError,
-        "must have shape (N, H, W)",
-        "(6, 0, 8)",
-        "keep one picture per row",
-    ),
-    Row(
-        "a side that is no whole number",
-        lambda f: load_data(npz(f), size=6.5),
-        ValueError,
-        "a side in pixels, a whole number",
-        "got 6.5",
-        "For example 64",
-    ),
-    Row(
-        "pixels in a wrong shape",
-        lambda f: load_data(npz(f, train_images=np.zeros((6, 8, 8, 4), np.uint8))),
-        ValueError,
-        "must have shape (N, H, W)",
-        "(6, 8, 8, 4)",
-        "Move the colour axis",
-    ),
-    Row(
-        "pickled objects in npz",
-        lambda f: load_data(npz(f, train_labels=np.array([{}] * 6))),
-        ValueError,
-        "plain array of numbers",
-        "type object",
-        "never loaded",
-    ),
-    Row(
-        "an empty class",
-        lambda f: load_data(npz(f, train_labels=np.array([0, 0, 0, 2, 2, 2]))),
-        ValueError,
-        "needs at least one image",
-        "none of class 1",
-        "Add images",
-    ),
-    Row(
-        "an empty part",
-        lambda f: load_data(npz(f, val_images=np.zeros((0, 8, 8), np.uint8), val_labels=np.zeros((0, 1)))),
-        ValueError,
-        "at least one row",
-        "it is empty",
-        "Leave out",
-    ),
-    Row(
-        "n larger than the set",
-        lambda f: load_data(npz(f), n_train=7),
-        ValueError,
-        "whole number n from 1 to 6",
-        "n = 7",
-        "Ask for fewer",
-    ),
-    Row(
-        "n that is no whole number",
-        lambda f: load_data(npz(f), n_train=2.5),
-        ValueError,
-        "a whole number of at least 1, or None",
-        "got 2.5 (float)",
-        "n_train=100",
-    ),
-    Row(
-        "no network", no_network, RuntimeError, "should come from https://", "Name or service not known", "in a browser"
-    ),
-    Row("a full disk", full_disk, RuntimeError, "should be stored in", "No space left", "LAB_CACHE"),
-    Row(
-        "a cache folder that cannot be written",
-        folder_is_a_file,
-        RuntimeError,
-        "should be stored in",
-        "cannot be written",
-        "LAB_CACHE",
-    ),
-    Row(
-        "course file missing",
-        lambda f: course(f, lambda g: (g / "pneumonia.npy").unlink()),
-        FileNotFoundError,
-        "should hold normal.npy",
-        "pneumonia.npy is missing",
-        "root=",
-    ),
-    Row(
-        "course file truncated",
-        lambda f: course(f, lambda g: cut_short(g / "normal.npy")),
-        ValueError,
-        "a whole .npy file",
-        "cannot be read",
-        "Copy it again",
-    ),
-    Row(
-        "course file pickled",
-        lambda f: course(f, lambda g: np.save(g / "normal.npy", np.array([{}] * 9), allow_pickle=True)),
-        ValueError,
-        "a whole .npy file",
-        "cannot be read",
-        "never loaded",
-    ),
-    Row(
-        "empty course file",
-        lambda f: course(f, lambda g: np.save(g / "normal.npy", np.zeros((0, 8, 8), np.uint8))),
-        ValueError,
-        "at least two grey images",
-        "(0, 8, 8)",
-        "copy the course's file",
-    ),
-    Row(
-        "picture damaged",
-        lambda f: pictures(f, lambda g: (g / "train/sick/1.png").write_bytes(b"\x89PNG")),
-        ValueError,
-        "whole picture was expected",
-        "1.png",
-        "copy it again",
-    ),
-    Row(
-        "picture truncated",
-        lambda f: pictures(
-            f, lambda g: (g / "test/sick/1.png").write_bytes((g / "test/sick/1.png").read_bytes()[:-30])
-        ),
-        ValueError,
-        "whole picture was expected",
-        "cannot be decoded",
-        "copy it again",
-    ),
-    Row(
-        "picture with 16 bits",
-        lambda f: pictures(f, lambda g: Image.fromarray(np.zeros((8, 8), np.uint16)).save(g / "train/sick/1.png")),
-        ValueError,
-        "8-bit picture was expected",
-        "more grey levels",
-        "save it as 8-bit",
-    ),
-    Row(
-        "class folder empty",
-        lambda f: pictures(f, lambda g: [p.unlink() for p in (g / "test/sick").iterdir()]),
-        ValueError,
-        "every class folder needs pictures",
-        "holds none",
-        "Add pictures",
-    ),
-    Row(
-        "class folder missing",
-        lambda f: pictures(f, lambda g: (g / "test/sick").rename(g / "test/ill")),
-        ValueError,
-        "should hold the class folders normal, sick",
-        "it holds ill, normal",
-        "the same classes",
-    ),
-    Row(
-        "patient in two part folders",
-        lambda f: pictures(f, one_patient_everywhere),
-        ValueError,
-        "in one part only",
-        "both train and test: patient7",
-        "Move all images",
+    (
+        lambda f: np.save(f / "normal.npy", np.zeros((0, 8, 8), np.uint8)),
+        "at least two grey images | (0, 8, 8) | copy the course's file",
     ),
 ]
 
 
-# --- splits made by hand -------------------------------------------------------------------------------------------
-
-
+# ---- splits made by hand
 def by_hand(**changes: Any) -> Split:
     given: dict[str, Any] = {
         "images": torch.zeros(6, 1, 8, 8, dtype=torch.uint8),
@@ -456,116 +210,30 @@ def by_hand(**changes: Any) -> Split:
     return Split(**given | changes)
 
 
-def findings(value: float) -> Split:
-    return by_hand(labels=torch.full((6, 2), value), task="multilabel")
+def findings(value: float) -> dict[str, Any]:
+    return {"labels": torch.full((6, 2), value), "task": "multilabel"}
 
 
-SPLITS = [
-    Row(
-        "float images",
-        lambda f: by_hand(images=torch.rand(6, 1, 8, 8)),
-        ValueError,
-        "must be uint8",
-        "float32",
-        "as_uint8",
-    ),
-    Row(
-        "images without channels",
-        lambda f: by_hand(images=torch.zeros(6, 8, 8, dtype=torch.uint8)),
-        ValueError,
-        "(N, C, H, W)",
-        "(6, 8, 8)",
-        "images[:, None]",
-    ),
-    Row(
-        "no images",
-        lambda f: by_hand(images=torch.zeros(0, 1, 8, 8, dtype=torch.uint8)),
-        ValueError,
-        "with N > 0",
-        "(0, 1, 8, 8)",
-        "need",
-    ),
-    Row(
-        "wrong number of labels",
-        lambda f: by_hand(labels=torch.zeros(5, dtype=torch.int64)),
-        ValueError,
-        "shape (6,)",
-        "(5,)",
-        "exactly one row",
-    ),
-    Row(
-        "float labels",
-        lambda f: by_hand(labels=torch.zeros(6)),
-        ValueError,
-        "torch.int64",
-        "torch.float32",
-        "exactly one row",
-    ),
-    Row(
-        "label out of range",
-        lambda f: by_hand(labels=torch.tensor([0, 1, 0, 1, 0, 2])),
-        ValueError,
-        "from 0 to 1",
-        "for example 2",
-        "Correct the labels",
-    ),
-    Row(
-        "finding that is NaN",
-        lambda f: findings(float("nan")),
-        ValueError,
-        "1 (present), 0 (absent) or -1",
-        "for example nan",
-        "Correct the labels",
-    ),
-    Row(
-        "finding out of range",
-        lambda f: findings(2.0),
-        ValueError,
-        "1 (present), 0 (absent) or -1",
-        "for example 2.0",
-        "Correct the labels",
-    ),
-    Row(
-        "wrong number of patients",
-        lambda f: by_hand(groups=torch.arange(5)),
-        ValueError,
-        "int64 of shape (6,)",
-        "(5,)",
-        "torch.arange",
-    ),
-    Row(
-        "unknown task", lambda f: by_hand(task="regression"), ValueError, "must be one of", "'regression'", "Choose one"
-    ),
-    Row(
-        "too many class names",
-        lambda f: by_hand(class_names=("a", "b", "c")),
-        ValueError,
-        "exactly 2 class names",
-        "('a', 'b', 'c')",
-        "one name per class",
-    ),
-    Row(
-        "subset larger than the set",
-        lambda f: subset(by_hand(), 7, seed=0),
-        ValueError,
-        "from 1 to 6",
-        "n = 7",
-        "Ask for fewer",
-    ),
-    Row(
-        "one patient on both sides",
-        lambda f: check_disjoint(*split_by_image(by_hand(), (0.5, 0.5), seed=0)),
-        ValueError,
-        "in one split only",
-        "patients are in both",
-        "split_by_patient()",
-    ),
+BLACK = torch.zeros(6, 1, 8, 8, dtype=torch.uint8)
+
+
+# What is wrong with a split of six images.
+SPLITS: list[tuple[dict[str, Any], str]] = [
+    ({"images": torch.rand(6, 1, 8, 8)}, "must be uint8 | float32 | as_uint8"),
+    ({"images": BLACK[:, 0]}, "(N, C, H, W) | (6, 8, 8) | images[:, None]"),
+    ({"images": BLACK[:0]}, "with N > 0 | (0, 1, 8, 8) | need"),
+    ({"labels": torch.zeros(5, dtype=torch.int64)}, "shape (6,) | (5,) | exactly one row"),
+    ({"labels": torch.zeros(6)}, "torch.int64 | torch.float32 | exactly one row"),
+    ({"labels": torch.tensor([0, 1, 0, 1, 0, 2])}, "from 0 to 1 | for example 2 | Correct the labels"),
+    (findings(float("nan")), "1 (present), 0 (absent) or -1 | for example nan | Correct the labels"),
+    (findings(2.0), "1 (present), 0 (absent) or -1 | for example 2.0 | Correct the labels"),
+    ({"groups": torch.arange(5)}, "int64 of shape (6,) | (5,) | torch.arange"),
+    ({"task": "regression"}, "must be one of | 'regression' | Choose one"),
+    ({"class_names": tuple("abc")}, "exactly 2 class names | ('a', 'b', 'c') | one name per class"),
 ]
 
 
-# --- networks, weights, checkpoints, caches ------------------------------------------------------------------------
-
-
+# ---- networks, weights, checkpoints, caches
 def train(model: str, checkpoint: Path, **settings: Any) -> object:
     network = build_model(model, num_classes=2, seed=0)
     images = torch.zeros(6, 1, 16, 16, dtype=torch.uint8)
@@ -604,127 +272,82 @@ def file_in_the_way(folder: Path) -> Path:
     return folder / "taken"
 
 
-NETWORKS = [
-    Row(
-        "unknown model",
-        lambda f: build_model("resnet81", num_classes=2),
-        ValueError,
-        "Choose one of",
-        "'resnet81'",
-        "did you mean 'resnet18'",
-    ),
-    Row(
-        "unknown stage",
-        lambda f: freeze(build_model("cbr_tiny", num_classes=2), upto="blok2"),
-        ValueError,
-        "Choose one of: block1, block2",
-        "'blok2'",
-        "did you mean 'block2'",
-    ),
-    Row(
-        "weights that are not there",
-        lambda f: load_weights("cbr_tiny", f / "mine.safetensors"),
-        FileNotFoundError,
-        "Expected weights of cbr_tiny",
-        "is not there",
-        "pass its path",
-    ),
-    Row(
-        "weights of an unknown source",
-        lambda f: load_weights("cbr_tiny", "imagnet"),
-        ValueError,
-        "Expected weights to be 'procedural', 'imagenet'",
-        "got 'imagnet'",
-        "Did you mean 'imagenet'",
-    ),
-    Row(
-        "weights cut short",
-        lambda f: load_weights("cbr_tiny", weight_file_cut_short(f)),
-        ValueError,
-        "Expected weights of cbr_tiny",
-        "it is cut short",
-        "Copy or download it again",
-    ),
-    Row(
-        "ImageNet weights without a network",
-        imagenet_without_network,
-        FileNotFoundError,
-        "Expected the weights of resnet18",
-        "Name or service not known",
-        "TORCH_HOME",
-    ),
-    Row(
-        "unknown optimizer",
-        lambda f: train("cbr_tiny", f / "run.pt", optimizer="adamm"),
-        ValueError,
-        "optimizer must be one of adamw, adam, sgd",
-        "got 'adamm'",
-        "Did you mean 'adam",
-    ),
-    Row(
-        "checkpoint of another model",
-        checkpoint_of_another_model,
-        ValueError,
-        "network was cbr_tiny",
-        "is now resnet10_w16",
-        "Delete it",
-    ),
-    Row(
-        "checkpoint cut short",
-        checkpoint_cut_short,
-        ValueError,
-        "should be a checkpoint of fit()",
-        "can not be read",
-        "Delete it",
-    ),
-    Row(
-        "checkpoint that is a folder",
-        lambda f: train("cbr_tiny", f),
-        ValueError,
-        "should name a file",
-        "is a folder",
-        "Write for example",
-    ),
-    Row(
-        "checkpoint folder that cannot be written",
-        lambda f: train("cbr_tiny", file_in_the_way(f) / "run.pt"),
-        RuntimeError,
-        "the checkpoint",
-        "can not be written",
-        "Choose a folder",
-    ),
-    Row(
-        "phantom cache that cannot be written",
-        lambda f: load_phantoms(2, cache=file_in_the_way(f)),
-        OSError,
-        "should be written",
-        "could not be",
-        "LAB_CACHE",
-    ),
-    Row(
-        "unknown hospital",
-        lambda f: load_phantoms(2, site="C"),
-        ValueError,
-        "site must be one of",
-        "'C'",
-        "Did you mean",
-    ),
-]
+OTHER: dict[type[Exception], list[tuple[Wrong, str]]] = {
+    ValueError: [
+        (lambda f: load_data("retinamist"), "data must be one of | 'retinamist' | Did you mean 'retinamnist'"),
+        (lambda f: load_data(cut_short(npz(f))), "a whole .npz file | cut short | download it again"),
+        (published, f"should have MD5 {PUBLISHED['pneumoniamnist'].md5[0]} | it has | Delete it and load again"),
+        (lambda f: subset(by_hand(), 7, seed=0), "from 1 to 6 | n = 7 | Ask for fewer"),
+        (
+            lambda f: check_disjoint(*split_by_image(by_hand(), (0.5, 0.5), seed=0)),
+            "in one split only | patients are in both | split_by_patient()",
+        ),
+        (lambda f: build_model("resnet81", num_classes=2), "Choose one of | 'resnet81' | Did you mean 'resnet18'"),
+        (
+            lambda f: freeze(build_model("cbr_tiny", num_classes=2), upto="blok2"),
+            "Choose one of: block1, block2 | 'blok2' | Did you mean 'block2'",
+        ),
+        (
+            lambda f: load_weights("cbr_tiny", "imagnet"),
+            "Expected weights to be 'procedural', 'imagenet' | got 'imagnet' | Did you mean 'imagenet'",
+        ),
+        (
+            lambda f: load_weights("cbr_tiny", weight_file_cut_short(f)),
+            "Expected weights of cbr_tiny | it is cut short | Copy or download it again",
+        ),
+        (
+            lambda f: train("cbr_tiny", f / "run.pt", optimizer="adamm"),
+            "optimizer to be one of adamw, adam, sgd | got 'adamm' | Did you mean 'adam",
+        ),
+        (checkpoint_of_another_model, "network was cbr_tiny | is now resnet10_w16 | Delete it"),
+        (checkpoint_cut_short, "should be a checkpoint of fit() | can not be read | Delete it"),
+        (lambda f: train("cbr_tiny", f), "should name a file | is a folder | Write for example"),
+        (lambda f: load_phantoms(2, site="C"), "site must be one of | 'C' | is the hospital to train on"),
+    ],
+    FileNotFoundError: [
+        (lambda f: load_data(f / "mine.npz"), "npz file was expected | there is none | Check the path"),
+        (lambda f: load_data(f / "images"), "folder of class folders was expected | there is none | Check the path"),
+        (
+            lambda f: course(f, lambda g: (g / "pneumonia.npy").unlink()),
+            "should hold normal.npy | pneumonia.npy is missing | root=",
+        ),
+        (
+            lambda f: load_weights("cbr_tiny", f / "mine.safetensors"),
+            "Expected weights of cbr_tiny | is not there | pass its path",
+        ),
+        (imagenet_without_network, "Expected the weights of resnet18 | Name or service not known | TORCH_HOME"),
+    ],
+    RuntimeError: [
+        (no_network, "should come from https:// | Name or service not known | in a browser"),
+        (full_disk, "should be stored in | No space left | LAB_CACHE"),
+        (folder_is_a_file, "should be stored in | cannot be written | LAB_CACHE"),
+        (
+            lambda f: train("cbr_tiny", file_in_the_way(f) / "run.pt"),
+            "the checkpoint | can not be written | Choose a folder",
+        ),
+    ],
+    OSError: [(lambda f: load_phantoms(2, cache=file_in_the_way(f)), "should be written | could not be | LAB_CACHE")],
+}
 
 
-# --- add the lists of other subjects here ----------------------------------------------------------------------------
+# ---- the rows
+ROWS = [(lambda f, c=changes: load_npz(f, c), words, ValueError) for changes, words in ARRAYS]
+ROWS += [(lambda f, s=spoil: load_data(pictures(f, s)), words, ValueError) for spoil, words in PICTURES]
+ROWS += [(lambda f, s=spoil: course(f, s), words, ValueError) for spoil, words in COURSE]
+ROWS += [(lambda f, c=changes: by_hand(**c), words, ValueError) for changes, words in SPLITS]
+ROWS += [(*row, error) for error, rows in OTHER.items() for row in rows]
 
-ROWS = [*DATA, *SPLITS, *NETWORKS]
 
-
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_one_paragraph_says_what_was_expected_what_came_and_what_to_do(row, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("do", "words", "error"), ROWS, ids=[row[1] for row in ROWS])
+def test_one_paragraph_says_what_was_expected_what_came_and_what_to_do(do, words, error, tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "lab_cache"))
-    with pytest.raises(row.error) as caught:
-        row.do(tmp_path)
+    with pytest.raises(error) as caught:
+        do(tmp_path)
     text = str(caught.value)
-    for part in (row.expected, row.came, row.advice):
-        assert part in text
+    expected, came, advice = words.split(" | ")
+    assert expected in text
+    assert came in text
+    assert advice in text
     assert "\n" not in text
     assert 60 < len(text) < 900
     half_written = [

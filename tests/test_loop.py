@@ -15,8 +15,8 @@ import pytest
 
 from lab_utils.__main__ import main
 from lab_utils.staff.collecting.collect import collect
+from lab_utils.staff.grading.hidden_set import read_labels
 from lab_utils.staff.grading.isolation import FULL, isolation
-from lab_utils.staff.grading.test_set import read_labels
 
 KIT = Path(__file__).resolve().parents[1]
 COURSE = ("solutions", "labs", "lab_utils", "data/bands.json", "data/results", "data/weights", "requirements.txt")
@@ -158,7 +158,7 @@ def test_the_whole_loop_gives_every_student_what_is_right(course, tmp_path, caps
     assert not (release / "solutions").exists()
     grading = course / "grading"
     labels, _ = read_labels(grading / "homework4_labels.csv")
-    assert not np.array_equal(labels, read_labels(course / "solutions/homework4_labels.csv")[0])
+    assert not np.array_equal(labels, read_labels(course / "lab_utils/staff/homework4/labels.csv")[0])
 
     class_ = make_class(tmp_path / "class", release, labels)
     git(tmp_path / "class", "init", "-q", "s20")  # an empty repository
@@ -198,7 +198,7 @@ def test_the_whole_loop_gives_every_student_what_is_right(course, tmp_path, caps
     assert len(list((grading / "feedback").glob("s*.html"))) == 20
     page = (grading / "feedback/s08.html").read_text()
     assert "normalis" in page
-    assert "homework4_cases" not in page
+    assert "staff" not in page
     class_page = (grading / "feedback/class.html").read_text()
     assert "s15" in class_page
 

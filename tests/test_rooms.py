@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,27 @@ ROOMS = sorted(path.parent.name for path in KIT.glob("*/__init__.pyi"))
 BELOW = {path: path.relative_to(KIT).parts[0] for path in sorted(KIT.rglob("*.py"))}
 
 
-def imports(path):
-    """(module, names) of every import of the kit in a file."""
+def imports(path, kit=KIT):
+    """The modules of the kit that a file imports, anywhere in it."""
+    package = ["lab_utils", *path.relative_to(kit).parent.parts]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lab_utils."):
-            yield node.module, [alias.name for alias in node.names]
+        found = []
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, node.module] if node.module else base)
+            found = [f"{module}.{alias.name}" for alias in node.names] if module == "lab_utils" else [module]
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, []) for alias in node.names if alias.name.startswith("lab_utils."))
+            found = [alias.name for alias in node.names]
+        yield from (module for module in found if module.startswith("lab_utils."))
+
+
+def arrows(kit):
+    """Room, or module beside the rooms -> those that its files, faces included, import."""
+    found = {}
+    for path in [*kit.rglob("*.py"), *kit.rglob("*.pyi")]:
+        room = path.relative_to(kit).parts[0].removesuffix(".py")
+        found.setdefault(room, set()).update({module.split(".")[1] for module in imports(path, kit)} - {room})
+    return found
 
 
 def test_there_are_the_rooms_that_the_readme_names():
@@ -46,10 +61,38 @@ def test_a_room_is_entered_through_its_face_only():
     found = [
         f"{path.relative_to(KIT)}: {module}"
         for path, room in BELOW.items()
-        for module, _ in imports(path)
+        for module in imports(path)
         if (parts := module.split("."))[1] in ROOMS and parts[1] != room and len(parts) > 2
     ]
     assert found == []
+
+
+def test_imports_between_rooms_have_no_circle():
+    found = arrows(KIT)
+    assert {"data", "device"} <= found["training"]
+    TopologicalSorter(found).prepare()  # raises where there is one
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from lab_utils.upper import name",
+        "import lab_utils.upper.module",
+        "from lab_utils import upper",
+        "def late():\n    from ..upper import name",
+    ],
+)
+@pytest.mark.parametrize("file", ["__init__.pyi", "module.py"])
+def test_a_circle_is_found_in_every_kind_of_import(tmp_path, file, back):
+    for folder in ("upper", "lower"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "upper" / file).write_text("from lab_utils.between import name as name\nfrom .module import own as own")
+    (tmp_path / "between.py").write_text("from lab_utils.lower import name")
+    (tmp_path / "lower" / file).write_text("import torch")
+    TopologicalSorter(arrows(tmp_path)).prepare()
+    (tmp_path / "lower" / file).write_text(back)
+    with pytest.raises(CycleError):
+        TopologicalSorter(arrows(tmp_path)).prepare()
 
 
 def test_no_room_that_students_get_knows_the_staff():
@@ -57,7 +100,7 @@ def test_no_room_that_students_get_knows_the_staff():
     found = [
         str(path.relative_to(KIT))
         for path, room in BELOW.items()
-        for module, _ in imports(path)
+        for module in imports(path)
         if module.startswith("lab_utils.staff") and room != "staff" and path not in above
     ]
     assert found == []
@@ -70,3 +113,12 @@ def test_a_face_loads_nothing_before_a_name_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=KIT.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_module_but_its_own_imports_a_homework_by_name():
+    """A second homework is a second folder: the rest of the staff's side finds both by their names."""
+    homeworks = tuple(path.parent.name for path in KIT.glob("staff/*/questions.toml"))
+    modules = [path for path, room in BELOW.items() if room == "staff" and path.parent.name not in homeworks]
+    found = {module for path in modules for module, *_ in imports(path)}
+    named = [module for module in found if any(name in module for name in homeworks)]
+    assert (homeworks, named) == (("homework4",), [])

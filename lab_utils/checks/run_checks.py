@@ -8,7 +8,6 @@ other functions, constants. No network is trained, no picture is drawn.
 
 import ast
 import contextlib
-import difflib
 import importlib.util
 import json
 import os
@@ -17,16 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
-from lab_utils.checks import homework4_file, outcome, slices
+from lab_utils.checks import outcome, slices
 from lab_utils.checks.answers import answer_below
 from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.outcome import Outcome
 from lab_utils.checks.sandbox import OutOfTime, time_limit
+from lab_utils.names import nearest
 from lab_utils.notebook_file import read_notebook
-from lab_utils.profile import data_root
-from lab_utils.text_files import decoded
 
 SECONDS = 60.0  # for what a function needs before it can be called
 
@@ -63,9 +59,8 @@ def run_checks(notebook: Path) -> list[Outcome]:
     module = _module(program, notebook)
     with _beside(notebook):
         outcomes = [_check(exercise, program) for exercise in module.EXERCISES]
-    predictions = notebook.parent / homework4_file.FILE
-    if getattr(module, "FILE", "") == homework4_file.FILE:
-        outcomes.append(_check_predictions(predictions))
+    if hasattr(module, "examine_file"):
+        outcomes.append(module.examine_file(notebook.parent))
     texts = [source for kind, source in cells if kind != "code"]
     empty = [_empty_answer(name, answer_below(texts, name)) for name in getattr(module, "WRITTEN", ())]
     return outcomes + [found for found in empty if found is not None]
@@ -99,7 +94,7 @@ def _check(exercise: Exercise, program: slices.Program) -> Outcome:
     if name in program.broken:
         return Outcome(name, "incorrect", f"The cell with `{name}` is no Python: {program.broken[name]}.", note="")
     if name not in {bound for statement in program.statements for bound in statement.binds}:
-        near = difflib.get_close_matches(name, program.functions, n=1)
+        near = nearest(name, program.functions)
         hint = f" Is `{near[0]}` the one? The grader finds it by its name." if near else ""
         return Outcome(name, "not attempted", f"The notebook has no function `{name}`.{hint}", note="")
     space = slices.new_space()
@@ -113,20 +108,6 @@ def _check(exercise: Exercise, program: slices.Program) -> Outcome:
         hint = f"`{name}` cannot be defined: {type(error).__name__}: {error}"
         return Outcome(name, "incorrect", hint, note="")
     return exercise.examine(space[name])
-
-
-def _check_predictions(path: Path) -> Outcome:
-    if not path.is_file():
-        hint = "There is no such file beside the notebook. The notebook writes it when your networks are trained."
-        return Outcome(path.name, "not attempted", hint, note="")
-    with np.load(data_root() / "homework4_images.npz") as images:
-        count = len(images["groups"])
-    complete, text = homework4_file.describe(path, count)
-    try:
-        homework4_file.read_predictions(decoded(path.read_bytes(), errors="replace"), count)
-    except (ValueError, OSError):
-        return Outcome(path.name, "incorrect", text, note="")
-    return Outcome(path.name, "correct" if complete else "not attempted", text, note="")
 
 
 def _empty_answer(name: str, answer: str | None) -> Outcome | None:

@@ -13,6 +13,7 @@ from .phantoms.recipe import LARGEST_SET as LARGEST_SET
 from .photos import cells as cells
 from .photos import make_photos as make_photos
 from .positions import subset_indices as subset_indices
+from .public.known import plan_data as plan_data
 from .sources import load_fractals as load_fractals
 from .sources import make_fractals as make_fractals
 from .splits import Split as Split
@@ -21,4 +22,5 @@ from .splits import check_disjoint as check_disjoint
 from .splits import split_by_image as split_by_image
 from .splits import split_by_patient as split_by_patient
 from .splits import subset as subset
+from .tables.table import load_table as load_table
 from .validation import TASKS as TASKS

@@ -1,9 +1,8 @@
-"""Tensors kept in a file: read only if whole, written in one step.
+"""Tensors kept in a safetensors file: used where they lie in it, and only if it is whole.
 
-Layout: magic, SHA-256 of the rest, length of the rest, then a JSON header (what the tensors are, and the key they were
-made for) and their bytes. A file that a kill cut short has the wrong length, a damaged one the wrong checksum: both are
-rebuilt. `write_whole` gives a file its name only when it is complete, so readers and writers of several processes never
-see half of one.
+The metadata hold a SHA-256: of the key that the tensors were made for, and of the file with zeros in its own place. A
+file for another key, cut short, damaged, or written by something else is made again. `write_whole` gives a file its
+name only when it is complete, so readers and writers of several processes never see half of one.
 """
 
 import hashlib
@@ -11,15 +10,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from lab_utils.atomic import write_whole
 
-MAGIC = b"LABTENSORS1\n"
+UNSIGNED = "0" * 64  # stands where the SHA-256 will
+PIECE = 2**20  # bytes that are hashed at a time
 _told: set[Path] = set()  # folders of which this process has said that they cannot be written
-ALIGNMENT = 64  # bytes; tensors are used where they lie in the file
 
 
 class Unreadable(Exception):
@@ -66,31 +65,15 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], *, key: str = "") -> N
     Raises:
         OSError: if the folder cannot be made or written, or the disk is full; nothing half-written remains.
     """
-    arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}
-    blocks, table, offset = [], [], 0
-    for name, array in arrays.items():
-        table.append({"name": name, "dtype": array.dtype.str, "shape": array.shape, "offset": offset})
-        padding = -array.nbytes % ALIGNMENT
-        blocks += [array.tobytes(), bytes(padding)]
-        offset += array.nbytes + padding
-    header = json.dumps({"key": key, "tensors": table}).encode()
-    front = len(MAGIC) + 32 + 8 + 8
-    header += b" " * (-(front + len(header)) % ALIGNMENT)
-    rest = [len(header).to_bytes(8, "little"), header, *blocks]
-    digest = hashlib.sha256()
-    for block in rest:
-        digest.update(block)
-    length = sum(map(len, rest)).to_bytes(8, "little")
-    write_whole(path, lambda unfinished: _write(unfinished, [MAGIC, digest.digest(), length, *rest]))
-
-
-def _write(path: Path, blocks: list[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(blocks)
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    unsigned = save(whole, metadata={"sha256": UNSIGNED})
+    digest = hashlib.sha256(key.encode() + unsigned).hexdigest()
+    signed = unsigned.replace(UNSIGNED.encode(), digest.encode(), 1)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(signed))
 
 
 def read_tensors(path: Path, *, key: str = "") -> dict[str, Tensor]:
-    """Return the tensors in the file.
+    """Return the tensors in the file, mapped into memory; what is written to them does not reach the file.
 
     Raises:
         Unreadable: if the file is missing, cut short, damaged, or was made for another key.
@@ -98,30 +81,22 @@ def read_tensors(path: Path, *, key: str = "") -> dict[str, Tensor]:
     if not path.is_file():  # a pipe of that name would never end
         raise Unreadable(f"{path} is no file.")
     try:
-        content = bytearray(path.read_bytes())
+        _check(path, key)
+        return load_file(path)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error}") from error
-    digest_at, length_at, rest_at = len(MAGIC), len(MAGIC) + 32, len(MAGIC) + 40
-    rest = memoryview(content)[rest_at:]
-    if content[:digest_at] != MAGIC or int.from_bytes(content[length_at:rest_at], "little") != len(rest):
-        raise Unreadable(f"{path} is not a tensor file, or not all of it.")
-    if hashlib.sha256(rest).digest() != content[digest_at:length_at]:
-        raise Unreadable(f"{path} is damaged: its checksum does not fit.")
-    try:
-        return _tensors_in(content, rest_at, path, key)
-    except (ValueError, KeyError, TypeError) as error:  # whole, but written by something else
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:  # written by something else
         raise Unreadable(f"{path} is not a tensor file: {error}") from error
 
 
-def _tensors_in(content: bytearray, rest_at: int, path: Path, key: str) -> dict[str, Tensor]:
-    blocks_at = rest_at + 8 + int.from_bytes(content[rest_at : rest_at + 8], "little")
-    header = json.loads(bytes(content[rest_at + 8 : blocks_at]))
-    if header["key"] != key:
-        raise Unreadable(f"{path} holds {header['key']!r}, not {key!r}.")
-    tensors = {}
-    for entry in header["tensors"]:
-        shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
-        start = blocks_at + entry["offset"]
-        array = np.frombuffer(content, dtype, count=int(np.prod(shape)), offset=start).reshape(shape)
-        tensors[entry["name"]] = torch.from_numpy(array)
-    return tensors
+def _check(path: Path, key: str) -> None:
+    """Refuse a file whose bytes, or whose key, are not those that were written."""
+    with path.open("rb") as file:
+        length = file.read(8)
+        header = file.read(min(int.from_bytes(length, "little"), path.stat().st_size))
+        digest = json.loads(header)["__metadata__"]["sha256"]
+        found = hashlib.sha256(key.encode() + length + header.replace(digest.encode(), UNSIGNED.encode(), 1))
+        while piece := file.read(PIECE):
+            found.update(piece)
+    if found.hexdigest() != digest:
+        raise Unreadable(f"{path} is damaged, or was made for another key than {key!r}.")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lab_utils.data.folders.tree import identity
+from lab_utils.data.on_disk import OnDisk
 from lab_utils.data.splits import Split
 
 PIECE = 4096  # bytes from the middle of a file: enough to tell most files of one length apart
@@ -65,19 +66,28 @@ def describe_duplicates(splits: Mapping[str, Split], files: Files | None = None)
 
 
 def _find(images: Mapping[str, Tensor]) -> list[list[Place]]:
-    rows = {part: tensor.detach().cpu().contiguous().numpy() for part, tensor in images.items()}
     candidates: dict[object, list[Place]] = defaultdict(list)
-    for part, array in rows.items():
-        for i, row in enumerate(array):
-            candidates[array.shape[1:], hash(row.tobytes())].append((part, i))
+    rows = {}
+    for part, tensor in images.items():
+        if isinstance(tensor, OnDisk):  # has a checksum of each, which nobody has to read the pixels for
+            known: Iterable[object] = tensor.checksums.tolist()
+        else:
+            rows[part] = tensor.detach().cpu().contiguous().numpy()
+            known = ((row.shape, hash(row.tobytes())) for row in rows[part])
+        for i, number in enumerate(known):
+            candidates[number].append((part, i))
     groups = []
     for places in candidates.values():
         while len(places) > 1:  # pictures of one hash need not be the same picture
-            first = rows[places[0][0]][places[0][1]]
-            same = [place for place in places if np.array_equal(rows[place[0]][place[1]], first)]
+            part, first = places[0]
+            same: list[Place] = []
+            others: list[Place] = []
+            for place in places:
+                equal = part not in rows or np.array_equal(rows[place[0]][place[1]], rows[part][first])
+                (same if equal else others).append(place)
             if len(same) > 1:
                 groups.append(same)
-            places = [place for place in places if place not in set(same)]
+            places = others
     return groups
 
 

@@ -1,20 +1,23 @@
 """Data sets: phantoms, MedMNIST, the course files, folders of images."""
 
-import difflib
 import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab_utils import arguments
 from lab_utils.arguments import whole
-from lab_utils.data.arguments import check_folders, check_name, check_numbers, check_options
 from lab_utils.data.course_npy import FILES, load_course
 from lab_utils.data.folders.folder import load_folder
 from lab_utils.data.medmnist import load_medmnist, load_npz
 from lab_utils.data.phantoms.load import load_phantoms
+from lab_utils.data.public.known import PUBLIC, load_public
 from lab_utils.data.published import PUBLISHED
 from lab_utils.data.splits import Split, check_disjoint
+from lab_utils.data.tables.table import load_table
+from lab_utils.data.validation import check_numbers
+from lab_utils.names import did_you_mean, unexpected
 from lab_utils.profile import data_root
 
 PHANTOM_COUNTS = {"train": 1000, "val": 300, "test": 600}
@@ -46,6 +49,9 @@ def load_data(
     "path/to/file.npz"          a file in MedMNIST's format
     "course"                    the course's ``normal.npy``, ``pneumonia.npy`` ... in the folder `root`
     "path/to/folder"            a folder of class folders (see `folder`), or of the course's files
+    the same with ``table=``    pictures and a table of labels (see `tables.table`)
+    "folder"                    either of them, in the folder `root`
+    "chexpert", "nih14", ...    a public set as it is unpacked in the folder `root` (see `public`)
     ==========================  =========================================================================
 
     Args:
@@ -55,10 +61,10 @@ def load_data(
             number draws a stratified subset (phantoms: makes so many); the 100 of one seed are the first of its 200.
         n_val: images to validate.
         n_test: images to test; "test_b" has as many.
-        root: folder of a MedMNIST or course file; None looks where the kit keeps them.
+        root: folder of the data; None looks where the kit keeps MedMNIST's and the course's.
         seed: draws phantoms, subsets and, where a set has none, parts by patient.
-        **options: passed on to `load_phantoms`, `load_medmnist`, `load_npz`, `load_course` or `load_folder`: for
-            example `class_names` and `task`, or `patient` of a folder.
+        **options: passed on to `load_phantoms`, `load_medmnist`, `load_npz`, `load_course`, `load_folder`,
+            `load_table` or a public set: for example `class_names` and `task`, or `patient` of a folder.
 
     Returns:
         "train", "val" and "test", no patient in two of them.
@@ -69,11 +75,16 @@ def load_data(
         FileNotFoundError: if a file or folder is not there.
         RuntimeError: if a download fails.
     """
-    check_name(name)
-    check_folders(root=root, cache=options.get("cache"))
+    if not isinstance(name, str | Path) or not str(name).strip():
+        advice = "For example load_data('phantoms') or load_data('path/to/folder')."
+        raise unexpected("data", "the name of a set, or the path of a file or a folder", name, advice)
+    for folder, value in (("root", root), ("cache", options.get("cache"))):
+        arguments.path(folder, value, example="path/to/folder")
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
-    load, where = _loader(name, root)
-    check_options(load_phantoms if load is _phantoms else load, options, str(name), fixed=FIXED[load is _phantoms])
+    load, where = _loader(name, root, table="table" in options)
+    drawn = load is _phantoms
+    takes = load_phantoms if drawn else PUBLIC[str(name)] if load is load_public else load
+    arguments.options(takes, options, str(name), fixed=FIXED[drawn], common=COMMON[:-1])
     common = {"size": size, "n_train": n_train, "n_val": n_val, "n_test": n_test, "seed": seed}
     if size is None and load not in (load_npz, load_course, load_folder):
         raise ValueError(f"{name!r} needs a side in pixels; got size=None. For example size=64.")
@@ -82,9 +93,17 @@ def load_data(
     return splits
 
 
-def _loader(name: str | Path, root: Path | str | None) -> tuple[Callable[..., dict[str, Split]], tuple[Any, ...]]:
+def _loader(
+    name: str | Path, root: Path | str | None, *, table: bool
+) -> tuple[Callable[..., dict[str, Split]], tuple[Any, ...]]:
     """The function that loads data of this name, and what it takes before its options."""
     path = Path(name).expanduser()
+    if name == "folder" or name in PUBLIC:
+        if root is None:
+            raise ValueError(f"{name!r} needs root=, the folder of the pictures. For example root='data/{name}'.")
+        if name != "folder":
+            return load_public, (name, root)
+        return (load_table if table else load_folder), (root,)
     if name == "phantoms":
         return _phantoms, ()
     if isinstance(name, str) and MEDMNIST.fullmatch(name):
@@ -93,6 +112,8 @@ def _loader(name: str | Path, root: Path | str | None) -> tuple[Callable[..., di
         return load_course, (root or data_root() / "course",)
     if path.suffix.lower() == ".npz":
         return load_npz, (path,)
+    if path.is_dir() and table:
+        return load_table, (path,)
     if path.is_dir():
         return (load_course if any((path / file).exists() for file in FILES) else load_folder), (path,)
     raise _unknown(str(name), path)
@@ -117,16 +138,15 @@ def _unknown(name: str, path: Path) -> ValueError | FileNotFoundError:
     if path.exists():
         return ValueError(
             f"data from a file must be an .npz file in MedMNIST's format; {path.absolute()} is another file. Unpack an "
-            "archive and name its folder. Of pictures and a table of labels, make a folder for each class."
+            "archive and name its folder; a table of labels is named beside it, with table=."
         )
     if "/" in name or "\\" in name or name.startswith("."):
         return FileNotFoundError(
             f"an .npz file or a folder of class folders was expected at {Path(name).absolute()}; there is none. Check "
             f"the path; the working folder is {Path.cwd()}."
         )
-    names = ["phantoms", "course", *PUBLISHED]
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
+    names = ["phantoms", "course", "folder", *PUBLIC, *PUBLISHED]
     return ValueError(
-        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, none of them. "
-        f"Did you mean {nearest!r}?"
+        f"data must be one of {', '.join(names)}, a path to an .npz file or to a folder; got {name!r}, none of them."
+        f"{did_you_mean(name, names)}"
     )

@@ -11,6 +11,8 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from lab_utils.arguments import whole
+
 TASKS = ("binary", "multiclass", "multilabel", "ordinal")
 
 
@@ -32,6 +34,16 @@ def check_size(size: object) -> None:
     """Refuse anything but a side in pixels."""
     if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
         raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
+
+
+def check_numbers(*, size: object, seed: object, **counts: object) -> None:
+    """Refuse a side, a seed or a number of images that is no whole number; a side or number may be None."""
+    if size is not None:
+        check_size(size)
+    whole("seed", seed, 0, example=0)
+    for argument, n in counts.items():
+        if n is not None:
+            whole(argument, n, 1, example=100)
 
 
 def check_names(class_names: Sequence[str]) -> None:

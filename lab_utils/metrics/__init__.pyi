@@ -2,14 +2,11 @@ from . import bands as bands
 from .bands import Row as Row
 from .bands import expected_seconds as expected_seconds
 from .bands import rows as rows
-from .classification import Calibration as Calibration
 from .classification import accuracy as accuracy
 from .classification import balanced_accuracy as balanced_accuracy
 from .classification import brier as brier
 from .classification import calibration_curve as calibration_curve
-from .classification import expected_calibration_error as expected_calibration_error
 from .classification import findings_brier as findings_brier
-from .classification import macro_recall as macro_recall
 from .classification import quadratic_kappa as quadratic_kappa
 from .classification import recall_per_class as recall_per_class
 from .convergence import Comparison as Comparison
@@ -25,10 +22,8 @@ from .intervals import bootstrap_draws as bootstrap_draws
 from .intervals import bootstrap_interval as bootstrap_interval
 from .intervals import interval_text as interval_text
 from .intervals import mean_interval as mean_interval
-from .intervals import paired_bootstrap as paired_bootstrap
 from .intervals import paired_difference as paired_difference
 from .patient_groups import patient_codes as patient_codes
-from .ranking import absent_classes as absent_classes
 from .ranking import auroc as auroc
 from .ranking import auroc_per_class as auroc_per_class
 from .ranking import macro_auroc as macro_auroc

@@ -16,8 +16,6 @@ by `auroc_per_class`, left out of `macro_auroc`, and never counted as 0, 0.5 or 
 AUROC is in `ranking.py`, intervals are in `intervals.py`; `lab_utils.metrics` offers all of them.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,14 +32,6 @@ from lab_utils.metrics.score_inputs import (
     is_one_hot,
     pair,
 )
-
-
-class Calibration(NamedTuple):
-    """Reliability diagram: one entry for each bin that holds an image."""
-
-    predicted: Array  # mean predicted probability of the bin, in [0, 1]
-    observed: Array  # fraction of positives (binary) or of hits (multiclass)
-    images: NDArray[np.int64]  # number of them in the bin
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -87,14 +77,9 @@ def recall_per_class(labels: ArrayLike, predictions: ArrayLike, *, num_classes: 
     return values
 
 
-def macro_recall(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Mean recall over the classes that have images (the metric of ISIC)."""
-    return float(np.nanmean(recall_per_class(labels, predictions)))
-
-
 def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Another name for `macro_recall`: chance is 1 / K however rare a class is."""
-    return macro_recall(labels, predictions)
+    """Mean recall over the classes that have images (the metric of ISIC): chance is 1 / K however rare a class is."""
+    return float(np.nanmean(recall_per_class(labels, predictions)))
 
 
 def quadratic_kappa(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -162,18 +147,22 @@ def findings_brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(np.nanmean(squares))
 
 
-def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 10) -> Calibration:
-    """How often the network is right when it says 0.8, in bins of equal width.
+def calibration_curve(
+    labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 10
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """How often the network is right when it says 0.8, in bins of equal width between 0 and 1.
 
     Args:
         labels: (N,) or (N, 1), 0 or 1, or class numbers.
         probabilities: (N,) or (N, 1) of class 1, or (N, K): then the top class's probability is
             compared with how often the top class is right.
-        bins: number of bins between 0 and 1; empty ones are left out.
+        bins: number of bins.
+
+    Returns:
+        For each bin that holds an image: mean predicted probability, fraction of positives (or of hits), images.
 
     Raises:
-        ValueError: if a probability is outside [0, 1], those of the classes of an image do not add up to 1, or
-            shapes do not fit.
+        ValueError: as `brier`.
     """
     bins = whole("bins", bins, 1, example=10)
     y, p = _probabilities(labels, probabilities)
@@ -185,24 +174,8 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int 
     place = np.minimum((p * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     used = count > 0
-    return Calibration(
-        (np.bincount(place, p, bins)[used] / count[used]),
-        (np.bincount(place, hits, bins)[used] / count[used]),
-        count[used],
-    )
-
-
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 10) -> float:
-    """Mean distance between confidence and hit rate over `calibration_curve`'s bins.
-
-    Weighted by the images in each bin; a fraction in [0, 1], 0 is calibrated.
-
-    References:
-        Guo et al. (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599.
-    """
-    curve = calibration_curve(labels, probabilities, bins=bins)
-    gaps = np.abs(curve.predicted - curve.observed)
-    return float(np.average(gaps, weights=curve.images))
+    predicted, observed = (np.bincount(place, values, bins)[used] / count[used] for values in (p, hits))
+    return predicted, observed, count[used]
 
 
 def _probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:

@@ -110,37 +110,6 @@ def bootstrap_interval(
     return _quantiles(values, confidence)
 
 
-def paired_bootstrap(
-    metric: Metric,
-    labels: ArrayLike,
-    scores_a: ArrayLike,
-    scores_b: ArrayLike,
-    groups: ArrayLike | None = None,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> Interval:
-    """Difference a - b of two networks on the same images, with its interval.
-
-    Each draw takes the same patients for both, so what makes a patient easy or hard
-    for both cancels.
-
-    Returns:
-        (difference, low, high), the difference on the whole set.
-
-    Raises:
-        ValueError: as `bootstrap_interval`.
-    """
-    for side in (scores_a, scores_b):  # here their indexes are still there
-        check_order("labels", labels, "scores", side)
-    y = as_array("labels", labels)
-    sides = (as_array("scores_a", scores_a), as_array("scores_b", scores_b))
-    drawn = [bootstrap_draws(metric, y, side, groups, draws=draws, seed=seed) for side in sides]
-    whole = metric(y, sides[0]) - metric(y, sides[1])
-    return (float(whole), *_quantiles(drawn[0] - drawn[1], confidence))
-
-
 def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Mean of one value per seed and its Student t interval: (mean, low, high).
 

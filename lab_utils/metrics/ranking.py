@@ -74,13 +74,8 @@ def _area(y: Array, s: Array) -> float:
     return float(roc_auc_score(y, s))
 
 
-def absent_classes(labels: ArrayLike, scores: ArrayLike) -> list[int]:
-    """Numbers of the classes that have no AUROC and are left out of `macro_auroc`."""
-    return [int(k) for k in np.flatnonzero(np.isnan(auroc_per_class(labels, scores)))]
-
-
 def macro_auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Mean AUROC over the classes that have one; `absent_classes` names the others.
+    """Mean AUROC over the classes that have one; `auroc_per_class` is NaN for the others.
 
     Raises:
         ValueError: as `auroc_per_class`, and if no class has an AUROC.

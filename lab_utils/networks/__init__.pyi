@@ -20,7 +20,6 @@ from .stage_list import Stage as Stage
 from .stage_list import head as head
 from .stage_list import head_path as head_path
 from .stage_list import stages as stages
-from .stage_list import unknown_name as unknown_name
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 from .wrappers import preprocess as preprocess

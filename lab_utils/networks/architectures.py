@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lab_utils.names import unknown_name
 from lab_utils.networks import cbr, families, timm_networks
 from lab_utils.networks.conv1 import adapt_conv1, first_conv, input_convs, set_conv1
 from lab_utils.networks.small_resnet import resnet10
-from lab_utils.networks.stage_list import head_path, unknown_name
+from lab_utils.networks.stage_list import head_path
 
 OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_large_t": cbr.cbr_large_t,
@@ -61,7 +62,7 @@ def check_name(name: object) -> None:
     )
     if not known:
         error = unknown_name("model", name, list_models())
-        raise error if timm_networks.names() else ValueError(f"{error}. For the networks of timm: pip install timm")
+        raise error if timm_networks.names() else ValueError(f"{error} For the networks of timm: pip install timm.")
 
 
 def construct(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils.arguments import as_whole
+from lab_utils.device import seeded
 from lab_utils.networks import timm_networks
 from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, check_name, construct, is_timms
 from lab_utils.networks.conv1 import adapt_conv1, adapt_input, first_conv, set_conv1, with_channels
@@ -86,7 +86,7 @@ def build_model(
         if keep_head or entry is not None:
             asked = "keep_head=True" if keep_head else f"entry={entry!r}"
             raise ValueError(f"expected weights= with {asked}, got None; pass the file that has them")
-        with _seeded(seed):
+        with seeded(seed, "cpu"):
             model = build(state=None, channels=in_channels, size=size)
             first = first_conv(model)
             if not is_timms(name) and first.in_channels != in_channels:
@@ -104,7 +104,7 @@ def build_model(
                 f"expected in_channels={channels}, which the weights from {loaded.source} take, because keep_head=True "
                 f"gives a network back as it was trained; got in_channels={in_channels}"
             )
-        with _seeded(seed):
+        with seeded(seed, "cpu"):
             model = build(state=loaded.state_dict, channels=channels, size=size)
             dropped = _load(model, loaded, name, keep_head=bool(keep_head))
             found = adapt_input(model, _preprocessing(name, loaded), in_channels)
@@ -149,18 +149,6 @@ def _side(name: str, image_size: Any) -> int | None:
             "leave it out: images are resized where this network needs it"
         )
     return _count("image_size", image_size)
-
-
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Draw from `seed` inside, and leave every global generator as it was."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would also reseed the accelerators
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 # --------------------------------------------------------------------- loading weights

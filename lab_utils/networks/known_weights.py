@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from lab_utils.names import nearest
 from lab_utils.networks.architectures import OURS
 from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.torch_files import Refused
@@ -76,7 +76,7 @@ def imagenet(name: str) -> Weights:
 
     known = models.list_models(module=models)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        near = (*nearest(name, known), "resnet18")[0]
         raise ValueError(
             f"Expected a network of torchvision for weights='imagenet', got {name!r}, which has no ImageNet weights. "
             f"Use weights='procedural' or a path for it, or a network of torchvision such as {near!r}."

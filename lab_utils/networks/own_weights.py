@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from lab_utils.names import did_you_mean
 from lab_utils.networks import timm_networks
 from lab_utils.networks.architectures import OURS, is_timms, plan
 from lab_utils.networks.known_weights import Weights, hash_prefix, of_transforms, preprocessing_from, sha256
@@ -122,14 +122,8 @@ def _near(path: Path) -> str:
     if not path.parent.is_dir():
         return f" There is no folder {path.parent.absolute()} either."
     names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in WEIGHT_SUFFIXES)
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    if near:
-        return f" Did you mean {near[0]}?"
-    return (
-        f" The weight files in that folder are: {', '.join(names[:5])}."
-        if names
-        else " Look for it, and pass its path."
-    )
+    there = f"The weight files in that folder are: {', '.join(names[:5])}."
+    return did_you_mean(path.name, names) or f" {there if names else 'Look for it, and pass its path.'}"
 
 
 def checksum(state_dict: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

@@ -6,8 +6,6 @@ torchvision classification model (also one built by torchvision directly), and f
 network of your own whose children are its stages and whose classifier is called `head`.
 """
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -136,19 +134,6 @@ def head_path(model: nn.Module) -> str:
         f"torchvision or timm), got {type(model).__name__} with children {children}; "
         "rename its last layer to `head`, or build it with build_model"
     )
-
-
-def unknown_name(kind: str, name: object, options: Iterable[str]) -> ValueError:
-    """An error that names the nearest of `options`; to be raised by the caller."""
-    options = list(options)
-    plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
-    near = [option for option in options if option.replace("_", "") == plain.replace("_", "")]
-    near = near or difflib.get_close_matches(plain, options, n=3, cutoff=0.5)
-    near = near or difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
-    shown = options if len(options) <= 12 else [*options[:11], f"... ({len(options)} in all)"]
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    said = repr(name) if isinstance(name, str) else f"{type(name).__name__}, which is no name"
-    return ValueError(f"unknown {kind} {said}: {hint}Choose one of: {', '.join(shown)}")
 
 
 def _children(model: nn.Module) -> families.Plan:

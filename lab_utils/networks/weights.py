@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lab_utils.atomic import write_whole
+from lab_utils.names import did_you_mean
 from lab_utils.networks import timm_weights
 from lab_utils.networks.architectures import OURS, check_name, is_timms
 from lab_utils.networks.known_weights import Weights, imagenet, procedural
@@ -149,8 +149,8 @@ def _path(weights: Any) -> Path:
     except RuntimeError as error:  # ~name of a user who is not there
         raise ValueError(f"{expected}; got {text!r}, whose folder cannot be found ({error}). Write it out.") from error
     if not path.exists() and not path.suffix:
-        near = difflib.get_close_matches(text.lower(), ["procedural", "imagenet"], n=1, cutoff=0.0)[0]
-        raise ValueError(f"{expected}; got {text!r}, and no such file exists. Did you mean {meant or repr(near)}?")
+        hint = f" Did you mean {meant}?" if meant else did_you_mean(text, ("procedural", "imagenet"))
+        raise ValueError(f"{expected}; got {text!r}, and no such file exists.{hint}")
     return path
 
 

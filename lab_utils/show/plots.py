@@ -11,7 +11,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
-from scipy import stats
+
+from lab_utils.metrics import mean_interval
 
 GREY = "0.45"
 
@@ -135,9 +136,9 @@ def plot_paired(
         d = np.asarray(values, dtype=np.float64)
         offsets = np.linspace(-0.12, 0.12, len(d)) if len(d) > 1 else [0.0]
         ax.scatter(place - 0.12 + np.asarray(offsets) / 2, d, color=colors[0], alpha=0.6, s=45, lw=0)
-        half = stats.t.ppf((1 + confidence) / 2, len(d) - 1) * stats.sem(d) if len(d) > 1 else np.nan
-        error = half if len(d) > 1 else None
-        ax.errorbar(place + 0.12, d.mean(), error, fmt="D", color=colors[1], capsize=6, elinewidth=2, ms=9)
+        mean, _, high = mean_interval(d, confidence=confidence)
+        error = high - mean if len(d) > 1 else None
+        ax.errorbar(place + 0.12, mean, error, fmt="D", color=colors[1], capsize=6, elinewidth=2, ms=9)
     ax.scatter([], [], color=colors[0], alpha=0.6, s=45, lw=0, label="one seed")
     ax.errorbar([], [], [], fmt="D", color=colors[1], label=f"mean, {confidence:.0%} interval")
     ax.set_xticks(range(len(differences)), list(differences))

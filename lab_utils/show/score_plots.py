@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from lab_utils.array_input import Array, as_numbers, column
+from lab_utils.metrics import calibration_curve
 from lab_utils.show.plots import GREY, legend_above
 
 
@@ -86,36 +87,17 @@ def plot_roc(fpr: ArrayLike, tpr: ArrayLike, *, label: str | None = None, ax: Ax
 
 
 def plot_calibration(
-    predicted: ArrayLike,
-    observed: ArrayLike,
-    images: ArrayLike | None = None,
-    *,
-    label: str | None = None,
-    ax: Axes | None = None,
+    labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 10, label: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Reliability diagram; on the dashed diagonal a network is as often right as it says.
+    """Reliability diagram; on the dashed diagonal a network is as often right as it says. Dots grow with the images.
 
-    Args:
-        predicted: mean predicted probability of each bin.
-        observed: fraction of positives in each bin.
-        images: number of images in each bin: the area of its dot.
-        label: name in the legend.
-        ax: where to draw.
-
-    Raises:
-        ValueError: if the lengths differ, or a fraction is outside [0, 1].
+    Takes what `calibration_curve` takes, and refuses what it refuses.
     """
-    x, y = as_numbers("predicted", predicted), as_numbers("observed", observed)
-    counts = np.ones(x.shape) if images is None else as_numbers("images", images)
-    if x.ndim != 1 or not x.shape == y.shape == counts.shape or not len(x) or not (_in_unit(x) and _in_unit(y)):
-        raise ValueError(
-            f"expected the fractions of each bin, in [0, 1] and of one length, got shapes {x.shape}, {y.shape} and "
-            f"{counts.shape}. From labels and probabilities: plot_calibration(*calibration_curve(labels, probs))."
-        )
+    predicted, observed, images = calibration_curve(labels, probabilities, bins=bins)
     ax = ax if ax is not None else plt.gca()
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.5, zorder=1)
-    (line,) = ax.plot(x, y, label=label)
-    ax.scatter(x, y, s=20 + 180 * counts / counts.max(), color=line.get_color(), zorder=3)
+    (line,) = ax.plot(predicted, observed, label=label)
+    ax.scatter(predicted, observed, s=20 + 180 * images / images.max(), color=line.get_color(), zorder=3)
     ax.set(xlabel="predicted probability", ylabel="observed fraction", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_aspect("equal")
     if label:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from lab_utils.arguments import whole
 from lab_utils.modes import eval_mode
-from lab_utils.networks import Stage, head, preprocess, unknown_name, unwrapped
+from lab_utils.names import unknown_name
+from lab_utils.networks import Stage, head, preprocess, unwrapped
 from lab_utils.networks import stages as stages_of
 
 

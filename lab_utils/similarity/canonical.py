@@ -10,8 +10,6 @@ a number in [0, 1] (`linear_cka(debiased=True)` may fall below 0), where 1 means
 No value means anything without its null: `null(cca, x, y)` draws it, `bootstrap` the interval.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,14 +32,6 @@ Array = NDArray[np.float64]
 RANK = 1e-10
 # Above this smallest pivot a Cholesky factor is safe; below it, eigenvectors tell what to drop.
 PIVOT = 1e-8
-
-
-class Canonical(NamedTuple):
-    """Canonical correlations with the directions that reach them, in the space of the neurons."""
-
-    correlations: Tensor  # (k,), descending
-    x: Tensor  # (dx, k); (acts_x - mean) @ x has orthonormal columns
-    y: Tensor  # (dy, k)
 
 
 def cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool = True) -> Array:
@@ -69,8 +59,7 @@ def cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool =
     cov = as_covariances(acts_x, acts_y)
     if guard:
         guard_enough(cov.n, sum(cov.widths))
-    white_x, white_y = whitening(cov)
-    return to_numpy(_singular_values(white_x.T @ cov.xy @ white_y))
+    return to_numpy(_singular_values(_whitened(cov)[1]))
 
 
 def mean_cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool = True) -> float:
@@ -124,33 +113,23 @@ def pwcca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool
         Morcos, Raghu, Bengio (2018), arXiv:1806.05759, equation 2.
     """
     cov = as_covariances(acts_x, acts_y)
-    found = canonical_directions(cov, guard=guard)
-    weights = (found.x.T @ cov.xx).abs().sum(dim=1)  # (k,)
-    return float((weights * found.correlations).sum() / weights.sum())
-
-
-def canonical_directions(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool = True) -> Canonical:
-    """Canonical correlations and directions; arguments and errors as `cca`."""
-    cov = as_covariances(acts_x, acts_y)
     if guard:
         guard_enough(cov.n, sum(cov.widths))
-    white_x, white_y = whitening(cov)
-    u, rho, vh = torch.linalg.svd(white_x.T @ cov.xy @ white_y, full_matrices=False)
-    return Canonical(rho.clamp(0, 1), white_x @ u, white_y @ vh.T)
+    white_x, between = _whitened(cov)
+    u, rho, _ = torch.linalg.svd(between, full_matrices=False)
+    weights = ((white_x @ u).T @ cov.xx).abs().sum(dim=1)  # (k,); (acts_x - mean) @ white_x @ u are the variates
+    return float((weights * rho.clamp(0, 1)).sum() / weights.sum())
 
 
 # ------------------------------------------------------------------------ whitening
 
 
-def whitening(cov: Covariances) -> tuple[Tensor, Tensor]:
-    """Matrices w_x (dx, rank_x) and w_y (dy, rank_y) with w^T scatter w = 1.
-
-    Raises:
-        ValueError: if a layer is constant.
-    """
+def _whitened(cov: Covariances) -> tuple[Tensor, Tensor]:
+    """The matrix w_x (dx, rank_x) with w^T scatter w = 1, and w_x^T xy w_y, of shape (rank_x, rank_y)."""
     check_varies(cov)
     dead = cov.constant()
-    return _whiten(cov.xx, dead[: cov.split]), _whiten(cov.yy, dead[cov.split :])
+    white_x, white_y = _whiten(cov.xx, dead[: cov.split]), _whiten(cov.yy, dead[cov.split :])
+    return white_x, white_x.T @ cov.xy @ white_y
 
 
 def _whiten(scatter: Tensor, dead: Tensor) -> Tensor:

@@ -150,7 +150,7 @@ def checked(acts_x: Acts, acts_y: Acts) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: if they are not two matrices with the same number of rows, at least 1.
     """
-    x, y = _matrix("acts_x", acts_x), _matrix("acts_y", acts_y)
+    x, y = matrix("acts_x", acts_x), matrix("acts_y", acts_y)
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(
             f"expected one row per datapoint in both, got {tuple(x.shape)} and {tuple(y.shape)}; show the same images "
@@ -159,7 +159,8 @@ def checked(acts_x: Acts, acts_y: Acts) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def _matrix(name: str, acts: Acts) -> Tensor:
+def matrix(name: str, acts: Acts) -> Tensor:
+    """Activations (samples, neurons) as a float64 matrix on the device to compute on."""
     given = _tensor(name, acts)
     if given.ndim != 2 or given.shape[1] == 0 or given.is_complex():
         raise ValueError(

@@ -81,7 +81,7 @@ def bootstrap(
     """
     draws, seed, confidence = _settings(measure, draws, seed, confidence)
     x, y = checked(acts_x, acts_y)
-    rows = _rows_by_image(images, len(x))
+    rows = rows_by_image(images, len(x))
     rng = np.random.default_rng(seed)
 
     def draw() -> float:
@@ -89,7 +89,7 @@ def bootstrap(
         index = torch.from_numpy(chosen).to(x.device)
         return measure(as_covariances(x[index], y[index]))
 
-    return _interval(measure(as_covariances(x, y)), draw, draws, confidence)
+    return normal_interval(measure(as_covariances(x, y)), draw, draws, confidence)
 
 
 def bootstrap_parts(
@@ -120,7 +120,7 @@ def bootstrap_parts(
     def draw() -> float:
         return measure(merged([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
 
-    return _interval(measure(merged(parts)), draw, draws, confidence)
+    return normal_interval(measure(merged(parts)), draw, draws, confidence)
 
 
 def _settings(measure: Measure, draws: int, seed: int, confidence: float) -> tuple[int, int, float]:
@@ -129,13 +129,16 @@ def _settings(measure: Measure, draws: int, seed: int, confidence: float) -> tup
     return *whole_numbers, share("confidence", confidence, example=0.95)
 
 
-def _interval(value: float, draw: Callable[[], float], draws: int, confidence: float) -> tuple[float, float, float]:
+def normal_interval(
+    value: float, draw: Callable[[], float], draws: int, confidence: float
+) -> tuple[float, float, float]:
+    """A value with a normal interval whose spread is that of `draws` bootstrap draws."""
     spread = float(np.std([draw() for _ in range(draws)], ddof=1))
     half = float(stats.norm.ppf((1 + confidence) / 2)) * spread
     return value, value - half, value + half
 
 
-def _rows_by_image(images: ArrayLike | None, n: int) -> list[NDArray[np.int64]]:
+def rows_by_image(images: ArrayLike | None, n: int) -> list[NDArray[np.int64]]:
     """Rows of each image."""
     if images is None:
         return list(np.arange(n)[:, None])

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from lab_utils.arguments import one_of, whole
 from lab_utils.modes import eval_mode
 from lab_utils.networks import preprocess, stages
 from lab_utils.similarity.activations import check_images, conv_to_samples, stage_outputs
@@ -131,10 +132,9 @@ def _same_names(model_x: nn.Module, model_y: nn.Module) -> list[Pair]:
 
 
 def _check(conv: str, per_side: int | None, parts: int, images: int, pairs: Sequence[Pair]) -> None:
-    if conv not in CONV:
-        raise ValueError(f"expected conv to be one of {', '.join(CONV)}, got {conv!r}")
-    if per_side is not None and per_side < 1:
-        raise ValueError(f"expected per_side of at least 1, or None for all positions, got {per_side}")
+    one_of("conv", conv, CONV)
+    if per_side is not None:
+        whole("per_side", per_side, 1, example=7)
     if not 1 <= parts <= images:
         raise ValueError(f"expected parts from 1 to the number of images, {images}, got {parts}")
     if not pairs:

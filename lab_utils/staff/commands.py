@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 ROOT = Path(__file__).resolve().parents[2]
-HOMEWORK = "homework4"
 
 
 def add_commands(commands: "Commands") -> None:
@@ -33,7 +32,6 @@ def add_commands(commands: "Commands") -> None:
     release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
     _add_folder(release)
-    _add_homework(release)
     _finish(release, _release, "print what was written as JSON")
     collect = _command(commands, "collect", "fetch the repositories of a class and choose the commit that counts")
     collect.formatter_class, collect.epilog = argparse.RawDescriptionHelpFormatter, deadline.__doc__
@@ -44,8 +42,8 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
     collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
+    collect.add_argument("--homework", help="which homework; default: the only one of course.toml")
     _add_folder(collect)
-    _add_homework(collect)
     _finish(collect, _collect, "print what was collected as JSON")
     grade = _command(commands, "grade", "grade what was collected, each in a sandbox; goes on where it stopped")
     grade.add_argument(
@@ -67,10 +65,6 @@ def _command(commands: "Commands", name: str, text: str) -> argparse.ArgumentPar
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="the instructor's working folder; default: grading/ in the course")
-
-
-def _add_homework(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--homework", default=HOMEWORK, help="which homework (%(default)s)")
 
 
 def _finish(parser: argparse.ArgumentParser, command: object, json_help: str, *, on_error: int = 2) -> None:
@@ -106,18 +100,25 @@ def _release(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.collecting.released import note_release
     from lab_utils.staff.course.release import release
     from lab_utils.staff.course.settings import read_course, written_out
+    from lab_utils.staff.grading.assignment import homework_folder
     from lab_utils.staff.grading.collected import FILE
     from lab_utils.staff.grading.hidden_set import hidden_images
+    from lab_utils.staff.grading.key import load_predictions
 
-    name = arguments.homework
     if arguments.new_test_set and (_folder(arguments) / FILE).is_file():
         raise ValueError(
             f"Expected --new-test-set before the first collect, but {_folder(arguments)} holds collected work: its "
             "predictions are for the old images, and with new labels they would be graded as chance. Rename that "
             "folder, or name another one with --folder, for a new class; without --new-test-set the old set is kept."
         )
-    images, drawn = hidden_images(_folder(arguments), name, new=arguments.new_test_set)
-    archive, files = release(arguments.root, arguments.target, {f"data/{name}_images.npz": images})
+    homeworks = read_course(arguments.root / "course.toml").homeworks
+    images, drawn = {}, False
+    for name in homeworks:
+        if form := load_predictions(homework_folder(arguments.root, name)):
+            found = hidden_images(_folder(arguments), name, form.draw, new=arguments.new_test_set)
+            images[f"data/{name}_images.npz"] = found[0]
+            drawn |= found[1]
+    archive, files = release(arguments.root, arguments.target, images)
     note_release(arguments.target, _folder(arguments))
     told = {"folder": str(arguments.target), "zip": str(archive), "test_set": "new" if drawn else "kept"}
     if arguments.json:
@@ -125,7 +126,7 @@ def _release(arguments: argparse.Namespace) -> int:
     else:
         print(f"wrote {len(files)} files to {told['folder']}, and {told['zip']}")
         print(f"hidden test set: {told['test_set']}; its labels stay in {_folder(arguments)}")
-        for homework in read_course(arguments.root / "course.toml").homeworks.values():
+        for homework in homeworks.values():
             print(f"{homework.name}: due {written_out(homework.deadline)}")
         print("next: commit and push the folder as the repository that course.toml names")
         if "https://example.org/" in (arguments.root / "course.toml").read_text("utf-8"):

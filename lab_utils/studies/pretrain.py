@@ -8,7 +8,6 @@ The run may be killed at any moment: the same command goes on from its last chec
 from __future__ import annotations
 
 import argparse
-import difflib
 import hashlib
 import json
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from lab_utils.atomic import write_text
 from lab_utils.data import cells, load_fractals, make_photos
 from lab_utils.device import default_device
+from lab_utils.names import unknown_name
 from lab_utils.networks import DEFAULT_PREPROCESSING, save_weights
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.source_training import Recipe, held_out_accuracy, relative_scale, train
@@ -110,8 +110,7 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
         ValueError: If no recipe has this name.
     """
     if name not in RECIPES:
-        nearest = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)[0]
-        raise ValueError(f"Expected one of {', '.join(RECIPES)}, got {name!r}. Did you mean {nearest!r}?")
+        raise unknown_name("recipe", name, RECIPES)
     recipe = recipe or RECIPES[name]
     data = source_images(recipe, recipe.images, recipe.photos, recipe.seed)
     held_out = source_images(recipe, recipe.held_out, recipe.held_out * bool(recipe.photos), recipe.seed + 1)

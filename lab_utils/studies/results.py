@@ -1,10 +1,10 @@
 """Stored results: what takes too long to compute in a lab, in data/results/, with the command that made it inside."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any
 
+from lab_utils.names import did_you_mean
 from lab_utils.profile import data_root, restore
 
 
@@ -23,12 +23,8 @@ def load_results(name: str, folder: Path | None = None) -> Any:
     path = folder / f"{name}.json"
     if not path.is_file():
         known = sorted(found.stem for found in folder.glob("*.json"))
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise FileNotFoundError(
-            f"Expected stored results in {path}, found no file. "
-            + (f"Did you mean {near[0]!r}? " if near else "")
-            + restore("folder results")
-        )
+        hint = f"{did_you_mean(name, known)} {restore('folder results')}"
+        raise FileNotFoundError(f"Expected stored results in {path}, found no file.{hint}")
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:

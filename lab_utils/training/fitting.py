@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from lab_utils import arguments
 from lab_utils.arguments import number, whole
 from lab_utils.data import Augment, Split
 from lab_utils.device import default_device, seeded
@@ -27,7 +28,7 @@ from lab_utils.training.loop import Run, steps_per_epoch
 from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.training.optimizers import Groups, Schedule, make_optimizer, parameter_groups
-from lab_utils.training.progress import open_log, progress_bar
+from lab_utils.training.progress import progress_bar
 from lab_utils.training.run_settings import remembering, run_settings
 from lab_utils.transfer import freeze, param_groups, unfreeze
 
@@ -60,7 +61,6 @@ def fit(
     run_name: str | None = None,
     after: str = "",
     progress: bool = True,
-    log_dir: Path | str | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -104,7 +104,18 @@ def fit(
         after: what was done to the network before, in words, if the run is the next step of a longer training; kept
             in the checkpoint, and compared.
         progress: show a bar.
-        log_dir: folder for TensorBoard.
+
+    Example:
+        A long run on rare findings, which can be stopped at any time and goes on when the cell is run again::
+
+            model = build_model("resnet18", weights="imagenet", num_classes=2, seed=0)
+            fit(model, train, val, epochs=20, lr=3e-4, weight_decay=0.05, class_weights="balanced", schedule="cosine",
+                warmup=100, augment=MILD, precision="bf16", checkpoint="rare.pt", checkpoint_seconds=120)
+
+        With another loss, and a row of the history every 50 steps::
+
+            smooth = nn.CrossEntropyLoss(label_smoothing=0.1)
+            history = fit(model, train, val, steps=500, criterion=smooth, eval_every=50, device="cuda:1")
 
     Raises:
         ValueError: if the arguments do not fit together, nothing is trainable, or no label of `train` or `val` is
@@ -115,9 +126,9 @@ def fit(
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs= or steps=; got epochs={epochs} and steps={steps}.")
     check_parts(model, train, val, augment)
-    path = _path("checkpoint", checkpoint, "run.pt")
+    path = arguments.path("checkpoint", checkpoint, example="run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
-    batch_size, seed = whole("batch_size", batch_size), whole("seed", seed, example=0)
+    batch_size, seed = whole("batch_size", batch_size, 1), whole("seed", seed, example=0)
     warmup = whole("warmup", warmup, example=0)
     lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
     device = default_device() if device is None else torch.device(device)
@@ -176,26 +187,16 @@ def fit(
         if path is not None and settings is not None:
             kept.enter_context(remembering(model, path, settings, criterion=criterion, optimizer=optimizer))
             run.keep_in(path, settings | {"lr": run.schedule.base}, every=checkpoint_seconds)
-        _train(run, progress=progress, log_dir=log_dir)
+        _train(run, progress=progress)
     return run.history
 
 
-def _path(name: str, value: Path | str | None, example: str) -> Path | None:
-    if value is not None and not isinstance(value, str | Path):
-        raise ValueError(f"{name}= must be a path, such as {example!r}; got {value!r}.")
-    return None if value is None else Path(value)
-
-
-def _train(run: Run, *, progress: bool, log_dir: Path | str | None) -> None:
-    """Train with a progress bar and a log, explain a lack of memory, load the best weights."""
+def _train(run: Run, *, progress: bool) -> None:
+    """Train with a progress bar, explain a lack of memory, load the best weights."""
     batch_size = run.batch_size
-    with (
-        open_log(log_dir, purge_step=run.step) as log,
-        progress_bar(run.total, shown=progress, initial=run.step) as bar,
-    ):
+    with progress_bar(run.total, shown=progress, initial=run.step) as bar:
 
         def each_row(row: dict[str, float]) -> None:
-            log(row)
             bar.set_postfix({name: f"{row[name]:.3f}" for name in ("train_loss", run.history.monitor) if name in row})
 
         try:
@@ -224,7 +225,6 @@ def fine_tune(
     head_lr: float | None = None,
     decay: float = 1.0,
     checkpoint: Path | str | None = None,
-    log_dir: Path | str | None = None,
     **settings: Any,
 ) -> History:
     """Train the head on a frozen backbone first, then everything, the lower the slower.
@@ -244,7 +244,6 @@ def fine_tune(
         checkpoint: file for the second step; that of the first is beside it, with ``_head`` in its name. To continue,
             give the network as it was before the first step; each file is only continued with the same settings of
             both steps.
-        log_dir: folder for TensorBoard; the first step has the folder ``head`` in it, so that each is a curve.
         settings: everything else that `fit` takes, for both steps.
 
     Returns:
@@ -259,15 +258,14 @@ def fine_tune(
     head_steps, steps = whole("head_steps", head_steps, example=100), whole("steps", steps, example=100)
     lr, decay = number("lr", lr), number("decay", decay, example=1.0)
     head_lr = lr if head_lr is None else number("head_lr", head_lr)
-    path, log = _path("checkpoint", checkpoint, "run.pt"), _path("log_dir", log_dir, "logs")
+    path = arguments.path("checkpoint", checkpoint, example="run.pt")
     head_path = None if path is None else path.with_name(f"{path.stem}_head{path.suffix}")
-    head_log = None if log is None else log / "head"
     freeze(model)
-    first = fit(model, train, val, steps=head_steps, lr=head_lr, checkpoint=head_path, log_dir=head_log, **settings)
+    first = fit(model, train, val, steps=head_steps, lr=head_lr, checkpoint=head_path, **settings)
     unfreeze(model)
     groups = param_groups(model, lr, decay=decay)
     settings |= {"after": f"{head_steps} steps of the head alone with lr {head_lr}"}
-    second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, log_dir=log_dir, **settings)
+    second = fit(model, train, val, steps=steps, lr=lr, params=groups, checkpoint=path, **settings)
     both = first.then(second)
     if both.best_state is not None and both.best_state is first.best_state:
         model.load_state_dict(both.best_state)

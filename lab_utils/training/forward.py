@@ -156,7 +156,10 @@ def batch_loss(
 
     def loss(indices: Tensor) -> Tensor:
         chosen = indices.to(split.images.device)
-        images = split.images.index_select(0, chosen).to(device, non_blocking=True)
+        images = split.images.index_select(0, chosen)
+        if device.type == "cuda" and not images.is_cuda:
+            images = images.pin_memory()  # or the copy would wait for the device
+        images = images.to(device, non_blocking=True)
         labels = split.labels.index_select(0, chosen).to(device, non_blocking=True)
         if config is not None:
             images = augment(images.float().div_(255), config, generator=generator)

@@ -232,8 +232,9 @@ _OTHERS = ("history", "order", "noise", "rng")
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
-    """Batches in one pass over n images (a single image left over makes none)."""
-    return sum(1 for _ in batch_indices(n, batch_size, generator=torch.Generator()))
+    """Batches that `batch_indices` makes of n images: a single image left over makes none, if others are there."""
+    whole, left = divmod(n, batch_size)
+    return whole + (left > 1 or left == n == 1)
 
 
 def mean_loss(steps: Sequence[tuple[float, float]]) -> float:

@@ -22,6 +22,9 @@ from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.optimizers import Groups, make_optimizer, parameter_groups
 from lab_utils.transfer import train_mode
 
+SMOOTHING = 0.9  # the share that a step has in its neighbour
+STOP = 4.0  # times the lowest running mean of the loss: the test ends
+
 
 @dataclass(frozen=True)
 class LRRange:
@@ -75,7 +78,7 @@ def lr_suggestion(lrs: ArrayLike, losses: ArrayLike) -> float:
     return float(x[steepest])
 
 
-def smooth(losses: ArrayLike, smoothing: float = 0.9) -> NDArray[np.float64]:
+def smooth(losses: ArrayLike, smoothing: float = SMOOTHING) -> NDArray[np.float64]:
     """Average each loss with its neighbours on both sides, weighted smoothing**distance.
 
     Looking both ways does not shift the curve, as a running average would.
@@ -94,8 +97,6 @@ def lr_range_test(
     lr_min: float = 1e-6,
     lr_max: float = 1.0,
     steps: int = 100,
-    smoothing: float = 0.9,
-    stop: float = 4.0,
     optimizer: str | Callable[[Groups], Optimizer] = "adamw",
     weight_decay: float = 1e-4,
     batch_size: int = 32,
@@ -117,9 +118,7 @@ def lr_range_test(
         train: the training split.
         lr_min: first learning rate.
         lr_max: last learning rate; groups in `params` keep their ratios to the largest.
-        steps: batches, if it does not stop before.
-        smoothing: in [0, 1); the share that a step has in its neighbour.
-        stop: stop once the running mean of the loss exceeds this many times its lowest.
+        steps: batches; fewer if the running mean of the loss exceeds 4 times its lowest before.
         optimizer: as in `fit`, and so are the rest.
         weight_decay: of the optimizer.
         batch_size: images per step.
@@ -138,12 +137,11 @@ def lr_range_test(
     steps, batch_size = whole("steps", steps, example=100), whole("batch_size", batch_size)
     seed = whole("seed", seed, example=0)
     lr_min, lr_max = number("lr_min", lr_min), number("lr_max", lr_max)
-    smoothing, stop = number("smoothing", smoothing, example=0.9), number("stop", stop, example=4)
     check_parts(model, train, None, augment)
-    if not (0 < lr_min < lr_max < math.inf and steps >= 3 and 0 <= smoothing < 1 and stop > 1):
+    if not (0 < lr_min < lr_max < math.inf and steps >= 3):
         raise ValueError(
-            "a range test needs 0 < lr_min < lr_max, at least 3 steps, smoothing in [0, 1) and stop above 1; got "
-            f"lr_min={lr_min}, lr_max={lr_max}, steps={steps}, smoothing={smoothing}, stop={stop}."
+            f"a range test needs 0 < lr_min < lr_max and at least 3 steps; got lr_min={lr_min}, lr_max={lr_max} and "
+            f"steps={steps}. Leave them out for 1e-6, 1 and 100."
         )
     device = default_device() if device is None else torch.device(device)
     fast = trains_fast(model, precision, device)
@@ -162,8 +160,8 @@ def lr_range_test(
         known = counts.nonzero().squeeze(1)  # a batch without a known label would have a loss of 0: the lowest of all
         batches = _shuffled(known, batch_size, order)
         lrs = np.geomspace(lr_min, lr_max, steps).tolist()
-        losses, exploded = _climb(make_optimizer(optimizer, groups), loss, batches, lrs, smoothing, stop)
-    return _result(lrs[: len(losses)], losses, smoothing, exploded)
+        losses, exploded = _climb(make_optimizer(optimizer, groups), loss, batches, lrs)
+    return _result(lrs[: len(losses)], losses, exploded)
 
 
 def _shuffled(images: Tensor, batch_size: int, order: torch.Generator) -> Any:
@@ -172,12 +170,7 @@ def _shuffled(images: Tensor, batch_size: int, order: torch.Generator) -> Any:
 
 
 def _climb(
-    optimizer: Optimizer,
-    loss_of: Callable[[Tensor], Tensor],
-    batches: Any,
-    lrs: list[float],
-    smoothing: float,
-    stop: float,
+    optimizer: Optimizer, loss_of: Callable[[Tensor], Tensor], batches: Any, lrs: list[float]
 ) -> tuple[list[float], bool]:
     """Train one step at each learning rate; return the finite losses, and whether it stopped early."""
     ratios = [group["lr"] for group in optimizer.param_groups]
@@ -192,10 +185,10 @@ def _climb(
         if not math.isfinite(value):
             return losses, True
         losses.append(value)
-        running = smoothing * running + (1 - smoothing) * value
-        weight = smoothing * weight + (1 - smoothing)
+        running = SMOOTHING * running + (1 - SMOOTHING) * value
+        weight = SMOOTHING * weight + (1 - SMOOTHING)
         best = min(best, running / weight)
-        if running / weight > stop * best:
+        if running / weight > STOP * best:
             return losses, True
         optimizer.zero_grad()  # after the forward pass, as in `Run.train`
         loss.backward()
@@ -203,13 +196,13 @@ def _climb(
     return losses, False
 
 
-def _result(lrs: list[float], losses: list[float], smoothing: float, exploded: bool) -> LRRange:
+def _result(lrs: list[float], losses: list[float], exploded: bool) -> LRRange:
     if len(losses) < 3:
         raise RuntimeError(
             f"the loss was not finite after {len(losses)} steps, at the smallest learning rates. Look at the images "
             "and at the weights of the network, or start from a smaller lr_min."
         )
-    smoothed = smooth(losses, smoothing)
+    smoothed = smooth(losses)
     try:
         suggestion = lr_suggestion(lrs, smoothed)
     except ValueError:  # it never falls; the curve still shows why

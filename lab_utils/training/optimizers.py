@@ -88,8 +88,8 @@ def make_optimizer(optimizer: str | Callable[[Groups], Optimizer], groups: Group
         made = optimizer(groups) if callable(optimizer) else optimizer
         if not callable(optimizer) or not isinstance(made, Optimizer):
             raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a function that makes an optimizer from "
-                f"parameter groups, such as torch.optim.RMSprop; got {type(made).__name__}. Give the class, not an "
+                f"Expected optimizer to be one of {', '.join(OPTIMIZERS)}, or a function that makes an optimizer from "
+                f"parameter groups, such as torch.optim.RMSprop, got {type(made).__name__}. Give the class, not an "
                 "optimizer made of it, which holds parameters and a learning rate of its own."
             )
         return made

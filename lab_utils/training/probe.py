@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lab_utils.arguments import number, one_of, whole
 from lab_utils.array_input import Array, as_numbers, check_order, column
+from lab_utils.data import TASKS
 from lab_utils.metrics import MOST, advice
 
-TASKS = ("binary", "multiclass", "multilabel", "ordinal")
 ROWS = 1024  # test images compared with the training set at a time
 
 

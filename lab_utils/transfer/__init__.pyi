@@ -11,6 +11,7 @@ from .starts import permuted_init as permuted_init
 from .starts import reinit_stage as reinit_stage
 from .starts import renew_statistics as renew_statistics
 from .starts import scale_weights as scale_weights
+from .starts import st_init as st_init
 from .transfusion import slim as slim
 from .transfusion import transfuse as transfuse
 from .transfusion import weight_distance as weight_distance

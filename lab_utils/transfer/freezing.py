@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lab_utils.networks import Stage, head, stages, unknown_name
+from lab_utils.names import unknown_name
+from lab_utils.networks import Stage, head, stages
 
 
 def freeze(model: nn.Module, *, upto: str | None = None) -> None:

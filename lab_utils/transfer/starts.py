@@ -15,11 +15,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
-from lab_utils.networks import first_conv, preprocess, stages, unknown_name
+from lab_utils.names import unknown_name
+from lab_utils.networks import first_conv, preprocess, stages
 from lab_utils.transfer.gabor import gabor_bank
 from lab_utils.transfer.transfusion import same_tensors
 
+_DRAWN = (_ConvNd, nn.Linear, nn.MultiheadAttention)
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 LOWEST_WAVES = 0.5  # in a Gabor filter's side: half a wave is an edge
 HIGHEST_FREQUENCY = 0.35  # cycles per pixel; pixels can show up to 0.5
@@ -44,7 +47,7 @@ def mean_var_init(model: nn.Module, source: nn.Module, *, seed: int) -> None:
         ValueError: if a stage is built differently in the two networks.
     """
 
-    def draw(values: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(values: Tensor, generator: torch.Generator, parameter: nn.Parameter) -> Tensor:
         std, mean = torch.std_mean(values.double(), correction=0)
         return torch.randn(values.shape, generator=generator, dtype=torch.float64) * std + mean
 
@@ -59,10 +62,43 @@ def permuted_init(model: nn.Module, source: nn.Module, *, seed: int) -> None:
     those of `mean_var_init`.
     """
 
-    def shuffle(values: Tensor, generator: torch.Generator) -> Tensor:
+    def shuffle(values: Tensor, generator: torch.Generator, parameter: nn.Parameter) -> Tensor:
         return values.flatten()[torch.randperm(values.numel(), generator=generator)].view(values.shape)
 
     _from_source(model, source, shuffle, seed)
+
+
+def st_init(model: nn.Module, source: nn.Module, *, seed: int) -> None:
+    """Start from the statistics of pretrained weights, as the paper's code does (its "ST").
+
+    Each weight *and bias* of a convolution or linear layer (projections of attention among them) is drawn i.i.d. from
+    N(mean, sd) of the same tensor of `source`, with the unbiased sd (n - 1). Norm layers start fresh. Everything else
+    stays *pretrained*: class token, position embedding, Swin's tables of relative positions. This is where it differs
+    from `mean_var_init`, which draws those too and takes the sd over n. With `transfuse(model, source, upto=stage)`
+    afterwards it becomes WT-ST-n.
+
+    Args:
+        model: the network to change, in place; its head and its `preprocessing` stay.
+        source: a pretrained network, built alike; it stays as it is.
+        seed: the same seed draws the same weights. One draw belongs to one run, for all n of WT-ST-n.
+
+    Raises:
+        ValueError: if a stage is built differently in the two networks.
+
+    References:
+        Matsoukas et al. (2022), arXiv:2203.01825, section 3, and its code.
+    """
+    layers = [m for stage in stages(model).values() for m in stage.modules() if isinstance(m, _DRAWN)]
+    drawn = {id(p) for layer in layers for p in layer.parameters(recurse=False)}
+
+    def draw(values: Tensor, generator: torch.Generator, parameter: nn.Parameter) -> Tensor:
+        if id(parameter) not in drawn:
+            return values
+        wide = values.double()
+        std = wide.std() if wide.numel() > 1 else torch.zeros(())  # one number has no spread
+        return torch.randn(values.shape, generator=generator, dtype=torch.float64) * std + wide.mean()
+
+    _from_source(model, source, draw, seed)
 
 
 def scale_weights(model: nn.Module, factor: float) -> None:
@@ -183,7 +219,7 @@ def renew_statistics(model: nn.Module, images: Tensor, *, batch_size: int = 256)
 
 
 def _from_source(
-    model: nn.Module, source: nn.Module, make: Callable[[Tensor, torch.Generator], Tensor], seed: int
+    model: nn.Module, source: nn.Module, make: Callable[[Tensor, torch.Generator, nn.Parameter], Tensor], seed: int
 ) -> None:
     """Fill every parameter outside norm layers with what `make` makes of that of `source`; renew norm layers."""
     pairs = same_tensors(model, source, list(stages(model)))
@@ -193,7 +229,7 @@ def _from_source(
     with torch.no_grad():
         for _, _, mine, theirs in pairs:
             if isinstance(mine, nn.Parameter) and id(mine) not in of_norms:
-                mine.copy_(make(theirs.detach().cpu(), generator).to(mine.dtype))
+                mine.copy_(make(theirs.detach().cpu(), generator, mine).to(mine.dtype))
         for norm in norms:
             norm.reset_parameters()
 

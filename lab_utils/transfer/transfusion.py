@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from lab_utils.device import seeded
-from lab_utils.networks import Stage, cbr, head, preprocessing_of, small_resnet, stages, unknown_name, unwrapped
+from lab_utils.names import unknown_name
+from lab_utils.networks import Stage, cbr, head, preprocessing_of, small_resnet, stages, unwrapped
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def same_tensors(
     pairs = []
     for stage in names:
         if stage not in theirs:
-            raise unknown_name(f"stage of the source, a {type(source).__name__},", stage, theirs)
+            raise unknown_name(f"stage of the source, a {type(source).__name__}", stage, theirs)
         ours, other = dict(_tensors(mine[stage])), dict(_tensors(theirs[stage]))
         if lone := sorted(set(ours) ^ set(other)):
             raise ValueError(

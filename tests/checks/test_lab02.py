@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lab_utils.checks.lab02 import FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS
 from lab_utils.networks import build_model, head, stages
-from tests.checks.homework4_answers import is_frozen, learning, norms_of_grandchildren, with_norms
+from tests.checks.homework4.answers import is_frozen, learning, norms_of_grandchildren, with_norms
 from tests.checks.notebook_functions import load_function
 
 LAB = "solutions/02_freezing.ipynb"

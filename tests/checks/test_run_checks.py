@@ -9,9 +9,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.__main__ import main
 from lab_utils.checks.answers import STUB
-from lab_utils.checks.homework4_file import COLUMNS, FILE
+from lab_utils.checks.homework4.file import COLUMNS, FILE
 from lab_utils.checks.run_checks import run_checks
-from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,7 +140,7 @@ def test_written_answers_that_are_still_empty_are_named_and_the_others_are_not(t
 
 
 def test_the_lab_as_released_names_the_written_answers_that_the_homework_asks_for():
-    written = [q.name for q in read_assignment(ROOT / "solutions" / "homework4.toml").of_kind("written")]
+    written = [q.name for q in read_assignment(homework_folder(ROOT, "homework4")).of_kind("written")]
     names = [name for name in statuses(ROOT / "labs" / "homework4.ipynb") if name.startswith("answer")]
     assert names == [f"answer {name}" for name in written]
 
@@ -148,7 +148,7 @@ def test_the_lab_as_released_names_the_written_answers_that_the_homework_asks_fo
 def test_no_criterion_for_a_written_answer_is_told(tmp_path, capsys):
     main(["check", str(with_answers(tmp_path, A2="")), "--json"])
     told = capsys.readouterr().out
-    for question in read_assignment(ROOT / "solutions" / "homework4.toml").questions:
+    for question in read_assignment(homework_folder(ROOT, "homework4")).questions:
         assert not [line for line in question.rubric if line.partition(": ")[2] in told]
 
 

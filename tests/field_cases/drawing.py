@@ -1,12 +1,20 @@
 """Folders of small pictures for the field cases, no two pictures the same."""
 
+import os
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+UNKNOWN = {"size": 8, "patient": "unknown"}
+SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 numbers = count()
+
+
+def listed(text: str) -> list[tuple[str, ...]]:
+    """The cases of a text, divided by semicolons; the folders of a case are divided by commas."""
+    return [tuple(case.split(", ")) for case in " ".join(text.split()).split("; ")]
 
 
 def draw(*paths: Path, value: int = 100) -> None:
@@ -29,8 +37,10 @@ def draw_mask(*paths: Path) -> None:
 
 
 def fill(root: Path, *folders: str, n: int = 6, value: int = 100) -> Path:
-    """N pictures in each folder, called after it, so that no two names are the same."""
+    """N pictures in each folder (in "a:3" three), called after it, so that no two names are the same."""
     for folder in folders:
+        folder, _, own = folder.partition(":")
         name = folder.replace("/", "-").replace(" ", "")
-        draw(*(root / folder / f"{name}-{i}.png" for i in range(n)), value=value)
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        draw(*(root / folder / f"{name}-{i}.png" for i in range(int(own or n))), value=value)
     return root

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 import tarfile
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import torch
 from lab_utils.data import Split, load_folder
 from lab_utils.data.duplicates import describe_duplicates, find_duplicates
 from lab_utils.data.folders.patients import UNKNOWN, patients_of
-from tests.field_cases.drawing import draw
+from tests.field_cases.drawing import SHARED, draw, listed
+from tests.refusals import refuses
 
-SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NIH = SHARED / "nih"
 
 
@@ -24,58 +23,42 @@ def patients(*names: str, **options: object):
     return patients_of([root / name for name in names], root, **options)
 
 
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        (["train/0/10_left.jpeg", "test/1/10_right.jpeg", "train/0/11_left.jpeg"], ["10", "10", "11"]),
-        (["0/10_left_aug1.png", "1/10_left_jpeg.rf.0a1b.png", "0/11_right.png"], ["10", "10", "11"]),
-        (["CNV/CNV-81630-1.jpeg", "DME/DME-81630-2.jpeg", "NORMAL/NORMAL-12-1.jpeg"], ["81630", "81630", "12"]),
-        (["images_001/images/00000013_005.png", "images_002/images/00000013_006.png"], ["00000013"] * 2),
-        (
-            ["train/patient00001/study1/view1_frontal.jpg", "train/patient00002/study1/view1_frontal.jpg"],
-            ["patient00001", "patient00002"],
-        ),
-        (
-            ["XR_WRIST/patient00011/study1_positive/image1.png", "XR_HAND/patient00011/study2_negative/image1.png"],
-            ["patient00011"] * 2,
-        ),
-        (["a/Mass-Training_P_00001_LEFT_CC.png", "b/Calc-Test_P_00001_RIGHT_MLO_1.png"], ["P_00001"] * 2),
-        (
-            ["a/Mass-Training_P_00001_LEFT_CC/1.2.3/1-1.png", "b/Mass-Test_P_00016_LEFT_CC/1-1.png"],
-            ["P_00001", "P_00016"],
-        ),
-        (
-            ["benign/SOB/adenosis/x/40X/SOB_B_A-14-22549AB-40-001.png", "malignant/SOB_M_DC-14-11031-400-012.png"],
-            ["14-22549AB", "14-11031"],
-        ),
-        (["0/8863_idx5_x51_y1251_class0.png", "1/8863_idx5_x101_y1201_class1.png"], ["8863"] * 2),
-        (["8863/0/8863_idx5_x51_y1251_class0.png", "8863/1/8863_idx5_x1_y1_class1.png"], ["8863"] * 2),
-        (["p10/p10000032/s50414267/a.jpg", "p10/p10000032/s50414268/b.jpg"], ["p10000032"] * 2),
-        (["Mild/OAS1_0028_MR1_mpr-1_100.jpg", "No/OAS1_0031_MR1_mpr-1_100.jpg"], ["OAS1_0028", "OAS1_0031"]),
-        (["AD/ADNI_002_S_0413_MR_x.png", "CN/002_S_0413_2.png"], ["002_S_0413"] * 2),
-        (
-            ["a/sub-01_ses-02_T1w.png", "b/sub-01/ses-1/anat/scan.png", "b/sub-control2_T1w.png"],
-            ["sub-01", "sub-01", "sub-control2"],
-        ),
-        (["a/LIDC-IDRI-0001/1-001.png", "b/LIDC-IDRI-0002/1-001.png"], ["LIDC-IDRI-0001", "LIDC-IDRI-0002"]),
-        (["a/TCGA-02-0001-01Z-00-DX1_3.png", "b/TCGA-02-0001-01A_4.png"], ["TCGA-02-0001"] * 2),
-        (["a/TCGA_CS_4941_19960909_1.tif", "b/TCGA_CS_4941_19960909_2.tif"], ["TCGA_CS_4941"] * 2),
-        (
-            ["a/BraTS20_Training_001_t1_80.png", "b/BraTS20_Training_002/1.png"],
-            [f"BraTS20_Training_00{i}" for i in (1, 2)],
-        ),
-        (["0/9003175L.png", "1/9003175R.png", "1/9003176L.png"], ["9003175", "9003175", "9003176"]),
-        (["a/MCUCXR_0001_0.png", "b/CHNCXR_0001_0.png"], ["MCUCXR_0001", "CHNCXR_0001"]),
-        (["a/CXR12_IM-0130-1001.png", "a/CXR12_1_IM-0130-2001.png"], ["CXR12"] * 2),
-        (["a/patient_012_img_3.png", "b/patient_013.png"], ["patient_012", "patient_013"]),
-        (["a/pat12-scan3.png", "b/pat12-scan4.png"], ["pat12"] * 2),
-        (["a/Subject 7 (2).png", "b/subject 7 (3).png"], ["Subject 7"] * 2),
-        (["a/P001_1.png", "a/P001_2.png", "b/P002_1.png"], ["P001", "P001", "P002"]),
-        (["cat/0012/view1.png", "cat/0013/view1.png", "dog/0014/study1/view1.png"], ["0012", "0013", "0014"]),
-        (["cat/images/0012/1.png", "dog/images/0014/1.png"], ["0012", "0014"]),
-    ],
-)
-def test_naming_schemes_of_public_sets_tell_the_patient(files, expected):
+NAMED = """
+train/0/10_left.jpeg, test/1/10_right.jpeg, train/0/11_left.jpeg -> 10, 10, 11
+0/10_left_aug1.png, 1/10_left_jpeg.rf.0a1b.png, 0/11_right.png -> 10, 10, 11
+CNV/CNV-81630-1.jpeg, DME/DME-81630-2.jpeg, NORMAL/NORMAL-12-1.jpeg -> 81630, 81630, 12
+images_001/images/00000013_005.png, images_002/images/00000013_006.png -> 00000013, 00000013
+train/patient00001/study1/view1_frontal.jpg, train/patient00002/study1/view1_frontal.jpg -> patient00001, patient00002
+XR_WRIST/patient00011/study1_positive/1.png, XR_HAND/patient00011/study2_negative/1.png -> patient00011, patient00011
+a/Mass-Training_P_00001_LEFT_CC.png, b/Calc-Test_P_00001_RIGHT_MLO_1.png -> P_00001, P_00001
+a/Mass-Training_P_00001_LEFT_CC/1.2.3/1-1.png, b/Mass-Test_P_00016_LEFT_CC/1-1.png -> P_00001, P_00016
+benign/SOB/adenosis/x/40X/SOB_B_A-14-22549AB-40-001.png, malignant/SOB_M_DC-14-11031-400-012.png -> 14-22549AB, 14-11031
+0/8863_idx5_x51_y1251_class0.png, 1/8863_idx5_x101_y1201_class1.png -> 8863, 8863
+8863/0/8863_idx5_x51_y1251_class0.png, 8863/1/8863_idx5_x1_y1_class1.png -> 8863, 8863
+p10/p10000032/s50414267/a.jpg, p10/p10000032/s50414268/b.jpg -> p10000032, p10000032
+Mild/OAS1_0028_MR1_mpr-1_100.jpg, No/OAS1_0031_MR1_mpr-1_100.jpg -> OAS1_0028, OAS1_0031
+AD/ADNI_002_S_0413_MR_x.png, CN/002_S_0413_2.png -> 002_S_0413, 002_S_0413
+a/sub-01_ses-02_T1w.png, b/sub-01/ses-1/anat/scan.png, b/sub-control2_T1w.png -> sub-01, sub-01, sub-control2
+a/LIDC-IDRI-0001/1-001.png, b/LIDC-IDRI-0002/1-001.png -> LIDC-IDRI-0001, LIDC-IDRI-0002
+a/TCGA-02-0001-01Z-00-DX1_3.png, b/TCGA-02-0001-01A_4.png -> TCGA-02-0001, TCGA-02-0001
+a/TCGA_CS_4941_19960909_1.tif, b/TCGA_CS_4941_19960909_2.tif -> TCGA_CS_4941, TCGA_CS_4941
+a/BraTS20_Training_001_t1_80.png, b/BraTS20_Training_002/1.png -> BraTS20_Training_001, BraTS20_Training_002
+0/9003175L.png, 1/9003175R.png, 1/9003176L.png -> 9003175, 9003175, 9003176
+a/MCUCXR_0001_0.png, b/CHNCXR_0001_0.png -> MCUCXR_0001, CHNCXR_0001
+a/CXR12_IM-0130-1001.png, a/CXR12_1_IM-0130-2001.png -> CXR12, CXR12
+a/patient_012_img_3.png, b/patient_013.png -> patient_012, patient_013
+a/pat12-scan3.png, b/pat12-scan4.png -> pat12, pat12
+a/Subject 7 (2).png, b/subject 7 (3).png -> Subject 7, Subject 7
+a/P001_1.png, a/P001_2.png, b/P002_1.png -> P001, P001, P002
+cat/0012/view1.png, cat/0013/view1.png, dog/0014/study1/view1.png -> 0012, 0013, 0014
+train/a/person12_0.png, test/a/person12_1.png -> person12, person12
+cat/images/0012/1.png, dog/images/0014/1.png -> 0012, 0014
+"""
+
+
+@pytest.mark.parametrize("line", NAMED.strip().splitlines())
+def test_naming_schemes_of_public_sets_tell_the_patient(line):
+    files, expected = (part.split(", ") for part in line.split(" -> "))
     found = patients(*files)
     assert found.names == expected
     assert found.scheme
@@ -90,38 +73,24 @@ def test_numbers_of_the_chest_xrays_begin_again_in_test_and_nowhere_else():
     assert "begin again" in found.scheme
 
 
-def test_a_person_of_other_sets_is_the_same_in_train_and_test():
-    assert patients("train/a/person12_0.png", "test/a/person12_1.png").names == ["person12"] * 2
+UNNAMED = """
+a/ISIC_0024306.jpg, b/ISIC_0024307.jpg; 0/000c1434d8d7.png, 1/001639a390f0.png;
+0/00001b2b5609af42ab0ab276dd4cd41c3e7745b5.tif, 1/000020de2aa6193f4c160e398a8edea95b1da598.tif;
+0/0004cfab-14fd-4e49-80ba-63a80b6bddd6.png, 1/00313ee0-9eaa-42f4-b0ab-c148ed3241cd.png;
+benign/benign (12).png, malignant/malignant (12).png; COVID/COVID-12.png, Normal/Normal-12.png;
+a/img_001.png, b/img_002.png; a/scan_12.png, b/scan_13.png; a/12_3.png, b/12_4.png;
+a/20190301_001.png, b/20190301_002.png; a/P1.png, b/P2.png, b/P3.png; a/aug_10_left.png, b/aug_10_right.png;
+a/images/1.png, b/images/2.png; a/left/1.png, a/right/2.png, b/left/3.png, b/right/4.png;
+a/fold1/1.png, a/fold2/2.png, b/fold1/3.png, b/fold3/4.png;
+a/site_A/1.png, a/site_B/2.png, b/40X/3.png, b/2019-03-01/4.png; a/miller/1.png, b/2.png;
+a/1.2.840.113619/1.png, b/1.2.840.113620/2.png; a/mdb001.png, b/mdb002.png; a/sub-folder/1.png, b/patients/2.png
+"""
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        ["a/ISIC_0024306.jpg", "b/ISIC_0024307.jpg"],
-        ["0/000c1434d8d7.png", "1/001639a390f0.png"],
-        ["0/00001b2b5609af42ab0ab276dd4cd41c3e7745b5.tif", "1/000020de2aa6193f4c160e398a8edea95b1da598.tif"],
-        ["0/0004cfab-14fd-4e49-80ba-63a80b6bddd6.png", "1/00313ee0-9eaa-42f4-b0ab-c148ed3241cd.png"],
-        ["benign/benign (12).png", "malignant/malignant (12).png"],
-        ["COVID/COVID-12.png", "Normal/Normal-12.png"],
-        ["a/img_001.png", "b/img_002.png"],
-        ["a/scan_12.png", "b/scan_13.png"],
-        ["a/12_3.png", "b/12_4.png"],
-        ["a/20190301_001.png", "b/20190301_002.png"],
-        ["a/P1.png", "b/P2.png", "b/P3.png"],
-        ["a/aug_10_left.png", "b/aug_10_right.png"],
-        ["a/images/1.png", "b/images/2.png"],
-        ["a/left/1.png", "a/right/2.png", "b/left/3.png", "b/right/4.png"],
-        ["a/fold1/1.png", "a/fold2/2.png", "b/fold1/3.png", "b/fold3/4.png"],
-        ["a/site_A/1.png", "a/site_B/2.png", "b/40X/3.png", "b/2019-03-01/4.png"],
-        ["a/miller/1.png", "b/2.png"],
-        ["a/1.2.840.113619/1.png", "b/1.2.840.113620/2.png"],
-        ["a/mdb001.png", "b/mdb002.png"],
-        ["a/sub-folder/1.png", "b/patients/2.png"],
-    ],
-)
+@pytest.mark.parametrize("files", listed(UNNAMED), ids=", ".join)
 def test_names_that_may_mean_anything_are_unknown_and_the_note_says_so(files):
     found = patients(*files)
-    assert found.names == files
+    assert found.names == list(files)
     assert found.scheme == ""
     assert found.note.startswith(UNKNOWN)
     assert "patient=" in found.note
@@ -136,8 +105,7 @@ def test_names_that_may_mean_anything_are_unknown_and_the_note_says_so(files):
     ],
 )
 def test_folders_that_may_be_patients_or_not_are_refused_until_the_user_says(files):
-    with pytest.raises(ValueError, match="patient="):
-        patients(*files)
+    refuses("patient=", patients, *files)
     assert patients(*files, patient="unknown").note == UNKNOWN
     assert patients(*files, patient=r"([^/]+)/[^/]+$").names == [file.split("/")[1] for file in files]
 
@@ -172,8 +140,7 @@ def test_a_column_of_a_table_is_a_rule_if_it_names_each_file_once():
     table = {"x7_1.png": 3, "x7_2.png": 3, "x8_1.png": 4}
     files = ("train/a/x7_1.png", "test/b/x7_2.png", "test/b/x8_1.png")
     assert patients(*files, patient=pd.Series(table)).names == ["3", "3", "4"]
-    with pytest.raises(ValueError, match="each file name once"):
-        patients(*files, patient=pd.Series([3, 4], index=["x7_1.png"] * 2))
+    refuses("each file name once", patients, *files, patient=pd.Series([3, 4], index=["x7_1.png"] * 2))
     with pytest.raises(ValueError, match=r"None for train/a/x7_1\.png"):
         patients(*files, patient=pd.Series([3, 3, 4]))  # numbered rows, no file names
 
@@ -182,8 +149,7 @@ def test_a_column_of_a_table_is_a_rule_if_it_names_each_file_once():
 def test_too_few_patients_for_the_parts_say_where_they_were_read(tmp_path, name):
     for i in range(12):
         draw(tmp_path / "ab"[i % 2] / name.format(i))
-    with pytest.raises(ValueError, match=r"these images are of 1 as read from .*\(1 patient\).*patient='unknown'"):
-        load_folder(tmp_path, size=8)
+    refuses(r"these images are of 1 as read from .*\(1 patient\).*patient='unknown'", load_folder, tmp_path, size=8)
     assert sum(map(len, load_folder(tmp_path, size=8, patient="unknown").values())) == 12
 
 
@@ -204,8 +170,7 @@ def test_too_few_patients_for_the_parts_say_where_they_were_read(tmp_path, name)
     ],
 )
 def test_a_rule_that_does_not_name_everybody_is_refused_and_the_file_named(rule, words):
-    with pytest.raises(ValueError, match=words):
-        patients("a/x7_1.png", "b/x8_2.png", patient=rule)
+    refuses(words, patients, "a/x7_1.png", "b/x8_2.png", patient=rule)
 
 
 @pytest.mark.skipif(not NIH.exists(), reason="the real files are not here")
@@ -239,9 +204,7 @@ def test_the_real_cbis_ddsm_paths_give_31_patients_in_both_parts():
     assert len(both[0] & both[1]) == 31
 
 
-# --- identical pictures
-
-
+# ---- identical pictures
 def split(values: list[int], labels: list[int]) -> Split:
     images = torch.tensor(values, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
     return Split(images, torch.tensor(labels), torch.arange(len(values)), "binary", ("healthy", "sick"))

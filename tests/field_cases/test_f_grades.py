@@ -7,15 +7,10 @@ import torch
 from lab_utils.data import load_data, load_folder
 from lab_utils.data.folders.class_order import is_negative, numbers_of, order_classes
 from lab_utils.metrics import quadratic_kappa
-from tests.field_cases.drawing import fill
+from tests.field_cases.drawing import UNKNOWN, fill, listed
+from tests.refusals import refuses
 
-UNKNOWN = {"size": 8, "patient": "unknown"}
 RETINOPATHY = ("No_DR", "Mild", "Moderate", "Severe", "Proliferate_DR")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def kappa_by_hand(labels, predicted, classes):
@@ -27,34 +22,28 @@ def kappa_by_hand(labels, predicted, classes):
     return 1 - (weights * counts).sum() / (weights * by_chance).sum()
 
 
-@pytest.mark.parametrize(
-    "folders",
-    [
-        RETINOPATHY,
-        ("none", "mild", "severe"),
-        ("I", "II", "III", "IV"),
-        ("low", "high"),
-        ("stage_1", "stage_2", "grade_3"),
-        ("grade_1", "Grade 1", "grade_2"),
-        ("BIRADS 4a", "BIRADS 4b", "BIRADS 5"),
-        ("normal", "grade 1", "grade 2"),
-        ("T1a", "T1b", "T2"),
-        ("30 min", "2 h", "1 day"),
-        ("5cm", "10mm"),
-        ("1e3", "2e2"),
-        ("Gleason 3+3", "Gleason 3+4", "Gleason 4+3"),
-    ],
-)
+def fill_by_value(root, folders, n=2):
+    """Three parts; the pictures of a folder begin with a pixel that says which folder it is."""
+    for value, folder in enumerate(folders):
+        fill(root, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=n, value=value)
+
+
+IN_WORDS = """
+No_DR, Mild, Moderate, Severe, Proliferate_DR; none, mild, severe; I, II, III, IV; low, high; T1a, T1b, T2;
+stage_1, stage_2, grade_3; grade_1, Grade 1, grade_2; BIRADS 4a, BIRADS 4b, BIRADS 5; normal, grade 1, grade 2;
+30 min, 2 h, 1 day; 5cm, 10mm; 1e3, 2e2; Gleason 3+3, Gleason 3+4, Gleason 4+3
+"""
+
+
+@pytest.mark.parametrize("folders", listed(IN_WORDS), ids=", ".join)
 def test_grades_in_words_are_refused_without_class_names(tmp_path, folders):
-    fill(tmp_path, *folders)
-    with pytest.raises(ValueError, match=r"ordinal task need an order.*Name them from the lowest .*class_names=\("):
-        load_folder(tmp_path, task="ordinal", **UNKNOWN)
+    words = r"ordinal task need an order.*Name them from the lowest .*class_names=\("
+    refuses(words, load_folder, fill(tmp_path, *folders), task="ordinal", **UNKNOWN)
 
 
 def test_kappa_of_grades_is_that_of_their_order(tmp_path):
     """Each grade taken for the next one: .800 as named, .286 = 2/7 in the order of the alphabet."""
-    for value, folder in enumerate(RETINOPATHY):
-        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=2, value=value)
+    fill_by_value(tmp_path, RETINOPATHY)
     test = load_data(tmp_path, task="ordinal", class_names=RETINOPATHY, **UNKNOWN)["test"]
     grade = test.images[:, 0, 0, 0].long()
     assert test.labels.tolist() == grade.tolist()
@@ -64,39 +53,26 @@ def test_kappa_of_grades_is_that_of_their_order(tmp_path):
     assert kappa_by_hand(alphabet[grade], alphabet[told], 5) == pytest.approx(2 / 7)
 
 
-@pytest.mark.parametrize(
-    "folders",
-    [
-        ("0", "1", "2", "10"),
-        ("grade_2", "grade_9", "grade_10", "grade_11"),
-        ("Grade 1", "grade_2", "GRADE-9", "grade10"),
-        ("level-3", "level-4", "level-10"),
-        ("0_normal", "1_mild", "2_moderate", "10_severe"),
-        ("1 - none", "2 - few", "10 - many"),
-        ("CDR 0", "CDR 0.5", "CDR 1", "CDR 2"),
-        ("-1", "0", "1"),
-        ("01", "2", "10"),
-        ("0Normal", "1Doubtful", "2Mild", "3Moderate", "4Severe"),
-        ("1st", "2nd", "10th"),
-        ("0-9", "10-19", "100-109"),
-        ("8mm", "9mm", "10mm"),
-        ("Stage 1 lesion", "Stage 2 lesion", "Stage 10 lesion"),
-    ],
-)
+NUMBERED = """
+0, 1, 2, 10; grade_2, grade_9, grade_10, grade_11; Grade 1, grade_2, GRADE-9, grade10; level-3, level-4, level-10;
+0_normal, 1_mild, 2_moderate, 10_severe; 1 - none, 2 - few, 10 - many; CDR 0, CDR 0.5, CDR 1, CDR 2; -1, 0, 1;
+01, 2, 10; 0Normal, 1Doubtful, 2Mild, 3Moderate, 4Severe; 1st, 2nd, 10th; 0-9, 10-19, 100-109; 8mm, 9mm, 10mm;
+Stage 1 lesion, Stage 2 lesion, Stage 10 lesion
+"""
+
+
+@pytest.mark.parametrize("folders", listed(NUMBERED), ids=", ".join)
 @pytest.mark.parametrize("task", ["ordinal", None])
 @pytest.mark.filterwarnings("ignore:The grades")  # a number that is missing
 def test_numbers_sort_as_numbers(tmp_path, folders, task):
-    for value, folder in enumerate(folders):
-        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=1, value=value)
-    splits = load_folder(tmp_path, task=task, **UNKNOWN)
-    for split in splits.values():
+    fill_by_value(tmp_path, folders, n=1)
+    for split in load_folder(tmp_path, task=task, **UNKNOWN).values():
         assert split.class_names == folders
         assert split.labels.tolist() == split.images[:, 0, 0, 0].tolist()
 
 
 def test_kappa_of_numbered_folders_is_that_of_their_numbers(tmp_path):
-    for value, folder in enumerate(("0", "1", "2", "10")):
-        fill(tmp_path, f"train/{folder}", f"val/{folder}", f"test/{folder}", n=2, value=value)
+    fill_by_value(tmp_path, ("0", "1", "2", "10"))
     with pytest.warns(UserWarning, match="every step from one to the next counts the same"):
         test = load_folder(tmp_path, task="ordinal", **UNKNOWN)["test"]
     told = (test.images[:, 0, 0, 0].long() + 1).clamp(max=3)
@@ -104,7 +80,7 @@ def test_kappa_of_numbered_folders_is_that_of_their_numbers(tmp_path):
     assert quadratic_kappa(test.labels, told) == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize("folders", [("1", "2", "4"), ("CDR 0", "CDR 0.5", "CDR 1", "CDR 2")])
+@pytest.mark.parametrize("folders", listed("1, 2, 4; CDR 0, CDR 0.5, CDR 1, CDR 2"), ids=", ".join)
 def test_grades_with_gaps_are_said(tmp_path, folders):
     fill(tmp_path, *folders)
     with pytest.warns(UserWarning, match="where a number is missing"):
@@ -112,37 +88,21 @@ def test_grades_with_gaps_are_said(tmp_path, folders):
     assert any(note.startswith("The grades") for note in splits["test"].notes)
 
 
-@pytest.mark.parametrize(
-    "folders",
-    [
-        ("NORMAL", "PNEUMONIA"),
-        ("benign", "malignant"),
-        ("cat", "Dog", "emu"),
-        ("CNV", "DME", "DRUSEN", "NORMAL"),
-        ("class10", "class2", "other"),
-        ("2 x 3", "2 x 4"),
-    ],
-)
+WORDS = "NORMAL, PNEUMONIA; benign, malignant; cat, Dog, emu; CNV, DME, DRUSEN, NORMAL; class10, class2, other; "
+
+
+@pytest.mark.parametrize("folders", listed(WORDS + "2 x 3, 2 x 4"), ids=", ".join)
 def test_words_of_other_tasks_keep_the_order_of_the_alphabet(folders):
     assert order_classes(folders[::-1], None, None) == folders
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("COVID", "NORMAL"),
-        ("abnormal", "normal"),
-        ("disease", "healthy"),
-        ("atypical", "benign"),
-        ("COVID", "non-COVID"),
-        ("cancer", "no_cancer"),
-        ("DR", "No_DR"),
-        ("Parasitized", "Uninfected"),
-        ("Case", "Control"),
-        ("glaucoma", "Negative"),
-        ("with_mask", "without_mask"),
-    ],
-)
+NEGATIVE_SECOND = """
+COVID, NORMAL; abnormal, normal; disease, healthy; atypical, benign; COVID, non-COVID; cancer, no_cancer; DR, No_DR;
+Parasitized, Uninfected; Case, Control; glaucoma, Negative; with_mask, without_mask
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), listed(NEGATIVE_SECOND))
 def test_a_negative_class_that_comes_second_is_said_and_stays_second(tmp_path, first, second):
     fill(tmp_path, first, second)
     with pytest.warns(UserWarning, match=f"{second} is the positive class .*class_names=.'{second}', '{first}'"):
@@ -153,39 +113,25 @@ def test_a_negative_class_that_comes_second_is_said_and_stays_second(tmp_path, f
     assert train.class_names == (second, first)
 
 
-@pytest.mark.parametrize(
-    "folders",
-    [
-        ("NORMAL", "PNEUMONIA"),
-        ("benign", "malignant"),
-        ("healthy", "unhealthy"),
-        ("negative", "positive"),
-        ("no", "yes"),
-        ("No Finding", "Pneumonia"),
-        ("0_normal", "1_abnormal"),
-        ("chromophobe", "clear cell"),
-        ("nodule", "nosebleed"),
-        ("melanoma", "nevus"),
-        ("normal", "not normal"),
-    ],
-)
+NOTHING_TO_SAY = """
+NORMAL, PNEUMONIA; benign, malignant; healthy, unhealthy; negative, positive; no, yes; No Finding, Pneumonia;
+0_normal, 1_abnormal; chromophobe, clear cell; nodule, nosebleed; melanoma, nevus; normal, not normal
+"""
+
+
+@pytest.mark.parametrize("folders", listed(NOTHING_TO_SAY), ids=", ".join)
 def test_nothing_is_said_of_two_classes_in_the_right_order_or_without_a_negative_one(tmp_path, folders):
-    fill(tmp_path, *folders)
-    assert load_folder(tmp_path, **UNKNOWN)["train"].class_names == folders
+    assert load_folder(fill(tmp_path, *folders), **UNKNOWN)["train"].class_names == folders
 
 
 def test_which_of_two_classes_is_negative():
-    assert is_negative("uninfected", "infected")
-    assert is_negative("NoTumor", "Tumor")
-    assert not is_negative("abnormal", "normal")
-    assert not is_negative("unaffected", "healthy")
-    assert not is_negative("nodule", "mass")
+    negative = [("uninfected", "infected"), ("NoTumor", "Tumor")]
+    others = [("abnormal", "normal"), ("unaffected", "healthy"), ("nodule", "mass")]
+    assert [is_negative(*names) for names in negative + others] == [True, True, False, False, False]
 
 
 def test_numbers_that_are_not_one_for_each_name_are_none():
-    assert numbers_of(["a1", "b2"]) is None
-    assert numbers_of(["1", "01"]) is None
-    assert numbers_of(["1x2", "2x2"]) is None
+    assert [numbers_of(names) for names in (["a1", "b2"], ["1", "01"], ["1x2", "2x2"])] == [None] * 3
     assert numbers_of(["3D", "2D"]) == {"3D": 3.0, "2D": 2.0}
 
 
@@ -205,6 +151,4 @@ def test_numbers_that_are_not_one_for_each_name_are_none():
     ],
 )
 def test_tasks_and_names_that_folders_cannot_have_get_words(tmp_path, options, words):
-    fill(tmp_path, "0", "1", "2")
-    with pytest.raises(ValueError, match=words):
-        load_folder(tmp_path, **UNKNOWN, **options)
+    refuses(words, load_folder, fill(tmp_path, "0", "1", "2"), **UNKNOWN, **options)

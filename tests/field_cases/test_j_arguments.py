@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from lab_utils.data import load_data, load_phantoms, make_phantoms
 from lab_utils.metrics import compare_steps, restricted_mean, steps_to_reach
@@ -22,7 +21,8 @@ from lab_utils.similarity import (
     svcca,
 )
 from lab_utils.studies import combinations, run_grid
-from lab_utils.training import fit, predict
+from lab_utils.training import evaluate, fit, predict
+from tests.refusals import refuses
 from tests.tiny import TinyNet, tiny_split
 
 RNG = np.random.default_rng(3)
@@ -34,30 +34,18 @@ def result(**config):
     return {"seen": sum(config.values())}
 
 
-# ------------------------------------------------------------------ run_grid
+# ---- run_grid
+GRID = r"grid must be a list with one dict.*got.*combinations\(seed="
+GRIDS = [({"grid": grid}, GRID) for grid in ({"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1])]
+GRIDS += [({"grid": pd.DataFrame({"seed": [0, 1]})}, "grid must be a list.*got str in a DataFrame")]  # its columns
+GRIDS += [({"function": function}, "function to be a function") for function in (None, "fit", {"seen": 1})]
+GRIDS += [({"workers": n}, "workers to be a whole number of at least 1") for n in ("2", 2.5, True, 0, -1)]
 
 
-@pytest.mark.parametrize("grid", [{"seed": [0, 1]}, None, "seeds", [1, 2], 5, result, [{"seed": 0}, 1]])
-def test_a_grid_is_a_list_of_dicts(grid):
-    with pytest.raises(ValueError, match=r"grid must be a list with one dict.*got.*combinations\(seed="):
-        run_grid(result, grid, workers=1, progress=False)
-
-
-def test_the_columns_of_a_table_are_no_grid():
-    with pytest.raises(ValueError, match=r"grid must be a list.*got str in a DataFrame"):
-        run_grid(result, pd.DataFrame({"seed": [0, 1]}), workers=1, progress=False)
-
-
-@pytest.mark.parametrize("function", [None, "fit", {"seen": 1}])
-def test_what_is_no_function_is_refused_before_the_first_run(function):
-    with pytest.raises(ValueError, match="function must be a function"):
-        run_grid(function, [{"seed": 0}], workers=1, progress=False)
-
-
-@pytest.mark.parametrize("workers", ["2", 2.5, True, 0, -1])
-def test_workers_are_a_whole_number(workers):
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
-        run_grid(result, [{"seed": 0}], workers=workers, progress=False)
+@pytest.mark.parametrize(("change", "words"), GRIDS)
+def test_what_makes_no_grid_is_refused_before_the_first_run(change, words):
+    given = {"function": result, "grid": [{"seed": 0}], "workers": 1} | change
+    refuses(words, run_grid, given["function"], given["grid"], workers=given["workers"], progress=False)
 
 
 def test_grids_of_any_kind_of_list_run():
@@ -65,9 +53,7 @@ def test_grids_of_any_kind_of_list_run():
         assert list(run_grid(result, grid, workers=np.int64(1), progress=False)["seen"]) == [0, 1]
 
 
-# ------------------------------------------------------------------ similarity
-
-
+# ---- similarity
 MEASURES = [mean_cca, svcca, pwcca, linear_cka, lambda x, y: cca(x, y)[0]]
 
 
@@ -91,31 +77,28 @@ def test_activations_of_any_container_give_what_their_numbers_give(measure, form
     ],
 )
 def test_what_is_no_activation_is_refused(measure, given, words):
-    with pytest.raises(ValueError, match=words):
-        measure(given, ACTS_Y)
+    refuses(words, measure, given, ACTS_Y)
 
 
-@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan")])
+@pytest.mark.parametrize("threshold", ["0.9", None, True, 99, float("nan"), 0, 1.01])
 def test_the_threshold_of_svcca_is_a_share(threshold):
-    with pytest.raises(ValueError, match="threshold"):
-        svcca(ACTS_X, ACTS_Y, threshold=threshold)
+    refuses("threshold", svcca, ACTS_X, ACTS_Y, threshold=threshold)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"draws": "5"}, "draws must be a whole number"),
-        ({"draws": 2.5}, "draws must be a whole number"),
-        ({"seed": "x"}, "seed must be a whole number"),
-        ({"seed": None}, "seed must be a whole number"),
-        ({"measure": "cca"}, "measure must be a function"),
+        ({"draws": "5"}, "draws to be a whole number"),
+        ({"draws": 2.5}, "draws to be a whole number"),
+        ({"seed": "x"}, "seed to be a whole number"),
+        ({"seed": None}, "seed to be a whole number"),
+        ({"measure": "cca"}, "measure to be a function"),
     ],
 )
 @pytest.mark.parametrize("draw", [null, bootstrap])
 def test_settings_of_draws_are_checked_first(draw, change, words):
     settings = {"measure": mean_cca, "acts_x": ACTS_X, "acts_y": ACTS_Y, "draws": 2}
-    with pytest.raises(ValueError, match=words):
-        draw(**{**settings, **change})
+    refuses(words, draw, **{**settings, **change})
 
 
 def test_unknown_images_of_a_similarity_are_named_by_their_argument():
@@ -123,69 +106,43 @@ def test_unknown_images_of_a_similarity_are_named_by_their_argument():
         bootstrap(mean_cca, ACTS_X, ACTS_Y, np.full(60, np.nan), draws=2)
 
 
-# ------------------------------------------------------------------ networks
+def collect(model, split, **settings):
+    return collect_activations(model, split.images, **settings)
 
 
-@pytest.mark.parametrize("batch_size", ["4", None, 2.5, True, 0])
-@pytest.mark.parametrize("use", [predict, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)])
+# ---- networks
+@pytest.mark.parametrize("batch_size", ["64", None, 2.5, True, 0, -1, float("nan")])
+@pytest.mark.parametrize(
+    "use", [predict, evaluate, extract_features, lambda m, s, **k: collect_activations(m, s.images, **k)]
+)
 def test_batch_sizes_are_whole_numbers_wherever_images_enter(use, batch_size):
-    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
-        use(TinyNet(), tiny_split(), batch_size=batch_size)
+    refuses("batch_size to be a whole number of at least 1", use, TinyNet(), tiny_split(), batch_size=batch_size)
     assert use(TinyNet(), tiny_split(), batch_size=np.int64(4)) is not None
 
 
-@pytest.mark.parametrize("model", [None, "resnet10_w16", TinyNet])
-def test_what_is_no_network_predicts_nothing(model):
-    with pytest.raises(ValueError, match="model must be such as build_model"):
-        predict(model, tiny_split())
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"eval_at": 5}, "eval_at must be a list of steps"),
-        ({"criterion": nn.CrossEntropyLoss}, "make an object of it"),
-        ({"warmup": None}, "warmup=0; got None"),
-        ({"checkpoint_seconds": "30"}, "checkpoint_seconds=30; got '30'"),
-    ],
-)
-def test_settings_of_a_training_are_refused_with_an_example_that_fits(change, words):
-    with pytest.raises(ValueError, match=words):
-        fit(TinyNet(), tiny_split(), **{"steps": 1, "progress": False, **change})
-
-
-# ------------------------------------------------------------------ curves
-
-
+# ---- curves
 @pytest.mark.parametrize("goal", ["0.5", None, True])
 def test_goals_and_horizons_are_numbers(goal):
-    with pytest.raises(ValueError, match="threshold must be a number"):
-        steps_to_reach([0, 1], [0.1, 0.9], goal)
-    with pytest.raises(ValueError, match="horizon must be a number"):
-        restricted_mean([1, 2], [True, True], goal)
-    with pytest.raises(ValueError, match="horizon must be a number"):
-        compare_steps([1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
+    refuses("threshold to be a number", steps_to_reach, [0, 1], [0.1, 0.9], goal)
+    refuses("horizon to be a number", restricted_mean, [1, 2], [True, True], goal)
+    refuses("horizon to be a number", compare_steps, [1, 2], [1, 1], [2, 3], [1, 1], horizon=goal)
 
 
-# ------------------------------------------------------------------ data
-
-
+# ---- data
 @pytest.mark.parametrize("images", [0, "2", 2.5, None, True])
 def test_images_of_a_patient_are_a_whole_number(images):
-    with pytest.raises(ValueError, match="images_per_patient must be a whole number"):
+    with pytest.raises(ValueError, match="images_per_patient to be a whole number"):
         load_data("phantoms", n_train=2, n_val=2, n_test=2, images_per_patient=images)
 
 
 @pytest.mark.parametrize("findings", [5, "Edema", ["nodule"], [["Edema"]]])
 def test_findings_are_a_list_of_known_names(findings):
-    with pytest.raises(ValueError, match="findings must be a list of names"):
-        make_phantoms(2, findings=findings)
+    refuses("findings must be a list of names", make_phantoms, 2, findings=findings)
 
 
 @pytest.mark.parametrize("argument", ["root", "cache"])
 def test_folders_are_paths(argument):
-    with pytest.raises(ValueError, match=f"{argument} must be the path of a folder, or None; got 5"):
-        load_data("phantoms", **{argument: 5})
+    refuses(f"{argument} to be a path, such as .*, or None, got 5", load_data, "phantoms", **{argument: 5})
 
 
 def test_small_types_of_numpy_are_numbers_too(tmp_path):

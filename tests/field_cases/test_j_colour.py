@@ -10,6 +10,7 @@ from lab_utils.data import Split
 from lab_utils.networks import Preprocessing, build_model, preprocess, to_grey
 from lab_utils.similarity import extract_features
 from lab_utils.training import evaluate, fit, predict
+from tests.refusals import refuses
 from tests.tiny import TinyNet
 
 GREY = Preprocessing((0.5,), (0.25,), 1)
@@ -46,8 +47,7 @@ def test_brightness_does_not_tell_these_classes() -> None:
     ids=["fit", "predict", "evaluate", "preprocess", "preprocess floats", "extract_features"],
 )
 def test_colour_is_refused_by_a_grey_network_wherever_pictures_enter(use) -> None:
-    with pytest.raises(ValueError, match=r"in_channels=3.*to_grey"):
-        use(TinyNet(), red_or_green())
+    refuses(r"in_channels=3.*to_grey", use, TinyNet(), red_or_green())
 
 
 def test_one_colour_picture_among_grey_ones_is_found_before_training() -> None:
@@ -56,16 +56,14 @@ def test_one_colour_picture_among_grey_ones_is_found_before_training() -> None:
     images[17] = split.images[17]
     model = TinyNet()
     before = model.head.weight.clone()
-    with pytest.raises(ValueError, match="1 of 24 have colour"):
-        fit(model, with_channels(split, images), steps=2, batch_size=4)
+    refuses("1 of 24 have colour", fit, model, with_channels(split, images), steps=2, batch_size=4)
     assert model.head.weight.equal(before)
 
 
 def test_a_small_coloured_mark_is_colour() -> None:
     images = torch.full((1, 3, 32, 32), 90, dtype=torch.uint8)
     images[0, 0, 3, 4] = 200
-    with pytest.raises(ValueError, match="1 of 1 have colour"):
-        GREY(images)
+    refuses("1 of 1 have colour", GREY, images)
 
 
 def test_a_network_built_for_colour_sees_it() -> None:
@@ -112,22 +110,18 @@ def test_grey_pictures_go_into_a_colour_network_as_before() -> None:
 @pytest.mark.parametrize("preprocessing", [GREY, RGB], ids=["grey network", "colour network"])
 def test_pictures_of_another_shape_are_refused_with_advice(preprocessing, images: Tensor, advice: str) -> None:
     for given in (images, images.to(torch.uint8)):
-        with pytest.raises(ValueError, match=advice):
-            preprocessing(given)
+        refuses(advice, preprocessing, given)
 
 
 def test_pictures_of_another_scale_or_type_are_refused() -> None:
     floats = torch.full((2, 1, 4, 4), 0.5)
     for wrong in (255 * floats, floats.clone().fill_(torch.nan), 255 * floats.half(), 255 * floats.bfloat16()):
-        with pytest.raises(ValueError, match=r"in \[0, 1\]"):
-            GREY(wrong)
+        refuses(r"in \[0, 1\]", GREY, wrong)
     one_bad = floats.clone()
     one_bad[1, 0, 2, 2] = torch.nan
-    with pytest.raises(ValueError, match="NaN"):
-        GREY(one_bad)
+    refuses("NaN", GREY, one_bad)
     for kind in (torch.int64, torch.bool, torch.int16):
-        with pytest.raises(ValueError, match="Expected uint8"):
-            GREY(floats.to(kind))
+        refuses("Expected uint8", GREY, floats.to(kind))
 
 
 def test_pictures_of_one_value_are_pictures() -> None:

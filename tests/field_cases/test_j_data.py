@@ -1,6 +1,5 @@
 """Kind J, data: labels that can be read in two ways, scales, names, sizes, and what has to stay with a result."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +8,10 @@ import torch
 
 from lab_utils.data import Split, load_course, load_data, load_medmnist, load_npz, load_phantoms, make_phantoms, subset
 from lab_utils.data.folders.patients import UNKNOWN
+from tests.field_cases.drawing import SHARED
+from tests.refusals import refuses
 
-SHARED = Path(os.environ.get("LAB_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 CLASSES = np.array([0, 1, 2, 1, 2, 0, 2, 2, 1, 0, 1, 2])
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
 
 
 def npz(folder: Path, labels: np.ndarray = CLASSES, name: str = "mine.npz", **changes: object) -> Path:
@@ -37,16 +32,13 @@ def course(folder: Path) -> Path:
     return folder
 
 
-# --- labels
-
-
+# ---- labels
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, np.float64, bool])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_one_class_written_in_columns_is_refused_until_the_task_is_named(tmp_path, kind, classes):
     labels = np.eye(classes, dtype=kind)[CLASSES % classes]
     path = npz(tmp_path, labels)
-    with pytest.raises(ValueError, match=r"exactly one 1 in each row.*task='multiclass'.*or task='multilabel'"):
-        load_data(path)
+    refuses(r"exactly one 1 in each row.*task='multiclass'.*or task='multilabel'", load_data, path)
     task = "binary" if classes == 2 else "multiclass"
     train = load_data(path, task=task)["train"]
     assert (train.task, train.labels.tolist()) == (task, (CLASSES % classes).tolist())
@@ -54,12 +46,6 @@ def test_one_class_written_in_columns_is_refused_until_the_task_is_named(tmp_pat
     assert findings.labels.tolist() == labels.astype(float).tolist()
     named = load_data(path, task="ordinal", class_names=("none", "mild", "severe")[:classes])["train"]
     assert named.labels.tolist() == (CLASSES % classes).tolist()
-
-
-def test_columns_of_a_published_set_of_one_class_become_its_numbers(tmp_path):
-    path = npz(tmp_path, np.eye(7, dtype=np.uint8)[np.arange(12) % 7], "dermamnist_mine.npz")
-    train = load_npz(path)["train"]
-    assert (train.task, train.labels.tolist()) == ("multiclass", (np.arange(12) % 7).tolist())
 
 
 @pytest.mark.parametrize("row", [[0, 0, 0], [1, 1, 0], [-1, 1, 0]])
@@ -95,35 +81,40 @@ def test_labels_and_names_that_do_not_number_classes_from_0_are_refused(tmp_path
     assert "mine.npz" in str(caught.value) or "class_names" in options
 
 
+SEVEN = np.arange(12) % 7
+CODED = {
+    "columns of a published set": (
+        np.eye(7)[np.arange(12) % 7].astype(np.uint8),
+        "dermamnist_mine.npz",
+        np.arange(12) % 7,
+    ),
+    "true and false": (CLASSES > 0, "mine.npz", (CLASSES > 0).astype(int)),
+    "the names of two sets": (CLASSES % 2, "retinamnist_and_pneumoniamnist.npz", CLASSES % 2),
+}
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_labels_become_the_numbers_of_their_classes(tmp_path, kind):
+    labels, name, expected = CODED[kind]
+    train = load_npz(npz(tmp_path, labels, name))["train"]
+    assert (train.task, train.labels.tolist()) == ("binary" if expected.max() == 1 else "multiclass", expected.tolist())
+    assert kind == "columns of a published set" or train.class_names == ("class 0", "class 1")
+
+
 def test_names_from_numpy_are_plain_text(tmp_path):
     split = load_npz(npz(tmp_path, CLASSES % 2), class_names=np.array(["normal", "sick"]))["train"]
     assert [type(name) for name in split.class_names] == [str, str]
 
 
-def test_true_and_false_are_two_classes(tmp_path):
-    train = load_data(npz(tmp_path, CLASSES > 0))["train"]
-    assert (train.task, train.labels.tolist()) == ("binary", (CLASSES > 0).astype(int).tolist())
-
-
-def test_a_file_named_after_two_published_sets_is_read_by_its_labels(tmp_path):
-    train = load_npz(npz(tmp_path, CLASSES % 2, "retinamnist_and_pneumoniamnist.npz"))["train"]
-    assert (train.task, train.class_names) == ("binary", ("class 0", "class 1"))
-
-
-# --- pixels
-
-
+# ---- pixels
 def test_whole_numbers_0_and_1_are_no_grey_levels(tmp_path):
     two_levels = np.random.default_rng(0).integers(0, 2, (12, 8, 8))
     for kind in (np.uint8, np.int64):
-        with pytest.raises(ValueError, match=r"only 0 and 1.*Multiply"):
-            load_npz(npz(tmp_path, train_images=two_levels.astype(kind)))
+        refuses(r"only 0 and 1.*Multiply", load_npz, npz(tmp_path, train_images=two_levels.astype(kind)))
     assert load_npz(npz(tmp_path, train_images=two_levels.astype(np.float32)))["train"].images.max() == 255
 
 
-# --- sizes and numbers
-
-
+# ---- sizes and numbers
 @pytest.mark.parametrize("size", [65, 67, 101, 223])
 def test_phantoms_of_an_odd_side_are_drawn(size):
     images = make_phantoms(3, size=size, seed=5).images
@@ -136,10 +127,8 @@ def test_phantoms_of_an_odd_side_are_drawn(size):
 
 @pytest.mark.parametrize("size", [0, 1, -3, 2.5, "64", 7, True, None, 64.0, 10_000])
 def test_other_sides_of_phantoms_are_refused_in_words(size):
-    with pytest.raises(ValueError, match=r"size must be a whole number from 64 to 224.*got"):
-        make_phantoms(2, size=size)
-    with pytest.raises(ValueError, match=r"size must be a whole number from 64 to 224.*got"):
-        load_phantoms(2, size=size)
+    refuses(r"size must be a whole number from 64 to 224.*got", make_phantoms, 2, size=size)
+    refuses(r"size must be a whole number from 64 to 224.*got", load_phantoms, 2, size=size)
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "64", True, 64.0, (64, 64)])
@@ -151,8 +140,7 @@ def test_sides_that_are_none_are_refused_before_anything_is_read(tmp_path, size)
         lambda: load_medmnist("retinamnist", size=size, root=nowhere),
         lambda: load_npz(npz(tmp_path), size=size),
     ):
-        with pytest.raises(ValueError, match="size must be a side in pixels, a whole number of at least 1; got"):
-            load()
+        refuses("size must be a side in pixels, a whole number of at least 1; got", load)
 
 
 def test_small_and_odd_sides_and_the_own_size_are_read(tmp_path):
@@ -164,19 +152,15 @@ def test_small_and_odd_sides_and_the_own_size_are_read(tmp_path):
 
 @pytest.mark.parametrize("n", [True, "5", 2.5, 0, -1, 13])
 def test_numbers_of_images_that_are_none_are_refused_in_words(tmp_path, n):
-    with pytest.raises(ValueError, match=r"whole number n from 1 to 12, .*got n = "):
-        load_npz(npz(tmp_path), n_train=n)
+    refuses(r"whole number n from 1 to 12, .*got n = ", load_npz, npz(tmp_path), n_train=n)
 
 
 @pytest.mark.parametrize("name", ["retinamnist_29", "retinmnist", "../retinamnist"])
 def test_published_sets_that_do_not_exist_are_refused_in_words(name):
-    with pytest.raises(ValueError, match="name must be one of"):
-        load_medmnist(name)
+    refuses("name must be one of", load_medmnist, name)
 
 
-# --- what has to stay with a result
-
-
+# ---- what has to stay with a result
 def test_unknown_patients_are_a_note_of_every_part_and_of_what_is_made_of_it(tmp_path):
     for splits in (load_npz(npz(tmp_path)), load_course(course(tmp_path))):
         for split in splits.values():
@@ -221,7 +205,6 @@ def test_real_sets_say_what_is_unknown_and_what_is_twice():
 
 def test_names_of_a_split_made_by_hand_are_checked_too():
     images, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="name of its own"):
-        Split(images, labels, torch.arange(2), "binary", ("a", "a"))
+    refuses("name of its own", Split, images, labels, torch.arange(2), "binary", ("a", "a"))
     with pytest.raises(ValueError, match="list of names"):
         Split(images, labels, torch.arange(2), "binary", "ab")  # type: ignore[arg-type]

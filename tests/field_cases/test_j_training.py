@@ -11,10 +11,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from lab_utils.networks import head, preprocess, stages
-from lab_utils.studies import run_grid
 from lab_utils.training import evaluate, fine_tune, fit, lr_range_test, predict
 from lab_utils.training.losses import training_loss
 from lab_utils.transfer import freeze, param_groups, train_mode
+from tests.refusals import refuses
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32"}
@@ -26,8 +26,7 @@ def trained(split, model=None, **settings):
     return model, history
 
 
-# ------------------------------------------------------------------ class weights of one's own
-
+# ---- class weights of one's own
 WEIGHTS = torch.tensor([0.5, 3.0])
 FITTED = {
     "float64 module": nn.CrossEntropyLoss(weight=WEIGHTS.double()),
@@ -59,19 +58,14 @@ def test_class_weights_of_another_type_reach_the_range_test_and_resume(tmp_path)
         trained(split, criterion=nn.CrossEntropyLoss(weight=weight), checkpoint=tmp_path / "run.pt")
 
 
-@pytest.mark.parametrize(
-    "criterion",
-    [
-        lambda logits, labels: F.cross_entropy(logits, labels, weight=WEIGHTS.double()),
-        lambda logits, labels: F.cross_entropy(logits, labels, weight=[0.5, 3.0]),
-        lambda logits, labels: F.cross_entropy(logits, labels, weight=WEIGHTS.to("meta")),  # as on another device
-    ],
-)
-def test_weights_that_cannot_be_reached_are_told_what_they_should_be(criterion):
+def unreachable(weight):
+    return lambda logits, labels: F.cross_entropy(logits, labels, weight=weight)
+
+
+@pytest.mark.parametrize("weight", [WEIGHTS.double(), [0.5, 3.0], WEIGHTS.to("meta")])  # the last: another device
+def test_weights_that_cannot_be_reached_are_told_what_they_should_be(weight):
     words = r"must be torch.float32 on cpu, as the logits are, but PyTorch says: .*class_weights='balanced'"
-    with pytest.raises(ValueError, match=words) as caught:
-        trained(tiny_split(24), criterion=criterion)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in refuses(words, trained, tiny_split(24), criterion=unreachable(weight))
 
 
 @pytest.mark.gpu
@@ -82,26 +76,17 @@ def test_gpu_class_weights_on_the_cpu_are_brought_there(kind):
     assert trained(tiny_split(24), **settings)[1].rows[-1]["train_loss"] > 0
 
 
-def test_other_errors_of_a_criterion_pass_unchanged():
-    def broken(logits, labels):
-        raise RuntimeError("my own mistake")
-
-    with pytest.raises(RuntimeError, match=r"^my own mistake$"):
-        trained(tiny_split(24), criterion=broken)
+def broken(*given):
+    raise RuntimeError("my own mistake")
 
 
-@pytest.mark.parametrize(
-    ("criterion", "came"),
-    [
-        (nn.CrossEntropyLoss(reduction="none"), r"a tensor of shape \(8,\)"),
-        (lambda logits, labels: 1.5, "got float"),
-        (lambda logits, labels: F.cross_entropy(logits, labels).detach(), "without gradient"),
-        (lambda logits, labels: None, "got NoneType"),
-    ],
-)
-def test_a_criterion_that_gives_no_mean_loss_is_refused(criterion, came):
-    with pytest.raises(ValueError, match=rf"must return the mean loss.*{came}"):
-        trained(tiny_split(24), criterion=criterion)
+def test_other_errors_of_a_criterion_and_of_a_network_pass_unchanged():
+    class Broken(TinyNet):
+        forward = broken
+
+    for model, criterion in ((TinyNet(), broken), (Broken(), None)):
+        with pytest.raises(RuntimeError, match=r"^my own mistake$"):
+            trained(tiny_split(24), model, criterion=criterion)
 
 
 def test_a_loss_of_one_number_in_a_list_counts_as_that_number():
@@ -110,7 +95,8 @@ def test_a_loss_of_one_number_in_a_list_counts_as_that_number():
     assert_same(state_of(got), state_of(wanted))
 
 
-# ------------------------------------------------------------------ class_weights="balanced"
+# ---- class_weights="balanced"
+TASKS = ("binary", "multiclass", "ordinal")
 
 
 def rare(task, n=60):
@@ -120,7 +106,7 @@ def rare(task, n=60):
     return split.take(keep)
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "ordinal"])
+@pytest.mark.parametrize("task", TASKS)
 def test_balanced_is_the_weighted_cross_entropy_with_scikit_learns_weights(task):
     split = rare(task)
     y = split.labels.numpy()
@@ -190,20 +176,26 @@ def test_balanced_works_in_fine_tune_and_the_range_test():
     assert results[0][1] == results[1][1]
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "ordinal"])
-def test_balanced_refuses_a_class_without_an_image(task):
-    split = tiny_split(30, task)
-    split = split.take(split.labels != 1)
-    with pytest.raises(ValueError, match=r"every class; the \d+ training images have none of: class1\."):
-        trained(split, class_weights="balanced")
-
-
-@pytest.mark.parametrize(("value", "word"), [(1.0, "absent"), (0.0, "present")])
-def test_balanced_refuses_a_finding_that_is_always_or_never_there(value, word):
+def with_finding(value):
     split = tiny_split(30, "multilabel")
     split.labels[:, 1] = value
-    with pytest.raises(ValueError, match=f"have none of: {word} class1"):
-        trained(split, class_weights="balanced")
+    return split
+
+
+def without_class(task):
+    split = tiny_split(30, task)
+    return split.take(split.labels != 1)
+
+
+MISSING = [
+    (without_class(task), r"every class; .*have none of: class1\.") for task in ("binary", "multiclass", "ordinal")
+]
+MISSING += [(with_finding(1.0), "have none of: absent class1"), (with_finding(0.0), "have none of: present class1")]
+
+
+@pytest.mark.parametrize(("split", "words"), MISSING)
+def test_balanced_refuses_what_has_no_image(split, words):
+    refuses(words, trained, split, class_weights="balanced")
 
 
 @pytest.mark.parametrize(
@@ -219,15 +211,11 @@ def test_balanced_refuses_a_finding_that_is_always_or_never_there(value, word):
     ],
 )
 def test_class_weights_that_mean_nothing_are_refused(settings, words):
-    with pytest.raises(ValueError, match=words):
-        trained(tiny_split(24), **settings)
-    with pytest.raises(ValueError, match=words):
-        lr_range_test(TinyNet(), tiny_split(24), steps=5, device="cpu", **settings)
+    refuses(words, trained, tiny_split(24), **settings)
+    refuses(words, lr_range_test, TinyNet(), tiny_split(24), steps=5, device="cpu", **settings)
 
 
-# ------------------------------------------------------------------ batches of one
-
-
+# ---- batches of one
 class OneValue(TinyNet):
     """Batch norm on features without a place: one value per channel and image."""
 
@@ -251,8 +239,7 @@ def test_a_batch_of_one_with_batch_norm_is_explained(network, n, batch_size):
         with pytest.raises(ValueError, match=WORDS) as caught:
             fit(network(), split, progress=False, **length, **settings)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match=WORDS):
-        lr_range_test(network(), split, steps=3, **settings)
+    refuses(WORDS, lr_range_test, network(), split, steps=3, **settings)
 
 
 def test_batch_norm_over_many_places_still_trains_on_one_image_at_a_time():
@@ -267,17 +254,7 @@ def test_frozen_batch_norm_trains_on_one_image_at_a_time():
     assert trained(tiny_split(4), model, batch_size=1, steps=4)[1].rows[-1]["step"] == 4
 
 
-def test_other_errors_of_a_network_pass_unchanged():
-    class Broken(TinyNet):
-        def forward(self, x):
-            raise ValueError("my own mistake")
-
-    with pytest.raises(ValueError, match=r"^my own mistake$"):
-        trained(tiny_split(24), Broken())
-
-
-# ------------------------------------------------------------------ wrapped networks
-
+# ---- wrapped networks
 WRAPPERS = {
     "DataParallel": nn.DataParallel,
     "compiled": functools.partial(torch.compile, backend="eager"),
@@ -292,21 +269,14 @@ def inside(wrapped):
 
 
 @pytest.mark.parametrize("kind", WRAPPERS)
-def test_a_wrapped_network_has_the_preprocessing_stages_and_head_of_the_one_inside(kind):
-    model = TinyNet()
-    wrapped = WRAPPERS[kind](model)
-    core, images = inside(wrapped), tiny_split(4).images
-    assert torch.equal(preprocess(wrapped, images), preprocess(model, images))
-    assert list(stages(wrapped)) == ["stem", "layer1"]
-    assert head(wrapped) is core.head
-    assert torch.equal(predict(wrapped, images, device="cpu"), predict(model, images, device="cpu"))
-
-
-@pytest.mark.parametrize("kind", WRAPPERS)
 def test_a_wrapped_network_freezes_and_trains_as_the_one_inside(kind):
     train, val = tiny_split(24), tiny_split(16, seed=1)
     plain, wrapped = TinyNet(), WRAPPERS[kind](TinyNet())
     core = inside(wrapped)
+    assert torch.equal(preprocess(wrapped, val.images), preprocess(plain, val.images))
+    assert list(stages(wrapped)) == ["stem", "layer1"]
+    assert head(wrapped) is core.head
+    assert torch.equal(predict(wrapped, val.images, device="cpu"), predict(plain, val.images, device="cpu"))
     for model in (plain, wrapped):
         freeze(model, upto="stem")
         train_mode(model)
@@ -332,8 +302,7 @@ def test_a_wrapped_run_resumes_and_is_not_taken_for_the_bare_one(tmp_path):
 
     for _ in range(2):
         run(WRAPPERS["compiled"])
-    with pytest.raises(ValueError, match="network parts"):
-        run(lambda model: model)
+    refuses("network parts", run, lambda model: model)
 
 
 def test_distributed_networks_are_refused_with_the_right_advice():
@@ -352,75 +321,35 @@ def test_distributed_networks_are_refused_with_the_right_advice():
             training(model, tiny_split(24), steps=3, device="cpu")
 
 
-def test_a_network_with_a_child_of_that_name_and_more_is_no_wrapper():
-    class Mine(TinyNet):
-        def __init__(self):
-            super().__init__()
-            self.module = nn.Identity()
-
-    model = Mine()
-    assert head(model) is model.head
-
-
-# ------------------------------------------------------------------ arguments of the wrong type
-
-
-@pytest.mark.parametrize("name", ["batch_size", "steps", "epochs", "warmup", "seed", "eval_every"])
-@pytest.mark.parametrize("value", [2.5, 32.0, "32", True, float("nan"), 1j, [3]])
-def test_what_should_be_a_whole_number_and_is_none_gets_words(name, value):
-    settings = {"steps": 3, name: value}
-    if name == "epochs":
-        del settings["steps"]
-    with pytest.raises(ValueError, match=rf"{name} must be a whole number, such as"):
-        fit(TinyNet(), tiny_split(), progress=False, device="cpu", **settings)
-
-
-@pytest.mark.parametrize("name", ["lr", "weight_decay", "checkpoint_seconds"])
-@pytest.mark.parametrize("value", ["1e-3", True, float("nan"), None, [1e-3]])
-def test_what_should_be_a_number_and_is_none_gets_words(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be a number, such as|positive number; got nan"):
-        trained(tiny_split(), **{name: value})
+# ---- arguments of the wrong type
+USES = {
+    "fit": lambda **s: fit(TinyNet(), tiny_split(), **QUIET | ({} if "epochs" in s else {"steps": 3}) | s),
+    "lr_range_test": lambda **s: lr_range_test(TinyNet(), tiny_split(), **{"steps": 5, "device": "cpu"} | s),
+    "fine_tune": lambda **s: fine_tune(TinyNet(), tiny_split(), **{"head_steps": 1, "steps": 1} | QUIET | s),
+}
+NAN = float("nan")
+NO_NUMBERS = [
+    ("fit", "batch_size steps epochs warmup seed eval_every", [2.5, 32.0, "32", True, NAN, 1j, [3]], "a whole number"),
+    ("fit", "lr weight_decay checkpoint_seconds", ["1e-3", True, None, [1e-3], NAN], "a number, such as"),
+    ("lr_range_test", "steps seed", [10.5], "a"),
+    ("lr_range_test", "batch_size", ["32"], "a"),
+    ("lr_range_test", "lr_min", ["1e-6"], "a"),
+    ("lr_range_test", "lr_max", [NAN], "a"),
+    ("fine_tune", "head_steps", [2.5, True], "a"),
+    ("fine_tune", "steps", ["3"], "a"),
+    ("fine_tune", "head_lr decay", ["1e-3"], "a"),
+    ("fine_tune", "lr", [True], "a"),
+    ("fit", "warmup", [None], "a whole number, such as warmup=0, got None"),
+    ("fit", "checkpoint_seconds", ["30"], "a number, such as checkpoint_seconds=30, got '30'"),
+    ("fit", "eval_at", [[1.5]], r"a whole number.*got 1\.5"),
+]
+CASES = [(use, n, value, words) for use, names, values, words in NO_NUMBERS for n in names.split() for value in values]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"steps": 10.5},
-        {"batch_size": "32"},
-        {"lr_min": "1e-6"},
-        {"lr_max": float("nan")},
-        {"smoothing": None},
-        {"stop": True},
-        {"seed": 1.5},
-    ],
-)
-def test_the_range_test_says_it_too(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=f"{name} must be a"):
-        lr_range_test(TinyNet(), tiny_split(), **{"steps": 5, "device": "cpu"} | settings)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"head_steps": 2.5}, {"steps": "3"}, {"head_lr": "1e-3"}, {"lr": True}, {"decay": "0.5"}, {"head_steps": True}],
-)
-def test_fine_tune_names_its_own_argument(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=f"^{name} must be a"):
-        fine_tune(TinyNet(), tiny_split(), **{"head_steps": 1, "steps": 1} | QUIET | settings)
-
-
-@pytest.mark.parametrize("value", [2.5, "64", True, float("nan"), 0, -1])
-def test_predict_and_evaluate_need_a_whole_batch_size(value):
-    for look in (predict, evaluate):
-        with pytest.raises(ValueError, match="batch_size must be"):
-            look(TinyNet(), tiny_split(), batch_size=value, device="cpu")
-
-
-@pytest.mark.parametrize("value", [2.5, "2", True])
-def test_a_grid_needs_a_whole_number_of_workers(value):
-    with pytest.raises(ValueError, match="workers must be a whole number"):
-        run_grid(dict, [{"a": 1}], workers=value, progress=False)
+@pytest.mark.parametrize(("use", "name", "value", "words"), CASES)
+def test_what_should_be_a_number_and_is_none_gets_words(use, name, value, words):
+    others = r"|positive number; got nan" if words.startswith("a number") else ""
+    refuses(rf"{name} to be {words}{others}", USES[use], **{name: value})
 
 
 def test_numbers_of_numpy_and_tensors_are_numbers():
@@ -430,25 +359,14 @@ def test_numbers_of_numpy_and_tensors_are_numbers():
     assert_same(state_of(got), state_of(wanted))
 
 
-def test_a_step_between_two_steps_is_no_place_for_a_row():
-    with pytest.raises(ValueError, match=r"eval_at must be a whole number.*got 1\.5"):
-        trained(tiny_split(), eval_at=[1.5])
+def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow():
+    refuses(r"eval_at must be a list of steps.*got 3\.", trained, tiny_split(), eval_at=3)
+    refuses(r"0 or more; got -0\.1", trained, tiny_split(), weight_decay=-0.1)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [({"eval_at": 3}, r"eval_at must be a list of steps.*got 3\."), ({"weight_decay": -0.1}, r"0 or more; got -0\.1")],
-)
-def test_one_step_is_no_list_and_a_decay_below_zero_would_let_weights_grow(settings, words):
-    with pytest.raises(ValueError, match=words):
-        trained(tiny_split(), **settings)
-
-
-@pytest.mark.parametrize("name", ["checkpoint", "log_dir"])
-def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(name):
+def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen():
     model = TinyNet()
-    with pytest.raises(ValueError, match=f"{name}= must be a path"):
-        fine_tune(model, tiny_split(), head_steps=2, steps=2, **QUIET, **{name: 5})
+    refuses("checkpoint to be a path", fine_tune, model, tiny_split(), head_steps=2, steps=2, **QUIET, checkpoint=5)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -461,35 +379,38 @@ def test_a_path_of_fine_tune_that_is_none_is_refused_before_anything_is_frozen(n
         (lambda: fit(TinyNet(), tiny_split(), {"val": 1}, steps=1), r"val must be such as load_data.*got dict"),
         (lambda: fit(TinyNet(), tiny_split(), augment=True, steps=1), "augment must be such as Augment.*got bool"),
         (lambda: lr_range_test(TinyNet(), [1], steps=5), "train must be such as load_data.*got list"),
+        *(
+            (lambda m=model: predict(m, tiny_split()), "model must be such as build_model")
+            for model in (None, "cbr_tiny")
+        ),
+        (lambda: predict(TinyNet, tiny_split()), "model must be such as build_model"),
         (lambda: predict(TinyNet(), {"test": 1}), "predict needs a split, or images.*got dict"),
         (lambda: predict(TinyNet(), tiny_split().images[:0]), "predict needs a split, or images.*got none"),
     ],
 )
 def test_the_wrong_kind_of_thing_is_named(given, words):
-    with pytest.raises(ValueError, match=words):
-        given()
+    refuses(words, given)
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "came"),
-    [(lambda groups: None, "NoneType"), (3, "int"), (torch.optim.SGD(TinyNet().parameters(), lr=0.1), "SGD")],
-)
+OPTIMIZERS = [(lambda groups: None, "NoneType"), (3, "int"), (torch.optim.SGD(TinyNet().parameters(), lr=0.1), "SGD")]
+
+
+@pytest.mark.parametrize(("optimizer", "came"), OPTIMIZERS)
 def test_what_makes_no_optimizer_is_refused(optimizer, came):
-    with pytest.raises(ValueError, match=f"optimizer must be one of adamw, adam, sgd, or a function .*got {came}"):
-        trained(tiny_split(), optimizer=optimizer)
+    words = f"optimizer to be one of adamw, adam, sgd, or a function .*got {came}"
+    refuses(words, trained, tiny_split(), optimizer=optimizer)
 
 
 def test_params_of_another_kind_are_refused():
     model = TinyNet()
     group = {"params": list(model.parameters())}
     for params in (group, [group, model.head.bias], ["head"], [{"parameters": []}], 5, "head", [{"params": "head"}]):
-        with pytest.raises(ValueError, match="params= must be a list of parameters, or a list of groups"):
-            trained(tiny_split(), model, params=params)
+        refuses(
+            "params= must be a list of parameters, or a list of groups", trained, tiny_split(), model, params=params
+        )
 
 
-# ------------------------------------------------------------------ validation images of another kind (M)
-
-
+# ---- validation images of another kind (M)
 def colour(split):
     return replace(split, images=split.images.expand(-1, 3, -1, -1).contiguous())
 
@@ -498,22 +419,16 @@ def larger(split):
     return replace(split, images=split.images.repeat(1, 1, 2, 2))
 
 
-@pytest.mark.parametrize(
-    ("train", "val", "came"),
-    [
-        (tiny_split(), colour(tiny_split()), "of 1 x 8 x 8 .*; got 3 x 8 x 8"),
-        (colour(tiny_split()), tiny_split(), "of 3 x 8 x 8 .*; got 1 x 8 x 8"),
-        (tiny_split(), larger(tiny_split()), "of 1 x 8 x 8 .*; got 1 x 16 x 16"),
-        (larger(tiny_split()), tiny_split(), "of 1 x 16 x 16 .*; got 1 x 8 x 8"),
-    ],
-)
-def test_validation_images_of_another_kind_are_refused(train, val, came):
-    model = TinyNet()
+@pytest.mark.parametrize(("change", "kind"), [(colour, "3 x 8 x 8"), (larger, "1 x 16 x 16")])
+@pytest.mark.parametrize("of_val", [True, False])
+def test_validation_images_of_another_kind_are_refused(change, kind, of_val):
+    model, plain, other = TinyNet(), tiny_split(), change(tiny_split())
+    train, val = (plain, other) if of_val else (other, plain)
     if train.in_channels == 3:
         model.stem[0] = nn.Conv2d(3, 8, 3, stride=2, bias=False)
         model.preprocessing = replace(model.preprocessing, mean=(0.5,) * 3, std=(0.25,) * 3, channels=3)
-    with pytest.raises(ValueError, match=f"val must have images like those of train, {came}"):
-        fit(model, train, val, steps=2, **QUIET)
+    words = f"of 1 x 8 x 8 .*; got {kind}" if of_val else f"of {kind} .*; got 1 x 8 x 8"
+    refuses(f"val must have images like those of train, {words}", fit, model, train, val, steps=2, **QUIET)
 
 
 def test_sizes_that_the_network_makes_equal_are_right():

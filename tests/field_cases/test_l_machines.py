@@ -3,6 +3,7 @@
 import ast
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from lab_utils import __main__ as command_line
 from lab_utils import doctor
 from lab_utils.atomic import write_text
-from lab_utils.checks.homework4_file import COLUMNS, describe, read_predictions
+from lab_utils.checks.homework4.file import COLUMNS, describe, read_predictions
 from lab_utils.checks.run_checks import run_checks
 from lab_utils.notebook_file import read_notebook
 from lab_utils.show import Question, explore, multiple_choice
@@ -30,7 +31,8 @@ from lab_utils.staff.course.settings import read_time
 from lab_utils.staff.feedback.likeness import find_alike, read_cells
 from lab_utils.staff.grading.assignment import read_assignment
 from lab_utils.staff.grading.inside_read import read
-from lab_utils.staff.grading.safe_csv import read_table
+from lab_utils.staff.grading.safe_text import read_table
+from tests.refusals import refuses
 from tests.staff.collecting.repositories import commit, course, git, repository, roster
 from tests.staff.grading.mini_course import ANSWER, PERFECT, QUESTIONS, STUBS, notebook
 
@@ -39,7 +41,6 @@ NOTEBOOK = json.dumps(notebook(*PERFECT), indent=1, ensure_ascii=False) + "\n"
 
 
 # ---- the text of other programs
-
 SPELLINGS = {
     "as it is": lambda text: text.encode(),
     "a checkout on Windows": lambda text: text.replace("\n", "\r\n").encode(),
@@ -48,8 +49,6 @@ SPELLINGS = {
     "a mark and CRLF": lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
     "without the last line end": lambda text: text.rstrip("\n").encode(),
     "one line end more": lambda text: (text + "\n").encode(),
-}
-UTF16 = {
     "PowerShell's >": lambda text: text.replace("\n", "\r\n").encode("utf-16"),
     "Unicode big endian": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
 }
@@ -77,9 +76,12 @@ def desk(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
-def test_a_released_notebook_with_other_line_ends_is_no_work(desk, spelling):
-    assert desk((SPELLINGS | UTF16)[spelling](NOTEBOOK)).flags == ("No commit changes the homework.",)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("word", ["another hospital", "elsewhere"])
+def test_a_released_notebook_is_no_work_whatever_its_line_ends_and_one_changed_word_is(desk, spelling, word):
+    flags = desk(SPELLINGS[spelling](NOTEBOOK.replace("another hospital", word))).flags
+    assert ("No commit changes the homework." in flags) == (word != "elsewhere")
+    assert len(flags) == 1 or word == "elsewhere"
 
 
 def test_a_released_notebook_in_the_instructors_checkout_on_windows_is_the_same_one(desk):
@@ -87,28 +89,22 @@ def test_a_released_notebook_in_the_instructors_checkout_on_windows_is_the_same_
     assert desk(NOTEBOOK.encode()).flags == ("No commit changes the homework.",)
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
-def test_a_notebook_with_one_word_changed_is_work_whatever_its_line_ends(desk, spelling):
-    changed = NOTEBOOK.replace("another hospital", "elsewhere")
-    assert "No commit changes the homework." not in desk((SPELLINGS | UTF16)[spelling](changed)).flags
-
-
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+@pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("cells", [PERFECT, (*STUBS.values(), ("markdown", ANSWER))])
 def test_the_grader_reads_the_same_notebook_whatever_program_saved_it(tmp_path, spelling, cells):
     text = json.dumps(notebook(*cells, ("markdown", "größe \u2714")), indent=1, ensure_ascii=False) + "\n"
-    (tmp_path / "a.ipynb").write_bytes((SPELLINGS | UTF16)[spelling](text))
+    (tmp_path / "a.ipynb").write_bytes(SPELLINGS[spelling](text))
     (tmp_path / "b.ipynb").write_bytes(text.encode())
     found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"])
     assert "invalid" not in found
     assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"])
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+@pytest.mark.parametrize("spelling", SPELLINGS)
 def test_the_public_checks_read_the_same_notebook_and_predictions_whatever_program_saved_them(tmp_path, spelling):
     cells = ("from lab_utils.checks import homework4", "def choose_models():\n    return 'cbr_tiny', 'cbr_small'")
     rows = [",".join(["image", *COLUMNS]), *(f"{i},{', '.join([str(i / 400)] * 4)}" for i in range(400))]
-    spell = (SPELLINGS | UTF16)[spelling]
+    spell = SPELLINGS[spelling]
     (tmp_path / "homework4.ipynb").write_bytes(
         spell(nbformat.writes(new_notebook(cells=[new_code_cell(cell) for cell in cells])) + "\n")
     )
@@ -117,11 +113,11 @@ def test_the_public_checks_read_the_same_notebook_and_predictions_whatever_progr
     assert found["choose_models"] == found["homework4_predictions.csv"] == "correct"
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+@pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_solution_is_built_into_the_same_lab_whatever_program_saved_it(tmp_path, spelling):
     text = (ROOT / "solutions" / "homework4.ipynb").read_text("utf-8")
     (tmp_path / "solutions").mkdir()
-    (tmp_path / "solutions" / "homework4.ipynb").write_bytes((SPELLINGS | UTF16)[spelling](text))
+    (tmp_path / "solutions" / "homework4.ipynb").write_bytes(SPELLINGS[spelling](text))
     build(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
     assert (tmp_path / "labs" / "homework4.ipynb").read_bytes() == (ROOT / "labs" / "homework4.ipynb").read_bytes()
     assert check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml") == []
@@ -133,8 +129,8 @@ def test_the_check_of_the_labs_allows_line_ends_and_names_what_else_another_prog
     for name in ("labs", "solutions"):
         (tmp_path / name).mkdir()
         shutil.copy(ROOT / name / "homework4.ipynb", tmp_path / name)
-    for spelling in SPELLINGS | UTF16:
-        (tmp_path / folder / "homework4.ipynb").write_bytes((SPELLINGS | UTF16)[spelling](text))
+    for spelling in SPELLINGS:
+        (tmp_path / folder / "homework4.ipynb").write_bytes(SPELLINGS[spelling](text))
         found = check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
         named = [f"{tmp_path / folder / 'homework4.ipynb'}: differs" in line for line in found]
         assert named == ([] if spelling in ("as it is", "a checkout on Windows") else [True]), spelling
@@ -145,8 +141,7 @@ def test_the_check_of_the_labs_allows_line_ends_and_names_what_else_another_prog
 )
 def test_what_is_no_notebook_is_told_in_words(tmp_path, text):
     (tmp_path / "a.ipynb").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=r"Expected a Jupyter notebook in .*a\.ipynb, but it cannot be read: "):
-        read_notebook(tmp_path / "a.ipynb")
+    refuses(r"Expected a Jupyter notebook in .*a\.ipynb, but it cannot be read: ", read_notebook, tmp_path / "a.ipynb")
 
 
 def test_code_with_other_line_ends_is_the_released_code_all_the_same(tmp_path):
@@ -183,126 +178,93 @@ def test_text_is_written_with_the_same_line_ends_on_every_machine(tmp_path, monk
     assert (tmp_path / "a.txt").read_bytes() == "größe\n".encode()
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS | UTF16)
+@pytest.mark.parametrize("spelling", SPELLINGS)
 def test_the_questions_of_a_homework_are_read_whatever_program_saved_them(tmp_path, spelling):
-    (tmp_path / "a.toml").write_bytes((SPELLINGS | UTF16)[spelling](QUESTIONS))
-    assert len(read_assignment(tmp_path / "a.toml").questions) == 4
+    (tmp_path / "questions.toml").write_bytes(SPELLINGS[spelling](QUESTIONS))
+    assert len(read_assignment(tmp_path).questions) == 4
 
 
 @pytest.mark.parametrize("content", ["title = 'größe'".encode("cp1252"), b"title = "])
 def test_questions_that_are_no_toml_name_the_file(tmp_path, content):
-    (tmp_path / "a.toml").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.toml in TOML, UTF-8"):
-        read_assignment(tmp_path / "a.toml")
+    (tmp_path / "questions.toml").write_bytes(content)
+    refuses(r"questions\.toml, TOML in UTF-8", read_assignment, tmp_path)
 
 
 # ---- tables that a spreadsheet had
+HEAD = "student,name,email,url"
+ANN = "ann,Ann,a@b.c,https://x.org/a"
+
+
+def read_table_of(tmp_path, content, reader=read_roster):
+    (tmp_path / "t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return reader(tmp_path / "t.csv")
 
 
 def test_a_roster_is_read_as_spreadsheets_save_it(tmp_path):
     rows = [["student", "name", "email", "url", "penalty", "reason"], ["ann", "Zoë; Ann", "a@b.c", "https://x.org/a"]]
     rows += [["bob", 'the "one"', "", "https://x.org/b", "12,5%", "a clock"]]
     found = set()
-    for separator in (",", ";", "\t"):
-        for encoding in ("utf-8", "utf-8-sig", "utf-16"):
-            for end in ("\r\n", "\n", "\r"):
-                text = io.StringIO()
-                csv.writer(text, delimiter=separator, lineterminator=end).writerows(rows)
-                blank = separator * 7 + end
-                (tmp_path / "roster.csv").write_bytes((text.getvalue() + blank + end).encode(encoding))
-                found.add(tuple(read_roster(tmp_path / "roster.csv")))
+    encodings = ("utf-8", "utf-8-sig", "utf-16")
+    for separator, encoding, end in itertools.product((",", ";", "\t"), encodings, ("\r\n", "\n", "\r")):
+        text = io.StringIO()
+        csv.writer(text, delimiter=separator, lineterminator=end).writerows(rows)
+        blank = separator * 7 + end
+        found.add(tuple(read_table_of(tmp_path, (text.getvalue() + blank + end).encode(encoding))))
     ((ann, bob),) = found
     assert (ann.name, ann.penalty, ann.reason) == ("Zoë; Ann", None, "")
     assert (bob.name, bob.penalty, bob.reason) == ('the "one"', 0.125, "a clock")
 
 
-def test_excels_line_about_the_separator_is_no_line_of_the_table(tmp_path):
-    (tmp_path / "roster.csv").write_bytes(b"sep=;\r\nstudent;name;email;url\r\n../x;a;b;c\r\n")
-    with pytest.raises(ValueError, match="student in line 3"):
-        read_roster(tmp_path / "roster.csv")
-    (tmp_path / "written.csv").write_bytes(b"\xef\xbb\xbfsep=;\r\nstudent;points\r\nann;2,5\r\n")
-    assert read_table(tmp_path / "written.csv") == [(3, {"student": "ann", "points": "2,5"})]
-
-
-@pytest.mark.parametrize("before", ["\n\n", "\r\n;;;\r\n", " \n", "\r\r"])
-def test_empty_lines_above_the_columns_do_not_hide_their_separator(tmp_path, before):
-    text = f"{before}student;name;email;url\nann;Doe, Ann;a@b.c;https://x.org/a\n"
-    (tmp_path / "roster.csv").write_bytes(text.encode())
-    (ann,) = read_roster(tmp_path / "roster.csv")
-    assert (ann.name, ann.url) == ("Doe, Ann", "https://x.org/a")
-
-
-def test_two_marks_at_the_start_of_a_roster_are_no_part_of_a_name(tmp_path):
-    text = "\ufeff\ufeffstudent,name,email,url\nann,Ann,a@b.c,https://x.org/a\n"
-    for encoding in ("utf-8", "utf-16"):
-        (tmp_path / "roster.csv").write_bytes(text.encode(encoding))
-        assert read_roster(tmp_path / "roster.csv")[0].student == "ann"
+OWN = [f"{HEAD},{column}\nann,Doe,,https://x.org/a,x\n" for column in ("seat", "group", "matriculation", "comment", "")]
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    "content",
     [
-        ('ann, "Doe, Ann", a@b.c, https://x.org/a', "without a blank before the first quote"),
-        ("1.23457E+11,Ann,a@b.c,https://x.org/a", r"got '1.23457E\+11'"),  # Excel, and the identifier is gone
-        ("'ann,Ann,a@b.c,https://x.org/a", r"got \"'ann\""),
-        ("ann|Ann|a@b.c|https://x.org/a", "got 1"),
+        *(f"{before}student;name;email;url\nann;Doe;a@b.c;https://x.org/a\n" for before in ("\n\n", " \n", "\r\r")),
+        "\r\n;;;\r\nstudent;name;email;url\nann;Doe;a@b.c;https://x.org/a\n",
+        *(f"\ufeff\ufeff{HEAD}\nann,Doe,a@b.c,https://x.org/a\n".encode(code) for code in ("utf-8", "utf-16")),
+        f"{HEAD},extension,commit\nann,Doe,a@b.c,https://x.org/a,,,,,\n",  # cells more than columns
+        f"{HEAD},extension,commit\nann,Doe,a@b.c,https://x.org/a\n",  # and fewer
+        *OWN,
+        OWN[0].replace("seat", "deadline of lab 1"),
     ],
 )
-def test_lines_of_a_roster_that_are_not_understood_are_refused_with_their_number(tmp_path, line, words):
-    (tmp_path / "roster.csv").write_text(f"student,name,email,url\n{line}\n", "utf-8")
-    with pytest.raises(ValueError, match=f"(?s)line 2.*{words}"):
-        read_roster(tmp_path / "roster.csv")
+def test_what_a_spreadsheet_adds_and_columns_of_ones_own_do_no_harm(tmp_path, content):
+    (ann,) = read_table_of(tmp_path, content)
+    assert (ann.student, ann.name, ann.url, ann.commit) == ("ann", "Doe", "https://x.org/a", "")
 
 
-def test_empty_cells_at_the_end_of_a_line_are_added_and_left_out(tmp_path):
-    text = (
-        "student,name,email,url,extension,commit\nann,Ann,a@b.c,https://x.org/a,,,,,\nbob,Bob,a@b.c,https://x.org/b\n"
-    )
-    (tmp_path / "roster.csv").write_text(text, "utf-8")
-    ann, bob = read_roster(tmp_path / "roster.csv")
-    assert (ann.url, ann.commit) == ("https://x.org/a", "")
-    assert (bob.url, bob.commit) == ("https://x.org/b", "")
+def test_excels_line_about_the_separator_is_no_line_of_the_table(tmp_path):
+    written = b"\xef\xbb\xbfsep=;\r\nstudent;points\r\nann;2,5\r\n"
+    assert read_table_of(tmp_path, written, read_table) == [(3, {"student": "ann", "points": "2,5"})]
 
 
-def test_lines_that_became_one_cell_are_refused_with_what_to_do(tmp_path):
-    text = '"student,name,email,url"\r\n"ann,Ann,a@b.c,https://x.org/a"\r\n'
-    (tmp_path / "t.csv").write_text(text, "utf-8")
-    for reader in (read_roster, read_table):
-        with pytest.raises(ValueError, match=r"whole lines as one cell.*From Text/CSV"):
-            reader(tmp_path / "t.csv")
+WHOLE_LINES = f'"{HEAD}"\r\n"{ANN}"\r\n'
+ROSTERS = {
+    f'{HEAD}\nann, "Doe, Ann", a@b.c, https://x.org/a\n': "line 2.*without a blank before the first quote",
+    f"{HEAD}\n1.23457E+11,Ann,a@b.c,https://x.org/a\n": r"line 2.*got '1.23457E\+11'",
+    f"{HEAD}\n'{ANN}\n": r"line 2.*got \"'ann\"",
+    f"{HEAD}\n{ANN.replace(',', '|')}\n": "line 2.*got 1",
+    b"sep=;\r\nstudent;name;email;url\r\n../x;a;b;c\r\n": "student in line 3",
+    WHOLE_LINES: "whole lines as one cell.*From Text/CSV",
+    f"{HEAD},penalty,penalty,reason\nann,,,https://x.org/a,20%,0%,x\n": "column penalty once",  # an exception, twice
+    b"PK\x03\x04\x14\x00\x06\x00\x08\x00": "CSV UTF-8",  # a workbook
+    "student,url\nann,x\n".encode("utf-16-le"): "CSV UTF-8",
+}
+for column in ("extention", "Extensions", "penality", "commit_", "reasons"):  # which would lose an extension
+    ROSTERS[f"{HEAD},{column}\nann,,,https://x.org/a,x\n"] = f"{column.lower()!r}.*Did you mean"
 
 
-@pytest.mark.parametrize("column", ["extention", "Extensions", "penality", "commit_", "reasons"])
-def test_a_misspelt_column_does_not_lose_an_extension_without_a_word(tmp_path, column):
-    (tmp_path / "roster.csv").write_text(f"student,name,email,url,{column}\nann,,,https://x.org/a,x\n", "utf-8")
-    with pytest.raises(ValueError, match=f"{column.lower()!r}.*Did you mean"):
-        read_roster(tmp_path / "roster.csv")
+@pytest.mark.parametrize(("content", "words"), ROSTERS.items())
+def test_what_is_not_understood_in_a_roster_is_refused_with_what_to_do(tmp_path, content, words):
+    refuses(f"(?s){words}", read_table_of, tmp_path, content)
 
 
-@pytest.mark.parametrize("column", ["seat", "group", "matriculation", "comment", "deadline of lab 1", ""])
-def test_columns_of_ones_own_do_no_harm(tmp_path, column):
-    (tmp_path / "roster.csv").write_text(f"student,name,email,url,{column}\nann,,,https://x.org/a,x\n", "utf-8")
-    assert len(read_roster(tmp_path / "roster.csv")) == 1
-
-
-def test_an_exception_that_stands_twice_is_refused(tmp_path):
-    text = "student,name,email,url,penalty,penalty,reason\nann,,,https://x.org/a,20%,0%,x\n"
-    (tmp_path / "roster.csv").write_text(text, "utf-8")
-    with pytest.raises(ValueError, match="column penalty once"):
-        read_roster(tmp_path / "roster.csv")
-
-
-def test_a_workbook_is_refused_with_what_to_do(tmp_path):
-    for content in (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "student,url\nann,x\n".encode("utf-16-le")):
-        (tmp_path / "roster.csv").write_bytes(content)
-        with pytest.raises(ValueError, match="CSV UTF-8"):
-            read_roster(tmp_path / "roster.csv")
-
-
-def test_a_comment_with_a_bare_separator_does_not_slip_into_other_columns(tmp_path):
-    (tmp_path / "t.csv").write_text("student,points,comment\nann,3,good\nbob,2,good, but short\n", "utf-8")
-    with pytest.raises(ValueError, match=r"at most 3 cells in line 3 .*got 4.*double quotes"):
-        read_table(tmp_path / "t.csv")
+def test_marks_in_cells_that_slipped_or_became_one_are_refused(tmp_path):
+    refuses("whole lines as one cell.*From Text/CSV", read_table_of, tmp_path, WHOLE_LINES, read_table)
+    bare = "student,points,comment\nann,3,good\nbob,2,good, but short\n"
+    refuses(r"at most 3 cells in line 3 .*got 4.*double quotes", read_table_of, tmp_path, bare, read_table)
 
 
 def test_a_file_that_excel_keeps_open_is_told(tmp_path, monkeypatch):
@@ -328,7 +290,7 @@ PREDICTIONS = f"image,{COLUMNS[0]}\n0,0.25\n1,0.75\n"
 @pytest.mark.parametrize(
     "content",
     [
-        *(spell(PREDICTIONS) for spell in (SPELLINGS | UTF16).values()),
+        *(spell(PREDICTIONS) for spell in SPELLINGS.values()),
         PREDICTIONS.replace("\n", "\r").encode(),
         (PREDICTIONS + ",\n ,\n").encode(),
     ],
@@ -341,13 +303,10 @@ def test_predictions_are_read_whatever_program_saved_them(tmp_path, content):
 
 @pytest.mark.parametrize("text", [PREDICTIONS.replace(",", ";"), PREDICTIONS.replace(",", "\t"), f'"{PREDICTIONS}"'])
 def test_predictions_that_a_spreadsheet_rewrote_are_refused_with_what_to_do(text):
-    with pytest.raises(ValueError, match="A spreadsheet seems to have saved it: run the cell"):
-        read_predictions(text, 2)
+    refuses("A spreadsheet seems to have saved it: run the cell", read_predictions, text, 2)
 
 
 # ---- encodings of the machine
-
-
 def text_files_without_an_encoding(source):
     """Return the line numbers of calls that leave the encoding of a text to the machine."""
     found = []
@@ -378,13 +337,8 @@ def test_the_search_for_missing_encodings_finds_them():
     bad = ["open('a')", "open('a', 'w')", "p.open()", "p.open('w')", "p.open(mode='a')", "p.read_text()"]
     bad += ["p.write_text('x')", "subprocess.run(c, text=True)", "os.fdopen(3, 'w')", "open('a', mode='w')"]
     good = ["open('a', 'rb')", "p.open('rb+')", "p.read_text('utf-8')", "p.write_text('x', encoding='utf-8')"]
-    good += [
-        "subprocess.run(c, encoding='utf-8')",
-        "Image.open(path)",
-        "archive.open(f'{key}.npy')",
-        "write_text(p, 'x')",
-    ]
-    good += ["os.fdopen(3, 'rb')", "p.open('r', encoding='utf-8')", "subprocess.run(c)"]
+    good += ["subprocess.run(c, encoding='utf-8')", "Image.open(path)", "archive.open(f'{key}.npy')"]
+    good += ["write_text(p, 'x')", "os.fdopen(3, 'rb')", "p.open('r', encoding='utf-8')", "subprocess.run(c)"]
     assert text_files_without_an_encoding("\n".join(bad)) == list(range(1, len(bad) + 1))
     assert text_files_without_an_encoding("\n".join(good)) == []
 
@@ -409,7 +363,7 @@ def test_the_commands_run_where_the_machine_knows_only_ascii(tmp_path):
         "from lab_utils.staff.feedback.likeness import read_code\n"
         "from lab_utils.studies import load_results\n"
         "assert main(['build', '--check']) == 0\n"
-        "assert read_assignment(Path(sys.argv[1], 'solutions/homework4.toml')).points == 100\n"
+        "assert read_assignment(Path(sys.argv[1], 'lab_utils/staff/homework4')).points == 100\n"
         "assert expected_seconds('00_start_here') and load_results('lab04_family')\n"
         "assert len(read_code(Path('.'))) == 5\n"
         "print('\\u2714')\n"
@@ -437,8 +391,6 @@ def test_a_sign_that_the_terminal_does_not_have_stops_no_command(monkeypatch, en
 
 
 # ---- ipywidgets 7, as on Colab
-
-
 @pytest.fixture(params=["the version here", "as version 7"])
 def ipywidgets(request, monkeypatch):
     """ipywidgets, also as its version 7 shows a widget: by a method of its own, and by no other form."""

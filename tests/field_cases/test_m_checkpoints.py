@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lab_utils.training import fine_tune, fit, load_checkpoint, save_checkpoint
+from tests.refusals import refuses
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
 
 QUIET = {"progress": False, "device": "cpu", "batch_size": 8, "precision": "fp32", "steps": 2}
@@ -58,9 +59,7 @@ def refusal(path):
     return text
 
 
-# ------------------------------------------------------------------ damaged
-
-
+# ---- damaged
 def test_a_flipped_bit_in_any_byte_is_noticed(path, written):
     content = path.read_bytes()
     assert load_checkpoint(path, written)
@@ -70,8 +69,7 @@ def test_a_flipped_bit_in_any_byte_is_noticed(path, written):
         damaged = bytearray(content)
         damaged[place] ^= 1 << draws.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="should be a checkpoint"):
-            load_checkpoint(path, written)
+        refuses("should be a checkpoint", load_checkpoint, path, written)
 
 
 def test_every_bit_of_one_weight_is_noticed_and_the_error_says_damaged(path, written):
@@ -92,8 +90,7 @@ def test_a_file_cut_short_or_made_longer_anywhere_is_noticed(path, written):
         assert "can not be read" in refusal(path)
     for more in (b"x", bytes(70_000), content):
         path.write_bytes(content + more if more is not content else content[:-1] + content)
-        with pytest.raises(ValueError, match="should be a checkpoint"):
-            load_checkpoint(path, written)
+        refuses("should be a checkpoint", load_checkpoint, path, written)
 
 
 def test_a_file_rewritten_by_another_program_is_not_trusted(path, written):
@@ -110,9 +107,7 @@ def test_a_whole_file_still_opens_with_pytorch_and_as_a_zip(path, written):
         assert archive.comment.startswith(b"lab_utils checkpoint, SHA-256 ")
 
 
-# ------------------------------------------------------------------ no files at all
-
-
+# ---- no files at all
 @unix
 def test_a_pipe_a_socket_a_device_and_a_folder_are_named_and_do_not_hang(path, tmp_path):
     os.mkfifo(path)
@@ -146,13 +141,10 @@ def test_a_huge_file_of_another_kind_is_not_read_through(path, start):
 
 @pytest.mark.parametrize("given", [3, True, ["run.pt"], b"run.pt"])
 def test_a_checkpoint_that_is_no_path_is_refused(given):
-    with pytest.raises(ValueError, match=r"checkpoint= must be a path, such as 'run\.pt'; got"):
-        run(given)
+    refuses(r"checkpoint to be a path, such as checkpoint='run\.pt', or None, got", run, given)
 
 
-# ------------------------------------------------------------------ other files
-
-
+# ---- other files
 class Hostile:
     """Writes a file when it is unpickled."""
 
@@ -171,51 +163,45 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not(path, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_whole_network_is_refused_in_the_same_words(path):
-    torch.save(TinyNet(), path)
-    assert "such as a whole network, and is refused: to load it may run code" in refusal(path)
-
-
 def test_an_old_pickle_that_is_no_zip_is_refused_unread(path, tmp_path):
     torch.save(Hostile(tmp_path / "ran"), path, _use_new_zipfile_serialization=False)
     assert "it is of another kind" in refusal(path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_file_of_weights_is_told_where_it_belongs(path):
-    torch.save(LinearNet().state_dict(), path)
-    assert "holds the weights of a network and no state of a training; load it with build_model" in refusal(path)
+SOMETHING = "holds something else that PyTorch has saved"
+OTHER = {
+    "a whole network": (TinyNet, "such as a whole network, and is refused: to load it may run code"),
+    "weights": (
+        lambda: LinearNet().state_dict(),
+        "holds the weights of a network and no state of a training; load it with build_model",
+    ),
+    "a table": (lambda: {"loss": [1.0, 2.0]}, SOMETHING),
+    "a list": (lambda: [torch.ones(2)], SOMETHING),
+    "a tensor": (lambda: torch.ones(2), SOMETHING),
+    "nothing": (dict, SOMETHING),
+    **{
+        f"format {n}": (
+            lambda n=n: {"format": n, "settings": "{}", "state": {}},
+            "written by another version of this pa",
+        )
+        for n in (1, 3, 99)
+    },
+    "no bytes": (b"", "it is empty"),
+    "text": (b"step,loss\n1,0.5\n", "it is of another kind"),
+    "safetensors": (struct.pack("<Q", 2) + b"{}", "it is of another kind"),
+    "half a zip": (b"PK\x03\x04 and nothing more", "it was cut short, or is of another kind"),
+}
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "it is empty"),
-        (b"step,loss\n1,0.5\n", "it is of another kind"),
-        (struct.pack("<Q", 2) + b"{}", "it is of another kind"),  # safetensors
-        (b"PK\x03\x04 and nothing more", "it was cut short, or is of another kind"),
-    ],
-)
-def test_files_of_other_kinds_are_told_apart(path, content, words):
-    path.write_bytes(content)
+@pytest.mark.parametrize("kind", OTHER)
+def test_files_of_other_kinds_are_told_apart(path, kind):
+    content, words = OTHER[kind]
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content(), path)
     assert words in refusal(path)
 
 
-def test_tables_and_lists_that_pytorch_saved_are_none(path):
-    for content in ({"loss": [1.0, 2.0]}, [torch.ones(2)], torch.ones(2), {}):
-        torch.save(content, path)
-        assert "holds something else that PyTorch has saved" in refusal(path)
-
-
-@pytest.mark.parametrize("version", [1, 3, 99])
-def test_another_format_is_refused_by_name(path, version):
-    torch.save({"format": version, "settings": "{}", "state": {}}, path)
-    assert "was written by another version of this package" in refusal(path)
-
-
-# ------------------------------------------------------------------ whole files with something missing
-
-
+# ---- whole files with something missing
 def test_each_missing_part_of_the_state_is_named(path, written):
     state = torch.load(path, weights_only=True)["state"]
     assert len(state) == 15
@@ -238,6 +224,5 @@ def test_a_part_that_lacks_something_or_is_none_is_refused_in_words(path, writte
 def test_a_refused_file_is_left_as_it_was(path, written):
     run(path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="another run"):
-        run(path, TinyNet())
+    refuses("another run", run, path, TinyNet())
     assert path.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Issue 10, kind M: environment variables with nonsense get words, once; misspelt ones are named."""
+"""Kind M: environment variables with nonsense get words, once; misspelt ones are named."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab_utils.checks.homework4_file import file_path
+from lab_utils.checks.homework4.file import file_path
 from lab_utils.data.cache import cached_tensors
 from lab_utils.device import default_device
 from lab_utils.metrics import bands
@@ -24,81 +24,76 @@ from lab_utils.profile import (
 )
 from lab_utils.studies import grid as study
 from lab_utils.studies import load_results
+from tests.refusals import refuses
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
-def no_accelerator(monkeypatch):
+def no_accelerator(monkeypatch, cache):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    return monkeypatch
 
 
 def workers():
     return study._worker_count(None, 10**9, on_cpu=True)
 
 
+FOLDERS = {"LAB_CACHE": cache_root, "LAB_DATA": data_root, "LAB_RESULTS": results_folder}
+READ = FOLDERS | {"LAB_PROFILE": profile, "LAB_STRICT": strict, "LAB_DEVICE": default_device, "LAB_WORKERS": workers}
+
+
 # ---- what is understood
+# set LAB_PROFILE="quick" && ... on Windows keeps the quotes and the blank
+UNDERSTOOD = {
+    ("LAB_PROFILE", "quick"): ["quick", "Quick", " Quick ", "QUICK", '"quick"', "'quick '", "quick\t"],
+    ("LAB_PROFILE", "full"): ["full"],
+    ("LAB_DEVICE", torch.device("cpu")): ["cpu", " CPU ", '"cpu"'],
+    ("LAB_DEVICE", torch.device("cpu:0")): ["cpu:0"],
+    **{("LAB_WORKERS", n): [text] for text, n in (("1", 1), (" 3 ", 3), ('"2"', 2), ("64", 64), ("1000", 1000))},
+    ("LAB_STRICT", True): ["1", "true", "Yes", " ON "],
+    ("LAB_STRICT", False): ["0", "false", "No", '"off"'],
+}
 
 
 @pytest.mark.parametrize(
-    "spelt", ["quick", "Quick", " Quick ", "QUICK", '"quick"', "'quick '", "quick\t"]
-)  # set LAB_PROFILE="quick" && ... on Windows keeps the quotes and the blank
-def test_a_profile_is_understood_with_blanks_quotes_and_capitals(monkeypatch, spelt):
-    monkeypatch.setenv("LAB_PROFILE", spelt)
-    assert profile() == "quick"
+    ("name", "wanted", "spelt"), [(*key, text) for key, texts in UNDERSTOOD.items() for text in texts]
+)
+def test_a_variable_is_understood_with_blanks_quotes_and_capitals(monkeypatch, name, wanted, spelt):
+    monkeypatch.setenv(name, spelt)
+    assert READ[name]() == wanted
 
 
 @pytest.mark.parametrize("nothing", ["", " ", '""', "''", "\t"])
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch, nothing):
-    before = profile(), data_root(), cache_root(), results_folder(), strict(), default_device(), workers()
+    before = [read() for read in READ.values()]
     for name in VARIABLES:
         monkeypatch.setenv(name, nothing)
-    assert (profile(), data_root(), cache_root(), results_folder(), strict(), default_device(), workers()) == before
+    assert [read() for read in READ.values()] == before
+    assert (profile(), data_root(), cache_root()) == ("quick", ROOT / "data", ROOT / "data" / "cache")
     assert results_folder() is None
     assert file_path() == Path.cwd() / "homework4_predictions.csv"
 
 
-@pytest.mark.parametrize(("spelt", "wanted"), [("cpu", "cpu"), (" CPU ", "cpu"), ('"cpu"', "cpu"), ("cpu:0", "cpu:0")])
-def test_a_device_is_understood_with_blanks_quotes_and_capitals(monkeypatch, spelt, wanted):
-    monkeypatch.setenv("LAB_DEVICE", spelt)
-    assert default_device() == torch.device(wanted)
-
-
-@pytest.mark.parametrize(("text", "number"), [("1", 1), (" 3 ", 3), ('"2"', 2), ("64", 64), ("1000", 1000)])
-def test_a_number_of_workers_is_understood(monkeypatch, text, number):
-    monkeypatch.setenv("LAB_WORKERS", text)
-    assert workers() == number
-
-
-@pytest.mark.parametrize(("variable", "folder"), [("LAB_CACHE", cache_root), ("LAB_DATA", data_root)])
-def test_folders_are_understood_from_home_and_from_where_python_runs(monkeypatch, tmp_path, variable, folder):
+@pytest.mark.parametrize("variable", ["LAB_CACHE", "LAB_DATA"])
+def test_folders_are_understood_from_home_and_from_where_python_runs(monkeypatch, tmp_path, variable):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for spelt in ("~/a b", "a b", "./a b", "x/../a b", f'"{tmp_path}/a b"', f"{tmp_path}/a b ", f"{tmp_path}/a b/"):
         monkeypatch.setenv(variable, spelt)
-        assert folder() == tmp_path / "a b", spelt
+        assert FOLDERS[variable]() == tmp_path / "a b", spelt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_strictness_is_understood_as_people_write_it(monkeypatch):
-    for on, off in zip(("1", "true", "Yes", " ON "), ("0", "false", "No", '"off"'), strict=True):
-        monkeypatch.setenv("LAB_STRICT", on)
-        assert strict() is True
-        monkeypatch.setenv("LAB_STRICT", off)
-        assert strict() is False
-
-
 @pytest.mark.parametrize("spelt", ["$PLACE/a", "${PLACE}/a", "${PLACE}/b/../a"])
-def test_a_variable_in_a_folder_stands_for_its_value(monkeypatch, tmp_path, spelt):
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_variable_in_a_folder_stands_for_its_value(monkeypatch, tmp_path, spelt, name):
     monkeypatch.setenv("PLACE", str(tmp_path))
-    for name, folder in (("LAB_CACHE", cache_root), ("LAB_DATA", data_root), ("LAB_RESULTS", results_folder)):
-        monkeypatch.setenv(name, spelt)
-        assert folder() == tmp_path / "a"
+    monkeypatch.setenv(name, spelt)
+    assert FOLDERS[name]() == tmp_path / "a"
 
 
 @pytest.mark.parametrize("name", ["data$", "a$b", "50%", "100%sure", "x:y", "a//b"])
@@ -109,79 +104,37 @@ def test_odd_names_of_folders_are_names(monkeypatch, tmp_path, name):
 
 
 # ---- what is refused, in words that name the variable
+REMOTE = ["s3://mine/cache", "https://x.org/a", "file:///tmp/a", "$NO_SUCH_THING/a", "%NONE%\\a"]
+REMOTE += [r"C:\Users\ann\labs"] if os.name == "posix" else []
+WRONG = [(name, value, "should name a folder of this machine, but") for name in FOLDERS for value in REMOTE]
+WRONG += [(name, "~nobody-of-it/x", "should name a folder, but '~nobody-of-it/x'") for name in FOLDERS]
+WORKERS = ("abc", "-1", "0", "00", "1e9", "1000000000", "1001", "2.0", "²", "two", "auto", "+ 2")
+WRONG += [("LAB_WORKERS", value, f"should be a number of processes.*{re.escape(repr(value))}") for value in WORKERS]
+STRICT = ("2", "-1", "strict", "none", "y", "01")
+WRONG += [("LAB_STRICT", value, f"should be 1 or 0, but is '{value}'") for value in STRICT]
+NEAREST = {
+    ("LAB_PROFILE", "quik"): "Did you mean 'quick'",
+    ("LAB_PROFILE", "FULLL"): "'FULLL'.*Did you mean 'full'",
+    ("LAB_PROFILE", "smok"): "'smok'.*Did you mean 'smoke'",
+    ("LAB_PROFILE", "fast"): "one of smoke, quick, full, but it is 'fast'. Set it",  # no nearest: none is guessed
+    ("LAB_PROFILE", "1"): "is '1'. Set it",
+    ("LAB_PROFILE", "quick,full"): "Did you mean 'quick'",
+    ("LAB_DEVICE", "gpu"): r"Did you mean 'cuda' or 'mps'\?",  # by its letters it is nearest to cpu: the wrong way
+    ("LAB_DEVICE", "GPU:1"): r"Did you mean 'cuda' or 'mps'\?",
+    ("LAB_DEVICE", "metal"): r"Did you mean 'mps'\?",
+    **{("LAB_DEVICE", name): r"Did you mean 'cuda'\?" for name in ("cudda", "cuda0")},
+    ("LAB_DEVICE", "cuda:x"): "'cuda'",
+    ("LAB_DEVICE", "0"): r"is '0'\. Change",
+    **{("LAB_DEVICE", name): f"is '{name}'" for name in ("cuda:", "cuda:-1", "cuda:\u0663", "cuda:1:2")},
+    **{("LAB_DEVICE", name): "finds only cpu on this machine" for name in ("cpu:5", "cuda", "cuda:00", "mps")},
+}
+WRONG += [(*key, words) for key, words in NEAREST.items()]
 
 
-@pytest.mark.parametrize(
-    "value", ["s3://mine/cache", "https://x.org/a", "file:///tmp/a", "$NO_SUCH_THING/a", "%NONE%\\a"]
-)
-def test_what_would_become_a_folder_of_a_silly_name_is_refused(monkeypatch, value):
-    for name, folder in (("LAB_CACHE", cache_root), ("LAB_DATA", data_root), ("LAB_RESULTS", results_folder)):
-        monkeypatch.setenv(name, value)
-        with pytest.raises(ValueError, match=f"{name} should name a folder of this machine, but is"):
-            folder()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there it is a folder")
-def test_a_folder_of_windows_is_none_here(monkeypatch):
-    monkeypatch.setenv("LAB_DATA", r"C:\Users\ann\labs")
-    with pytest.raises(ValueError, match="LAB_DATA should name a folder of this machine"):
-        data_root()
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("quik", "Did you mean 'quick'"),
-        ("fast", "one of smoke, quick, full, but it is 'fast'. Set it"),  # no nearest: none is guessed
-        ("1", "is '1'. Set it"),
-        ("quick,full", "Did you mean 'quick'"),
-    ],
-)
-def test_a_profile_that_is_none_is_refused(monkeypatch, value, words):
-    monkeypatch.setenv("LAB_PROFILE", value)
-    with pytest.raises(ValueError, match=f"LAB_PROFILE.*{re.escape(words)}"):
-        profile()
-
-
-@pytest.mark.parametrize(
-    "value", ["abc", "-1", "0", "00", "1e9", "1000000000", "1001", "2.0", "²", "two", "auto", "+ 2"]
-)
-def test_a_number_of_workers_that_is_none_is_refused(monkeypatch, value):
-    monkeypatch.setenv("LAB_WORKERS", value)
-    with pytest.raises(ValueError, match=f"^LAB_WORKERS should be a number of processes.*{re.escape(repr(value))}"):
-        workers()
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("gpu", "Did you mean 'cuda' or 'mps'?"),  # by its letters it is nearest to cpu, which would be the wrong way
-        ("GPU:1", "Did you mean 'cuda' or 'mps'?"),
-        ("metal", "Did you mean 'mps'?"),
-        ("cudda", "Did you mean 'cuda'?"),
-        ("cuda0", "Did you mean 'cuda'?"),
-        ("0", "is '0'. Change"),
-        ("cuda:", "is 'cuda:'."),
-        ("cuda:-1", "is 'cuda:-1'."),
-        ("cuda:\u0663", "is 'cuda:\u0663'."),  # a digit for Python, none for PyTorch
-        ("cuda:1:2", "is 'cuda:1:2'."),
-        ("cpu:5", "finds only cpu"),
-        ("cuda", "finds only cpu"),
-        ("cuda:00", "finds only cpu"),
-        ("mps", "finds only cpu"),
-    ],
-)
-def test_a_device_that_is_none_is_refused(monkeypatch, value, words):
-    monkeypatch.setenv("LAB_DEVICE", value)
-    with pytest.raises(ValueError, match=f"^LAB_DEVICE.*{re.escape(words)}"):
-        default_device()
-
-
-@pytest.mark.parametrize("value", ["2", "-1", "strict", "none", "y", "01"])
-def test_strictness_is_on_or_off(monkeypatch, value):
-    monkeypatch.setenv("LAB_STRICT", value)
-    with pytest.raises(ValueError, match=f"LAB_STRICT should be 1 or 0, but is '{value}'"):
-        strict()
+@pytest.mark.parametrize(("name", "value", "words"), WRONG)
+def test_what_is_not_understood_is_refused_with_the_name_of_the_variable(monkeypatch, name, value, words):
+    monkeypatch.setenv(name, value)
+    refuses(f"{name}.*{words}", READ[name])
 
 
 def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path):
@@ -191,16 +144,8 @@ def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         monkeypatch.setenv("LAB_RESULTS", str(place))
         for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
-            with pytest.raises(ValueError, match=r"LAB_RESULTS should name a folder, but .*file is a file"):
-                write()
+            refuses(r"LAB_RESULTS should name a folder, but .*file is a file", write)
     assert (tmp_path / "file").read_text("utf-8") == "mine"
-
-
-@pytest.mark.parametrize("variable", ["LAB_CACHE", "LAB_DATA", "LAB_RESULTS"])
-def test_the_home_of_nobody_is_refused(monkeypatch, variable):
-    monkeypatch.setenv(variable, "~nobody-of-this-name/x")
-    with pytest.raises(ValueError, match=f"{variable} should name a folder, but '~nobody-of-this-name/x'"):
-        {"LAB_CACHE": cache_root, "LAB_DATA": data_root, "LAB_RESULTS": results_folder}[variable]()
 
 
 @pytest.mark.parametrize("kind", ["not there", "a file", "another folder"])
@@ -216,10 +161,7 @@ def test_data_that_are_elsewhere_blame_the_variable_and_not_the_repository(monke
             use()
         assert str(told.value).count("LAB_DATA") == 1
         assert f"LAB_DATA is {str(place)!r}: unset it" in str(told.value)
-
-
-def test_shipped_files_that_are_missing_are_to_be_restored_where_no_variable_is_set(monkeypatch, tmp_path):
-    monkeypatch.delenv("LAB_DATA", raising=False)
+    monkeypatch.delenv("LAB_DATA")
     with pytest.raises(FileNotFoundError, match="Restore the kit's own"):
         load_results("lab04_family", tmp_path)
 
@@ -236,20 +178,11 @@ def test_a_cache_that_is_a_file_is_told_once_and_the_lab_goes_on(monkeypatch, tm
 
 
 # ---- misspelt names
+MISSPELT = {"LAB_PROFIL": "LAB_PROFILE", "LAB_PROFILES": "LAB_PROFILE", "lab_profile": "LAB_PROFILE"}
+MISSPELT |= {"LABPROFILE": "LAB_PROFILE", "LAB-DEVICE": "LAB_DEVICE", "LAB_WORKER": "LAB_WORKERS"}
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("LAB_PROFIL", "LAB_PROFILE"),
-        ("LAB_PROFILES", "LAB_PROFILE"),
-        ("lab_profile", "LAB_PROFILE"),
-        ("LAB-DEVICE", "LAB_DEVICE"),
-        ("LABPROFILE", "LAB_PROFILE"),
-        ("LAB_WORKER", "LAB_WORKERS"),
-        ("LAB_CASHE", "LAB_CACHE"),
-    ],
-)
+@pytest.mark.parametrize(("name", "meant"), [*MISSPELT.items(), ("LAB_CASHE", "LAB_CACHE")])
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(monkeypatch, name, meant):
     monkeypatch.setenv(name, "full")
     assert f"{name} is set, but nothing reads it. Did you mean {meant}?" in unknown_variables()
@@ -257,9 +190,8 @@ def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(monkeypatch, na
 
 def test_a_variable_that_nothing_reads_is_named_and_those_of_others_are_not(monkeypatch):
     before = unknown_variables()
-    for name in ("LABEL_STUDIO_HOST", "MY_LAB_PROFILE", "LABORATORY", "LAB", "GITLAB_DEVICE", "LAB_SHARED_DATA"):
-        monkeypatch.setenv(name, "1")
-    for name in VARIABLES:
+    others = ("LABEL_STUDIO_HOST", "MY_LAB_PROFILE", "LABORATORY", "LAB", "GITLAB_DEVICE", "LAB_SHARED_DATA")
+    for name in (*others, *VARIABLES):
         monkeypatch.setenv(name, "1")
     assert unknown_variables() == before
     monkeypatch.setenv("LAB_SEED", "1")
@@ -268,8 +200,6 @@ def test_a_variable_that_nothing_reads_is_named_and_those_of_others_are_not(monk
 
 
 # ---- one list of them
-
-
 def test_the_kit_reads_the_variables_of_its_list_and_no_other():
     sources = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "lab_utils").rglob("*.py")))
     assert set(re.findall(r"\bLAB_[A-Z_]*[A-Z]\b", sources)) == {*VARIABLES, "LAB_SHARED_DATA", "LAB_REAL_NPZ"}

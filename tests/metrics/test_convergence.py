@@ -10,26 +10,19 @@ from lab_utils.metrics.convergence import Reached
 
 # ---- steps_to_reach
 
-
-def test_the_crossing_lies_on_the_line_between_two_measurements():
-    assert steps_to_reach([0, 10, 20], [0.5, 0.625, 0.875], 0.75) == (15.0, True)
-    assert steps_to_reach([0, 40], [0.5, 0.9], 0.6).steps == pytest.approx(10)
-
-
-def test_a_threshold_met_exactly_is_reached_at_that_measurement():
-    assert steps_to_reach([0, 10, 20], [0.5, 0.75, 0.8], 0.75) == (10.0, True)
-
-
-def test_a_curve_that_begins_above_reached_it_at_its_first_step():
-    assert steps_to_reach([5, 10], [0.8, 0.6], 0.7) == (5.0, True)
+CURVES = {
+    "the crossing lies on the line between two measurements": ([0, 10, 20], [0.5, 0.625, 0.875], 0.75, (15, True)),
+    "a threshold met exactly is reached there": ([0, 10, 20], [0.5, 0.75, 0.8], 0.75, (10, True)),
+    "who begins above it reached it at the first step": ([5, 10], [0.8, 0.6], 0.7, (5, True)),
+    "the first crossing counts, also if the curve falls back": ([0, 10, 20], [0.5, 0.8, 0.6], 0.65, (5, True)),
+    "who does not arrive is censored at the last step": ([0, 10, 20], [0.5, 0.6, 0.69], 0.7, (20, False)),
+}
 
 
-def test_the_first_crossing_counts_also_if_the_curve_falls_back():
-    assert steps_to_reach([0, 10, 20, 30], [0.5, 0.8, 0.6, 0.9], 0.65) == (5.0, True)
-
-
-def test_a_run_that_does_not_arrive_is_censored_at_its_last_step():
-    assert steps_to_reach([0, 10, 20], [0.5, 0.6, 0.69], 0.7) == Reached(20.0, False)
+@pytest.mark.parametrize("what", CURVES)
+def test_when_a_curve_reaches_its_goal(what):
+    steps, values, threshold, found = CURVES[what]
+    assert steps_to_reach(steps, values, threshold) == Reached(*found)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +32,7 @@ def test_a_run_that_does_not_arrive_is_censored_at_its_last_step():
         ([[0, 10]], [[0.5, 0.6]], 0.7, "one run at a time"),
         ([], [], 0.7, "one value for each step"),
         ([0, 10], [0.5, math.nan], 0.7, "finite"),
-        ([0, 10], [0.5, 0.6], math.nan, "threshold must be a number"),
+        ([0, 10], [0.5, 0.6], math.nan, "threshold to be a number"),
         ([10, 0], [0.5, 0.6], 0.7, "increase"),
         ([0, 0], [0.5, 0.6], 0.7, "increase"),
     ],
@@ -107,12 +100,6 @@ def test_with_one_common_end_the_restricted_mean_is_the_mean_of_the_shorter_of_s
     assert restricted_mean([100, 100], [False, False], 100) == 100
 
 
-def test_a_run_that_never_arrives_makes_the_mean_larger_never_smaller():
-    dropped = restricted_mean([20, 40], [True, True], 100)
-    assert dropped == 30
-    assert restricted_mean([20, 40, 100], [True, True, False], 100) > dropped
-
-
 def test_beyond_the_last_watched_step_there_is_no_restricted_mean():
     with pytest.raises(ValueError, match="at most 50"):
         restricted_mean([20, 50], [True, False], 60)
@@ -140,15 +127,17 @@ def test_a_censored_run_counts_as_the_horizon_and_as_slower():
     assert (found.faster, found.slower, found.undecided) == (2, 0, 0)
 
 
-def test_two_censored_runs_decide_nothing():
-    found = compare_steps([50, 50, 20], [False, False, True], [50, 30, 20], [False, True, True], horizon=50)
-    assert (found.faster, found.slower, found.undecided) == (0, 1, 2)
+@pytest.mark.parametrize(
+    ("a", "reached_a", "b", "reached_b", "counts"),
+    [
+        ([50, 50, 20], [False, False, True], [50, 30, 20], [False, True, True], (0, 1, 2)),  # two censored: undecided
+        ([60, 60], [False, True], [80, 80], [True, True], (1, 0, 1)),  # censored before the other arrives: undecided
+    ],
+)
+def test_what_nobody_saw_decides_nothing(a, reached_a, b, reached_b, counts):
+    found = compare_steps(a, reached_a, b, reached_b, horizon=50)
+    assert (found.faster, found.slower, found.undecided) == counts
     assert found.p == 1
-
-
-def test_a_run_censored_before_the_other_arrives_is_undecided():
-    found = compare_steps([60, 60], [False, True], [80, 80], [True, True], horizon=50)
-    assert (found.faster, found.slower, found.undecided) == (1, 0, 1)
 
 
 def test_exchanging_the_two_changes_the_sign_only():
@@ -170,13 +159,6 @@ def test_the_sign_test_is_exact(faster, slower, p):
     b = [20.0] * faster + [10.0] * slower + [15.0]
     found = compare_steps(a, [True] * len(a), b, [True] * len(b), horizon=30)
     assert found.p == pytest.approx(p)
-
-
-def test_one_seed_has_no_interval():
-    found = compare_steps([10], [True], [20], [True], horizon=30)
-    assert found.difference == -10
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
 
 
 def test_a_run_that_ended_before_the_horizon_cannot_be_compared_there():

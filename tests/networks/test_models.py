@@ -212,8 +212,8 @@ def test_a_random_grey_network_starts_with_activations_as_large_as_the_rgb_one()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "resnet10_w23", "num_classes": 2}, r"unknown model 'resnet10_w23': did you mean 'resnet10_w32'"),
-        ({"name": "Densenet121", "num_classes": 2}, r"did you mean 'densenet121'"),
+        ({"name": "resnet10_w23", "num_classes": 2}, r"a model, got 'resnet10_w23'\. Did you mean 'resnet10_w32'"),
+        ({"name": "Densenet121", "num_classes": 2}, r"Did you mean 'densenet121'"),
         ({"name": "resnet18", "num_classes": 0}, r"num_classes.*at least 1, got 0"),
         ({"name": "resnet18", "num_classes": 2, "in_channels": 0}, r"in_channels.*at least 1, got 0"),
     ],

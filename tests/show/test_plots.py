@@ -37,7 +37,7 @@ ON_ONE_AXES = {
     "curves": lambda ax: plots.plot_curves([1, 2], [[0.5, 0.6]], ax=ax),
     "paired": lambda ax: plots.plot_paired({"n = 50": [0.1, 0.2]}, xlabel="images", ax=ax),
     "roc": lambda ax: score_plots.plot_roc([0, 0, 1], [0, 1, 1], ax=ax),
-    "calibration": lambda ax: score_plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [3, 4], ax=ax),
+    "calibration": lambda ax: score_plots.plot_calibration([0, 1], [0.2, 0.7], ax=ax),
     "lr range": lambda ax: plots.plot_lr_range([1e-3, 1e-2], [0.7, 0.5], 3e-3, ax=ax),
     "filters": lambda ax: pictures.plot_filters(np.ones((4, 1, 3, 3)), ax=ax),
     "bars": lambda ax: plots.plot_bars({"a": 0.7}, {"a": (0.6, 0.8)}, ax=ax),
@@ -136,7 +136,7 @@ def test_lr_range_marks_the_suggestion_if_there_is_one(ax):
 
 
 def test_calibration_dots_grow_with_the_images(ax):
-    score_plots.plot_calibration([0.2, 0.7], [0.1, 0.8], [10, 40], ax=ax)
+    score_plots.plot_calibration([0, 1, 1, 0], [0.2, 0.7, 0.7, 0.7], ax=ax)
     small, large = ax.collections[0].get_sizes()
     assert small < large
 

@@ -86,11 +86,11 @@ def test_hooks_are_removed_also_after_an_error(model: nn.Module) -> None:
 
 def test_an_unknown_stage_is_named_with_the_nearest_before_any_hook_is_set(model: nn.Module) -> None:
     with (
-        pytest.raises(ValueError, match=r"unknown stage of ResNet10 'layer5': did you mean 'layer"),
+        pytest.raises(ValueError, match=r"Expected a stage of ResNet10, got 'layer5'. Did you mean 'layer"),
         record(model, ["stem", "layer5"]),
     ):
         pass
-    with pytest.raises(ValueError, match="did you mean 'stem'"):
+    with pytest.raises(ValueError, match="Did you mean 'stem'"):
         collect_activations(model, grey_images(), stages=["sten"])
     assert hooks_of(model) == 0
 
@@ -200,8 +200,6 @@ def test_all_stages_of_a_network_have_one_row_per_image(model: nn.Module) -> Non
 def test_input_that_is_no_set_of_images_is_refused(model: nn.Module, images: object) -> None:
     with pytest.raises(ValueError, match=r"at least one image.*split\.images"):
         extract_features(model, images)
-    with pytest.raises(ValueError, match=r"batch_size must be a whole number of at least 1"):
-        extract_features(model, grey_images(), batch_size=0)
 
 
 def test_a_module_with_several_outputs_cannot_be_recorded() -> None:

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import linalg
-from sklearn.cross_decomposition import CCA
 
-from lab_utils.similarity import canonical_directions, cca, linear_cka, mean_cca, procrustes, pwcca, svcca
+from lab_utils.similarity import cca, linear_cka, mean_cca, procrustes, pwcca, svcca
 
 CCA_FAMILY = [mean_cca, svcca, pwcca]
 ALL = [*CCA_FAMILY, linear_cka, partial(linear_cka, debiased=True), procrustes]
@@ -59,24 +58,10 @@ def test_cca_solves_the_generalised_eigenproblem():
     np.testing.assert_allclose(cca(x, y), expected, atol=1e-10)
 
 
-def test_cca_agrees_with_scikit_learn():
-    x, y = related(dx=4, dy=3)
-    u, v = CCA(n_components=3, max_iter=5000, tol=1e-12).fit(x, y).transform(x, y)
-    expected = [np.corrcoef(u[:, i], v[:, i])[0, 1] for i in range(3)]
-    np.testing.assert_allclose(cca(x, y), expected, atol=1e-6)
-
-
 def test_cca_of_one_neuron_each_is_the_absolute_pearson_correlation():
     x, y = np.array([[1.0], [2], [3], [4]]), np.array([[4.0], [3], [2], [2]])
     # covariance -3.5, variances 5 and 2.75
     assert cca(x, y, guard=False)[0] == pytest.approx(3.5 / math.sqrt(5 * 2.75), abs=1e-12)
-
-
-def test_shared_neurons_correlate_fully_and_private_ones_do_not():
-    x = noise(500, 6)
-    found = cca(x, np.column_stack([x[:, :2], noise(500, 2, 9)]))
-    np.testing.assert_allclose(found[:2], 1, atol=1e-10)
-    assert found[2:].max() < 0.3
 
 
 def test_svcca_keeps_directions_by_variance_and_not_by_singular_value():
@@ -111,15 +96,6 @@ def test_pwcca_takes_a_first_layer_of_any_width():
     x = basis[:, :4] * [3, 1, 1, 1]
     y = np.column_stack([basis[:, 0], 0.6 * basis[:, 1] + 0.8 * basis[:, 5]])
     assert pwcca(x, y) == pytest.approx((3 * 1 + 1 * 0.6) / 4, abs=1e-10)
-
-
-def test_canonical_variates_are_white_and_correlate_as_told():
-    x, y = related(dx=7, dy=4)
-    found = canonical_directions(x, y)
-    u, v = (x - x.mean(axis=0)) @ found.x.numpy(), (y - y.mean(axis=0)) @ found.y.numpy()
-    np.testing.assert_allclose(u.T @ u, np.eye(4), atol=1e-9)
-    np.testing.assert_allclose(v.T @ v, np.eye(4), atol=1e-9)
-    np.testing.assert_allclose(u.T @ v, np.diag(cca(x, y)), atol=1e-9)
 
 
 def gram(acts):
@@ -180,15 +156,6 @@ def test_an_invertible_map_of_a_layer_is_like_it(measure):
     x = noise(1000, 100)
     assert measure(x, x @ noise(100, 100, 5) + noise(1, 100, 6)) == pytest.approx(1, abs=1e-8)
     assert measure(x @ np.diag(np.geomspace(1e-6, 1e6, 100)), x) == pytest.approx(1, abs=1e-8)
-
-
-def test_svcca_drops_what_carries_no_variance_so_a_steep_map_changes_what_it_compares():
-    # The map of the test above is not in here by mistake: at 0.99, each side keeps other directions.
-    x = noise(1000, 40)
-    flat, steep = x @ np.linalg.qr(noise(40, 40, 1))[0], x @ np.diag(np.geomspace(1, 1e-3, 40))
-    assert svcca(x, flat) == pytest.approx(1, abs=1e-10)
-    assert svcca(x, steep) == pytest.approx(1, abs=1e-10)  # the few kept directions lie in the span of x
-    assert svcca(steep, x[:, ::-1] @ np.diag(np.geomspace(1, 1e-3, 40))) < 0.3
 
 
 @pytest.mark.parametrize("measure", ALL)
@@ -315,13 +282,6 @@ def test_input_that_cannot_be_compared_is_refused_with_the_way_out(measure):
         measure(x)
 
 
-def test_a_threshold_out_of_range_is_refused():
-    x, y = related()
-    for threshold in (0, 1.01, -1):
-        with pytest.raises(ValueError, match="share of the variance"):
-            svcca(x, y, threshold=threshold)
-
-
 def test_arrays_tensors_and_precisions_give_one_result_in_float64():
     x, y = related()
     found = cca(x, y)
@@ -330,11 +290,6 @@ def test_arrays_tensors_and_precisions_give_one_result_in_float64():
     np.testing.assert_allclose(cca(x.astype(np.float32), y.astype(np.float32)), found, atol=1e-5)
     leaf = torch.from_numpy(x).requires_grad_()
     assert isinstance(mean_cca(leaf, y), float)
-
-
-def test_integers_far_from_zero_do_not_lose_their_variance():
-    x, y = related()
-    np.testing.assert_allclose(cca(x + 1e7, y - 1e7), cca(x, y), atol=1e-7)
 
 
 @pytest.mark.gpu

@@ -8,7 +8,6 @@ import pytest
 from lab_utils.similarity import (
     bootstrap,
     bootstrap_parts,
-    cca,
     covariances,
     linear_cka,
     mean_cca,
@@ -91,11 +90,11 @@ def test_drawing_parts_gives_about_the_same_interval():
 
 def test_arguments_out_of_range_are_refused():
     x, y = layers(40, d=2)
-    with pytest.raises(ValueError, match="draws must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="draws to be a whole number of at least 1"):
         null(mean_cca, x, y, draws=0)
-    with pytest.raises(ValueError, match="draws must be a whole number of at least 2"):
+    with pytest.raises(ValueError, match="draws to be a whole number of at least 2"):
         bootstrap(mean_cca, x, y, draws=1)
-    with pytest.raises(ValueError, match="confidence"):
+    with pytest.raises(ValueError, match=r"0\.95 for 95 %"):
         bootstrap(mean_cca, x, y, confidence=95)
     with pytest.raises(ValueError, match="image of each of the 40 rows"):
         bootstrap(mean_cca, x, y, images=[0, 1])
@@ -103,17 +102,8 @@ def test_arguments_out_of_range_are_refused():
         bootstrap_parts(mean_cca, [covariances([(x, y)])])
 
 
-def test_any_function_of_covariances_is_a_measure():
-    x, y = layers()
-    best = lambda cov: float(cca(cov)[0])  # noqa: E731
-    assert null(best, x, y, draws=2).max() < best(covariances([(x, y)]))
-
-
 def test_rows_of_one_image_or_of_unknown_images_have_no_interval():
     x, y = np.random.default_rng(0).normal(size=(2, 60, 3))
     for images, message in ((np.zeros(60), "at least two"), (np.where(np.arange(60) < 9, np.nan, 1), "9 of 60")):
         with pytest.raises(ValueError, match=message):
             bootstrap(mean_cca, x, y, images=images, draws=5)
-    for change, message in (({"draws": 2.5}, "draws must be a whole number"), ({"confidence": 95}, "0.95 for 95 %")):
-        with pytest.raises(ValueError, match=message):
-            bootstrap(mean_cca, x, y, **change)

@@ -169,5 +169,5 @@ def test_number_of_workers(monkeypatch):
 def test_empty_grid_and_no_workers_are_refused():
     with pytest.raises(ValueError, match="the grid is empty"):
         run_grid(lambda: {}, [])
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="workers to be a whole number of at least 1"):
         run_grid(lambda: {}, [{}], workers=0)

@@ -13,9 +13,7 @@ from lab_utils.training import checkpoint as checkpoint_module
 from lab_utils.training import describe_model, fine_tune, fit, load_checkpoint, save_checkpoint
 from lab_utils.training import evaluation as evaluate_module
 from lab_utils.training import forward as forward_module
-from lab_utils.training.checkpoint import copy_state
 from lab_utils.training.forward import forward
-from lab_utils.transfer import freeze
 from tests.tiny import TinyNet, assert_same, state_of, tiny_split
 
 # Everything that has a state: dropout, augmentation, momentum, a plateau schedule that drops, the best weights.
@@ -179,11 +177,6 @@ def test_seconds_run_on_after_a_stop(tmp_path, monkeypatch):
     assert train(TinyNet(), tmp_path / "run.pt").rows[-1]["seconds"] > state["seconds"]
 
 
-def test_file_can_be_read_without_running_code(tmp_path):
-    train(TinyNet(), tmp_path / "run.pt")
-    assert torch.load(tmp_path / "run.pt", weights_only=True)["state"]["step"] == 12
-
-
 @pytest.mark.parametrize("moment", ["write", "replace"])
 def test_stop_while_writing_leaves_the_last_state_whole(tmp_path, monkeypatch, moment):
     path = tmp_path / "run.pt"
@@ -244,17 +237,6 @@ def test_other_settings_are_refused_by_name(tmp_path, changes, message):
         train(TinyNet(), tmp_path / "run.pt", **changes)
 
 
-def test_another_network_is_refused(tmp_path):
-    train(TinyNet(), tmp_path / "run.pt")
-    frozen = TinyNet()
-    freeze(frozen, upto="stem")
-    wider = TinyNet()
-    wider.stem[1] = torch.nn.Identity()
-    for other in (frozen, wider):
-        with pytest.raises(ValueError, match="network was tiny"):
-            train(other, tmp_path / "run.pt")
-
-
 def test_other_images_are_refused(tmp_path):
     shared = SETTINGS | {"steps": 2, "warmup": 0, "checkpoint": tmp_path / "run.pt"}
     fit(TinyNet(), tiny_split(40), **shared)
@@ -262,31 +244,6 @@ def test_other_images_are_refused(tmp_path):
         fit(TinyNet(), tiny_split(40, seed=8), **shared)
     with pytest.raises(ValueError, match="val was none"):
         fit(TinyNet(), tiny_split(40), tiny_split(40), **shared)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", None])
-def test_file_that_is_no_checkpoint_is_refused(tmp_path, content):
-    path = tmp_path / "run.pt"
-    if content is None:  # cut short
-        train(TinyNet(), path)
-        content = path.read_bytes()[:-500]
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"run\.pt should be a checkpoint of fit\(\)"):
-        train(TinyNet(), path)
-
-
-def test_checkpoint_of_another_version_is_refused(tmp_path):
-    torch.save({"format": 99, "settings": "{}", "state": {}}, tmp_path / "run.pt")
-    with pytest.raises(ValueError, match="another version"):
-        load_checkpoint(tmp_path / "run.pt", {})
-
-
-def test_copied_state_does_not_follow_the_network():
-    model = TinyNet()
-    copied = copy_state(model.state_dict())
-    before = {name: tensor.clone() for name, tensor in copied.items()}
-    train(model)
-    assert_same(copied, before)
 
 
 def test_description_tells_networks_apart():

@@ -111,13 +111,6 @@ def test_warmup_that_does_not_fit_is_refused(name, warmup):
         Schedule(sgd(), name, total=10, warmup=warmup)
 
 
-def test_unknown_names_suggest_the_nearest():
-    with pytest.raises(ValueError, match="Did you mean 'one_cycle'"):
-        Schedule(sgd(), "onecycle", total=10)
-    with pytest.raises(ValueError, match="Did you mean 'adamw'"):
-        make_optimizer("adamww", [{"params": [nn.Parameter(torch.zeros(1))], "lr": 1.0}])
-
-
 def test_frozen_parameters_never_reach_the_optimizer():
     model = TinyNet()
     freeze(model, upto="stem")

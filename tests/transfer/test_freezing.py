@@ -182,7 +182,7 @@ def test_freeze_is_inclusive_and_depends_on_nothing_before() -> None:
 def test_an_unknown_stage_is_named_with_the_nearest_and_changes_nothing() -> None:
     model = SMALL["resnet10"]()
     freeze(model, upto="stem")
-    with pytest.raises(ValueError, match=r"unknown stage of ResNet10 'layer_3': did you mean 'layer3'"):
+    with pytest.raises(ValueError, match=r"Expected a stage of ResNet10, got 'layer_3'. Did you mean 'layer3'"):
         freeze(model, upto="layer_3")
     assert is_frozen(stages(model)["stem"])
 

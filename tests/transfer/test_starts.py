@@ -16,6 +16,7 @@ from lab_utils.transfer import (
     reinit_stage,
     renew_statistics,
     scale_weights,
+    st_init,
     transfuse,
 )
 from tests.tiny import TinyNet, assert_same, state_of
@@ -23,7 +24,7 @@ from tests.transfer.test_freezing import SMALL
 from tests.transfer.test_transfusion import prefix_of, trained
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
-INITS = [mean_var_init, permuted_init]
+INITS = [mean_var_init, permuted_init, st_init]
 
 
 def outside_norms(model: nn.Module) -> dict[str, Tensor]:
@@ -122,7 +123,7 @@ def test_another_network_is_refused_and_nothing_is_drawn(init):
     for source, message in [
         (build_model("resnet10_w16", num_classes=2, in_channels=3, seed=1), "in_channels=1"),
         (build_model("resnet10_w32", num_classes=2, seed=1), "same name"),
-        (build_model("cbr_tiny", num_classes=2, seed=1), "unknown stage of the source"),
+        (build_model("cbr_tiny", num_classes=2, seed=1), "Expected a stage of the source"),
     ]:
         with pytest.raises(ValueError, match=message):
             init(model, source, seed=0)
@@ -181,6 +182,46 @@ def test_biases_are_drawn_too_and_a_constant_tensor_stays_that_constant():
     mean_var_init(model, source, seed=0)
     assert (model.stem[0].bias == 0.25).all()
     assert (model.layer1[0].weight == 0.5).all()
+
+
+# ---- st_init
+
+
+def test_st_draws_weights_and_biases_with_the_unbiased_sd_and_keeps_embeddings_as_published():
+    model, source = SMALL["vit"](), trained(SMALL["vit"], 2)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    st_init(model, source, seed=0)
+    theirs = dict(source.named_parameters())
+    kinds = {"kept": 0, "drawn": 0}
+    for name, p in model.named_parameters():
+        if "pos_embedding" in name or name.endswith("class_token"):
+            assert torch.equal(p, theirs[name]), name
+            kinds["kept"] += 1
+        elif p.ndim > 1 and not name.startswith("heads"):
+            assert not torch.equal(p, theirs[name])
+            assert not torch.equal(p, before[name])
+            kinds["drawn"] += 1
+    assert kinds["kept"] == 2
+    assert kinds["drawn"] >= 4
+
+
+def test_st_takes_the_sd_over_n_minus_1():
+    class Two(TinyNet):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem[0] = nn.Conv2d(1, 1, (1, 2), bias=True)
+
+    drawn = []
+    for seed in range(400):
+        model, source = Two(), Two()
+        with torch.no_grad():
+            source.stem[0].weight.copy_(torch.tensor([1.0, -1.0]).view(1, 1, 1, 2))
+            source.stem[0].bias.fill_(3.0)
+        st_init(model, source, seed=seed)
+        assert model.stem[0].bias.item() == 3.0  # one number has no spread
+        drawn.append(model.stem[0].weight.detach().flatten())
+    # variance 2 over n - 1, 1 over n; its own sd over 800 draws is 2 * (2 / 800) ** 0.5
+    assert float(torch.cat(drawn).square().mean()) == pytest.approx(2, abs=4 * 2 * (2 / 800) ** 0.5)
 
 
 # ---- permuted_init
@@ -301,7 +342,7 @@ def test_all_stages_one_after_the_other_give_the_start_under_the_trained_head():
 
 
 def test_a_stage_that_is_none_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match="unknown stage of TinyNet 'layer2': did you mean 'layer1'"):
+    with pytest.raises(ValueError, match=r"Expected a stage of TinyNet, got 'layer2'. Did you mean 'layer1'"):
         reinit_stage(TinyNet(), "layer2", TinyNet())
 
 

@@ -147,9 +147,9 @@ def test_a_difference_high_up_stops_the_copy_before_it_begins():
 
 def test_names_of_no_stage_are_refused_with_the_nearest():
     resnet, cbr = SMALL["resnet10"](), SMALL["cbr"]()
-    with pytest.raises(ValueError, match="unknown stage of ResNet10 'layer_1': did you mean 'layer1'"):
+    with pytest.raises(ValueError, match=r"Expected a stage of ResNet10, got 'layer_1'. Did you mean 'layer1'"):
         transfuse(resnet, resnet, upto="layer_1")
-    with pytest.raises(ValueError, match="unknown stage of the source, a CBR, 'stem'"):
+    with pytest.raises(ValueError, match="Expected a stage of the source, a CBR, got 'stem'"):
         transfuse(resnet, cbr)
 
 
@@ -262,7 +262,7 @@ def test_slim_leaves_the_global_random_numbers_alone_and_begins_with_their_scale
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": "layer9", "width": 0.5}, "unknown stage of ResNet10 'layer9'"),
+        ({"keep": "layer9", "width": 0.5}, "Expected a stage of ResNet10, got 'layer9'"),
         ({"keep": "layer4", "width": 0.5}, "at least one stage must be left"),
         ({"keep": "stem", "width": 0.0}, "width in"),
         ({"keep": "stem", "width": 1.5}, "width in"),

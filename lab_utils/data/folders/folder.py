@@ -35,8 +35,7 @@ from typing import Any
 
 import torch
 
-from lab_utils.data.arguments import check_numbers
-from lab_utils.data.decode import count_channels, decode
+from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.class_order import check_task, doubts_about_order, order_classes
 from lab_utils.data.folders.companions import leave_out_companions
@@ -45,9 +44,10 @@ from lab_utils.data.folders.listing import check_classes, list_pictures, say_pag
 from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.folders.structure import find_structure
 from lab_utils.data.folders.tree import scan
+from lab_utils.data.pool import decode_parts
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split
-from lab_utils.data.validation import check_labels, naming
+from lab_utils.data.validation import check_labels, check_numbers, naming
 
 
 def load_folder(
@@ -107,7 +107,7 @@ def load_folder(
     counts = {"train": n_train, "val": n_val, "test": n_test}
     chosen = _choose(parts, counts, classes, task, root, seed=seed)
     files = {part: [picture.path for picture in pictures] for part, pictures in chosen.items()}
-    splits, coloured = _read(chosen, parts, classes, task, size=size, channels=channels)
+    splits, coloured = _read(chosen, parts, classes, task, root, size=size, channels=channels)
     below = {part: [path.relative_to(root) for path in paths] for part, paths in files.items()}
     said_later = (_say_colour(coloured), say_pages(files), describe_duplicates(splits, below))
     seen = [found for found in said_later if found]
@@ -167,6 +167,7 @@ def _read(
     parts: dict[str, list[Picture]],
     classes: tuple[str, ...],
     task: str,
+    root: Path,
     *,
     size: int,
     channels: int | None,
@@ -177,11 +178,12 @@ def _read(
     coloured = [part for part, paths in files.items() if channels is None and found == 1 and count_channels(paths) == 3]
     patients = sorted({picture.patient for part in parts.values() for picture in part})
     numbers = {patient: number for number, patient in enumerate(patients)}
+    images = decode_parts(files, size, 3 if coloured else found, root=root)
     splits = {}
     for part, pictures in chosen.items():
         labels = torch.tensor([picture.label for picture in pictures])
         groups = torch.tensor([numbers[picture.patient] for picture in pictures])
-        splits[part] = Split(decode(files[part], size, 3 if coloured else found), labels, groups, task, classes)
+        splits[part] = Split(images[part], labels, groups, task, classes)
     return splits, coloured
 
 

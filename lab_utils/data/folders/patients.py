@@ -32,6 +32,7 @@ Unknown are also sets that publish no patients (ISIC, APTOS, PCam, RSNA, VinDr, 
 that may mean anything (``img_001``, ``scan_12``, ``12_3``).
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,8 +107,8 @@ def patients_of(files: Sequence[Path], root: Path, *, patient: PatientRule | Non
 
 
 def _below(path: Path, root: Path) -> str:
-    path, root = path.absolute(), root.absolute()
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    whole, above = (os.path.abspath(one) for one in (path, root))  # strings: sets have hundreds of thousands of files
+    return (whole.removeprefix(f"{above.rstrip(os.sep)}{os.sep}")).replace(os.sep, "/")
 
 
 def _owners(below: Sequence[str]) -> list[Owner | None]:

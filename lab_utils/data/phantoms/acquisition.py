@@ -1,6 +1,5 @@
 """How a picture is taken: the hospital's machine, what lies on the patient, exposure and noise."""
 
-import difflib
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from lab_utils.data.phantoms.draws import Draws
 from lab_utils.data.phantoms.frame import Frame, bump, edge, pixel_grid
+from lab_utils.names import did_you_mean
 
 Range = tuple[float, float]
 
@@ -55,9 +55,8 @@ def find_site(name: str) -> Site:
     """
     if name in SITES:
         return SITES[name]
-    nearest = difflib.get_close_matches(str(name).upper()[-1:], SITES, n=1, cutoff=0)[0]
     raise ValueError(
-        f"site must be one of {', '.join(map(repr, SITES))}; got {name!r}. Did you mean {nearest!r}? "
+        f"site must be one of {', '.join(map(repr, SITES))}; got {name!r}.{did_you_mean(str(name)[-1:], SITES)} "
         "Site 'A' is the hospital to train on, 'B' the one that differs."
     )
 

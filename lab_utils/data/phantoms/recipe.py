@@ -1,6 +1,5 @@
 """The arguments of a set of phantoms, checked."""
 
-import difflib
 import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from lab_utils.arguments import as_whole
 from lab_utils.data.phantoms.acquisition import find_site
 from lab_utils.data.phantoms.findings import FINDINGS
+from lab_utils.names import nearest
 
 SIZES = (64, 224)  # smallest and largest side in pixels
 LARGEST_SET = 2**30
@@ -54,13 +54,10 @@ def finding_names(findings: Sequence[str] | None) -> tuple[str, ...] | None:
     listed = isinstance(findings, Iterable) and not isinstance(findings, str)
     for name in findings if listed else [findings]:
         if not listed or name not in FINDINGS:
-            asked = str(name)
-            nearest = max(
-                FINDINGS, key=lambda known: difflib.SequenceMatcher(None, known.lower(), asked.lower()).ratio()
-            )
+            near = (*nearest(name, FINDINGS), FINDINGS[0])[0]
             raise ValueError(
                 f"findings must be a list of names out of {', '.join(FINDINGS)}; got {findings!r}. Write for example "
-                f"findings=[{nearest!r}], [] for a healthy chest, or None to draw them."
+                f"findings=[{near!r}], [] for a healthy chest, or None to draw them."
             )
     return tuple(findings)
 

@@ -30,7 +30,7 @@ def collect(
     roster: Path,
     folder: Path,
     *,
-    homework: str = "homework4",
+    homework: str | None = None,
     push_records: Path | None = None,
     workers: int = 4,
     seconds: float = 120.0,
@@ -43,7 +43,7 @@ def collect(
         root: the course: course.toml, labs/.
         roster: a CSV, see `read_roster`.
         folder: the instructor's working folder.
-        homework: its name.
+        homework: its name; None: the only one of course.toml.
         push_records: the host's records of pushes, a CSV, see `read_pushes`.
         workers: how many repositories are fetched side by side.
         seconds: time limit for one repository.
@@ -65,11 +65,11 @@ def collect(
             tqdm.write(f"{folder / 'ledger.jsonl'}: {damaged} damaged lines were passed over")
         for leftover in (folder / "submissions").glob(".*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
-        released = read_released(root, folder, homework)
+        released = read_released(root, folder, settings.name)
         lock = threading.Lock()
         job = Job(root, folder, settings, released, pushes, past, seconds, most_mib << 20, now, lock)
         records = sorted(_with_doubles(_collect_all(students, job, workers)), key=lambda record: record.student)
-        table = {"homework": homework, "students": [asdict(record) for record in records]}
+        table = {"homework": settings.name, "students": [asdict(record) for record in records]}
         write_text(folder / FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     return records
 

@@ -169,10 +169,7 @@ def _named(mirror: Path, name: str, flags: list[str]) -> Commit | None:
 
 
 def _later(
-    chosen: Commit,
-    branch: Sequence[Commit],
-    when: Callable[[Commit], evidence.Known],
-    counts: Callable[[Commit], bool],
+    chosen: Commit, branch: Sequence[Commit], when: Callable[[Commit], evidence.Known], counts: Callable[[Commit], bool]
 ) -> list[str]:
     """Say that there is newer work on the branch than the graded commit."""
     position = next((i for i, commit in enumerate(branch) if commit.sha == chosen.sha), 0)

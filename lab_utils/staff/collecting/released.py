@@ -11,7 +11,7 @@ from pathlib import Path
 from lab_utils.atomic import write_text
 from lab_utils.staff.collecting.git import GitError
 from lab_utils.staff.collecting.mirror import Commit, Entry, blobs, files
-from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.text_files import decoded
 
 FILE = "released.json"
@@ -93,8 +93,8 @@ def read_released(root: Path, folder: Path, homework: str) -> Released:
     notes = _notes(folder)
     for path in sorted((root / "labs").glob("*.ipynb")):
         notes.setdefault(f"labs/{path.name}", []).append(blob_name(path.read_bytes()))
-    questions = root / "solutions" / f"{homework}.toml"
-    functions = [q.function for q in read_assignment(questions).of_kind("function")] if questions.is_file() else []
+    private = homework_folder(root, homework)
+    functions = [q.function for q in read_assignment(private).of_kind("function")] if private.is_dir() else []
     shas = frozenset(sha for names in notes.values() for sha in names)
     return Released(homework, frozenset(notes), shas, tuple(functions))
 

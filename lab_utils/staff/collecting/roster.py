@@ -1,6 +1,5 @@
 """The class: a CSV with one line per student, and the host's push records, another."""
 
-import difflib
 import math
 import os
 import re
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lab_utils.names import MISSPELT, nearest
 from lab_utils.staff.course.settings import read_time
 from lab_utils.text_files import header_of, read_lines
 
@@ -134,7 +134,7 @@ def link_error(url: str, course: Path, folder: Path) -> str:
         place = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url).resolve()
         if not url.removeprefix("file://").startswith("/") and os.name != "nt":
             return "A file:// link needs an absolute path: file:///folder/repository."
-        private = (folder.resolve(), (course / ".git").resolve(), (course / "solutions").resolve())
+        private = [folder.resolve(), *((course / name).resolve() for name in (".git", "solutions", "lab_utils"))]
         if place == course.resolve() or any(place == p or p in place.parents for p in private):
             return "This folder belongs to the course itself."
         return ""
@@ -188,7 +188,7 @@ def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> list[t
     if doubled := [name for name in optional if header.count(name) > 1]:
         raise ValueError(f"Expected the column {doubled[0]} once in the first line of {path}, got {header}.")
     for name in header:
-        near = difflib.get_close_matches(name, set(known) - set(header), n=1, cutoff=0.8)
+        near = nearest(name, set(known) - set(header), MISSPELT)
         if name not in known and near:
             raise ValueError(
                 f"The column {name!r} of {path} is not known and would be left out. Did you mean {near[0]!r}? Write it "

@@ -5,7 +5,6 @@ ids made from the content, the first cell stamped), so that a difference is a di
 """
 
 import copy
-import difflib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lab_utils.atomic import write_text
+from lab_utils.names import MISSPELT, nearest
 from lab_utils.notebook_file import read_notebook
 from lab_utils.staff.course.bootstrap import FIRST_METADATA, FIRST_WORDS, STAMP, bootstrap_cell, stamp_cell
 from lab_utils.staff.course.marks import split_solution, student_source
@@ -116,19 +116,13 @@ def _wanted(solutions: Path, labs: Path, course: Course) -> dict[Path, str]:
     for (
         name
     ) in course.homeworks:  # of a notebook that is still to come; but not a misspelt one, whose dates nobody sees
-        if not (solutions / f"{name}.ipynb").exists() and (near := _nearest(name, without_dates)):
-            raise ValueError(f"Expected course.toml to hold a table [{near}], got [{name}]. Correct the word.")
+        if not (solutions / f"{name}.ipynb").exists() and (near := nearest(name, without_dates, MISSPELT)):
+            raise ValueError(f"Expected course.toml to hold a table [{near[0]}], got [{name}]. Correct the word.")
     for path in sorted(solutions.glob("*.ipynb")):
         notebook = canonical(_read(path), path.stem, course)
         wanted[path] = nbformat.writes(notebook) + "\n"
         wanted[labs / path.name] = nbformat.writes(make_lab(notebook, path.stem)) + "\n"
     return wanted
-
-
-def _nearest(name: str, others: list[str]) -> str:
-    """Return the one of the names that `name` was probably meant to be, or ""."""
-    folded = {other.casefold(): other for other in others}
-    return folded[near[0]] if (near := difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)) else ""
 
 
 def _holds(path: Path, text: str) -> bool:

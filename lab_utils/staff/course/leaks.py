@@ -10,11 +10,12 @@ from lab_utils.staff.course.marks import split_solution
 
 STAFF = "staff"  # the folder of lab_utils that students never get
 FORBIDDEN = (STAFF, "solutions", "tests", "__pycache__")
+PRIVATE = ("questions.toml", "cases.py", "labels.csv")  # ends of the names of files of a homework's private part
 MOST_NAMED = 20  # lines that the error shows
 BINARY = (".safetensors", ".npz", ".png")
 
 
-def tree_leaks(solutions: Path, tree: Path) -> list[str]:
+def tree_leaks(root: Path, tree: Path) -> list[str]:
     """Return what the released files show and should not, in words.
 
     A line counts if it has at least `SHORTEST_LEAK` characters and is not public anyway: in the notebooks outside of
@@ -22,11 +23,11 @@ def tree_leaks(solutions: Path, tree: Path) -> list[str]:
     they are where one would slip through. They share lines with the hidden cases, which call them.
 
     Args:
-        solutions: the folder with solved notebooks and everything else that stays with the instructor.
+        root: the course, with solved notebooks in solutions/, and the private parts of homeworks in lab_utils/staff/.
         tree: the release.
     """
     shown = {path: squeeze("\n".join(_texts(path))) for path in sorted(tree.rglob("*")) if path.is_file()}
-    hidden = _hidden_lines(solutions, {path.relative_to(tree): text for path, text in shown.items()})
+    hidden = _hidden_lines(root, {path.relative_to(tree): text for path, text in shown.items()})
     found = [f"{path.relative_to(tree)}: must not be in a release" for path in shown if _is_forbidden(path, tree)]
     everything = "\n".join(shown.values())
     for line, source in sorted(hidden.items()):
@@ -36,23 +37,25 @@ def tree_leaks(solutions: Path, tree: Path) -> list[str]:
     return [*found[:MOST_NAMED], *([f"... and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else [])]
 
 
-def _hidden_lines(solutions: Path, released: dict[Path, str]) -> dict[str, str]:
+def _hidden_lines(root: Path, released: dict[Path, str]) -> dict[str, str]:
     """Map every line that must stay hidden to the file that it stands in."""
     answers: dict[str, str] = {}
     cases: dict[str, str] = {}
     outside: list[str] = []
-    for path in sorted(solutions.iterdir()):
+    homeworks = [path.parent for path in sorted((root / "lab_utils" / STAFF).glob("*/questions.toml"))]
+    for path in sorted(path for folder in (root / "solutions", *homeworks) for path in folder.iterdir()):
+        source = path.relative_to(path.parents[1]).as_posix()
         if path.suffix == ".ipynb":
             for cell in read_notebook(path).cells:
                 inside, shown = split_solution(cell.source)
-                answers.update(dict.fromkeys(map(squeeze, inside), path.name))
+                answers.update(dict.fromkeys(map(squeeze, inside), source))
                 outside += shown
         elif path.suffix in (".py", ".toml", ".csv", ".md", ".json"):
-            lines = dict.fromkeys(map(squeeze, path.read_text("utf-8").splitlines()), path.name)
+            lines = dict.fromkeys(map(squeeze, path.read_text("utf-8").splitlines()), source)
             (cases if path.suffix == ".py" else answers).update(lines)
-    homeworks = tuple(path.stem.removesuffix("_cases") for path in solutions.glob("*_cases.py"))
     kit = {path: text for path, text in released.items() if path.parts[0] == "lab_utils"}
-    checks = [path for path in kit if path.parent.name == "checks" and path.name.startswith(homeworks or ("\0",))]
+    names = tuple(folder.name for folder in homeworks)  # the public part of each begins so
+    checks = [path for path in kit if path.parts[1] == "checks" and path.parts[2].startswith(names)]
     shown_text = squeeze("\n".join(outside))
     known = "\n".join([shown_text, *(text for path, text in kit.items() if path not in checks)])
     known_to_cases = "\n".join([known, *(kit[path] for path in checks)])
@@ -67,7 +70,7 @@ def _is_forbidden(path: Path, tree: Path) -> bool:
         with zipfile.ZipFile(path) as opened:
             if "labels.npy" in opened.namelist():
                 return True
-    return bool(set(parts) & set(FORBIDDEN)) or path.name.endswith(("_cases.py", "_labels.csv"))
+    return bool(set(parts) & set(FORBIDDEN)) or path.name.endswith(PRIVATE)
 
 
 def _texts(path: Path) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Run the solved labs without a browser: ``python -m lab_utils run [LAB ...]``."""
 
-import difflib
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from lab_utils.atomic import write_text
 from lab_utils.metrics import Row, expected_seconds, rows
+from lab_utils.names import unknown_name
 from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import profile
 
@@ -63,10 +63,7 @@ def select(solutions: Path, labs: Sequence[str]) -> list[Path]:
     names = [path.stem for path in known]
     for lab in labs:
         if not any(name.startswith(lab) for name in names):
-            nearest = difflib.get_close_matches(lab, names, n=1, cutoff=0.0)[0]
-            raise ValueError(
-                f"Expected a lab of {', '.join(names)}, or the beginning of one, got {lab!r}. Did you mean {nearest!r}?"
-            )
+            raise unknown_name("lab, or the beginning of its name", lab, names)
     return [path for path in known if not labs or path.stem.startswith(tuple(labs))]
 
 

@@ -4,7 +4,6 @@ The file has one table ``[course]`` and one for each homework, named after its n
 stamps what students should see into the notebooks; ``collect`` holds hand-ins to it.
 """
 
-import difflib
 import re
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
+from lab_utils.names import MISSPELT, nearest
 from lab_utils.staff.course.safe_words import (
     branch_problem,
     folder_problem,
@@ -101,16 +101,19 @@ def read_course(path: Path) -> Course:
     return Course(**_about(about, path), homeworks=homeworks)
 
 
-def homework_of(course: Course, name: str) -> Homework:
-    """Return a homework of the course.
+def homework_of(course: Course, name: str | None = None) -> Homework:
+    """Return a homework of the course; None: its only one.
 
     Raises:
-        ValueError: if course.toml has no dates for it.
+        ValueError: if course.toml has no dates for it, or several homeworks and no name is given.
     """
+    known = ", ".join(course.homeworks) or "no homework"
+    if name is None and len(course.homeworks) > 1:
+        raise ValueError(f"Expected the name of a homework, got several in course.toml: {known}. Add --homework NAME.")
+    name = name or next(iter(course.homeworks), "NAME")
     if name not in course.homeworks:
         raise ValueError(
-            f"Expected course.toml to hold a table [{name}] with release and deadline, "
-            f"got tables for {', '.join(course.homeworks) or 'no homework'}. Add it."
+            f"Expected course.toml to hold a table [{name}] with release and deadline, got tables for {known}. Add it."
         )
     return course.homeworks[name]
 
@@ -187,7 +190,7 @@ def _about(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict):
         raise ValueError(f"Expected course in {path} to be a table [course], got {table!r}. Correct the line.")
     for name in set(table) - set(ABOUT):
-        if near := difflib.get_close_matches(name, ABOUT, n=1, cutoff=0.75):
+        if near := nearest(name, ABOUT, MISSPELT):
             raise ValueError(f"Expected [course] in {path} to hold {near[0]!r}, got {name!r}. Correct the word.")
     about = {name: table[name] for name in ABOUT if name in table}
     checks = {"repository": repository_problem, "folder": folder_problem, "branch": branch_problem}

@@ -37,7 +37,7 @@ class QuestionNumbers:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A hint or a remark that several students got."""
+    """A hint that several students got."""
 
     where: str
     text: str
@@ -93,7 +93,7 @@ _VALUE = re.compile(r"\b\d+\.\d+\b")
 
 
 def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
-    """Return hints and remarks of graded submissions by the number of students who got them, the most common first.
+    """Return the hints of graded submissions by the number of students who got them, the most common first.
 
     A student counts once for a hint, however many cases gave it. Hints that differ only in a measured value ("The
     AUROC is 0.61") are one; what is shown is the first of them, with the values left out.
@@ -108,8 +108,6 @@ def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
             for hint in [case.hint for case in answer.found.cases] or [answer.found.hint]:
                 if hint.strip():
                     found[answer.question.name, _VALUE.sub("...", " ".join(hint.split()))][standing.student] = None
-        for remark in standing.result.remarks:
-            found["remark", remark.title][standing.student] = None
     mistakes = [Mistake(where, text, tuple(students)) for (where, text), students in found.items()]
     return tuple(sorted(mistakes, key=lambda mistake: (-len(mistake.students), mistake.where, mistake.text)))
 

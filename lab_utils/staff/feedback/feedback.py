@@ -15,10 +15,10 @@ from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
 from lab_utils.staff.feedback.likeness import Alike, find_alike, read_cells, read_code
 from lab_utils.staff.feedback.standing import Standing, read_results, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
-from lab_utils.staff.grading.assignment import Assignment, read_assignment
-from lab_utils.staff.grading.collected import FILE, Collected, homework_name, read_collected
-from lab_utils.staff.grading.files import put
+from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
+from lab_utils.staff.grading.collected import FILE, Collected, read_collection
 from lab_utils.staff.grading.result import GRADED
+from lab_utils.staff.grading.safe_text import put
 from lab_utils.staff.grading.written import NAME, Mark, update_written
 
 _TOLD = {
@@ -34,7 +34,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
 
     Args:
         folder: the instructor's working folder, with collected.json, results/ and written.csv.
-        root: the course, with solutions/ and labs/.
+        root: the course.
         nbgrader: also write gradebook_nbgrader.csv, with the columns of nbgrader's export.
         as_json: print a summary as JSON, and nothing else.
 
@@ -45,7 +45,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
         FileNotFoundError: if nothing was collected, or the questions are missing.
         ValueError: if a file cannot be used; the message names it and the line.
     """
-    assignment = read_assignment(root / "solutions" / f"{homework_name(folder)}.toml")
+    assignment = read_assignment(homework_folder(root, read_collection(folder).homework))
     standings = read_standings(folder, assignment)
     dates = _dates(root, assignment.name)
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
@@ -68,7 +68,7 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
 
 def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     """Return where each student of collected.json stands; brings written.csv up to date on the way."""
-    students = read_collected(folder)
+    students = read_collection(folder).students
     results = read_results(folder, students)
     marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
     for mark in update_written(folder, assignment, [entry.student for entry in students], results):

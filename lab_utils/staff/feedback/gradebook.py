@@ -7,22 +7,11 @@ from pathlib import Path
 from lab_utils.staff.feedback.standing import Standing
 from lab_utils.staff.grading.assignment import Assignment
 from lab_utils.staff.grading.result import GRADED
-from lab_utils.staff.grading.safe_csv import Cell, write_table
+from lab_utils.staff.grading.safe_text import Cell, write_table
 
 # As nbgrader's own export writes them (nbgrader 0.9, nbgrader/plugins/export.py).
-NBGRADER = (
-    "assignment",
-    "duedate",
-    "timestamp",
-    "student_id",
-    "last_name",
-    "first_name",
-    "email",
-    "raw_score",
-    "late_submission_penalty",
-    "score",
-    "max_score",
-)
+NBGRADER = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"]
+NBGRADER += ["raw_score", "late_submission_penalty", "score", "max_score"]
 
 
 def write_gradebook(path: Path, assignment: Assignment, standings: Sequence[Standing]) -> None:

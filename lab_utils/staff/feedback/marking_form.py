@@ -8,8 +8,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from lab_utils.staff.grading.assignment import Assignment, read_assignment
-from lab_utils.staff.grading.collected import homework_name, read_collected
+from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
+from lab_utils.staff.grading.collected import read_collection
 from lab_utils.staff.grading.lock import Busy, one_writer
 from lab_utils.staff.grading.safe_text import shorten
 from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
@@ -23,16 +23,17 @@ def marking_form(folder: Path | str, root: Path | str | None = None) -> "Marking
 
     Args:
         folder: the instructor's working folder.
-        root: the course, with solutions/; by default the folder above `folder`.
+        root: the course; by default the folder above `folder`.
 
     Raises:
         FileNotFoundError: if nothing was collected or graded yet.
         ValueError: if written.csv cannot be used; the message names the line.
     """
     folder = Path(folder).resolve()
-    name = homework_name(folder)
-    assignment = read_assignment((folder.parent if root is None else Path(root)) / "solutions" / f"{name}.toml")
-    students = [entry.student for entry in read_collected(folder)]
+    collection = read_collection(folder)
+    course = folder.parent if root is None else Path(root)
+    assignment = read_assignment(homework_folder(course, collection.homework))
+    students = [entry.student for entry in collection.students]
     students += sorted(left_class(folder, students))
     if not (folder / NAME).is_file():
         raise FileNotFoundError(f"Expected {folder / NAME}, found no file. Run `python -m lab_utils grade` first.")

@@ -48,7 +48,6 @@ def student_page(
             for letter, answers in groupby(standing.answered, key=lambda answer: answer.question.task)
         ],
         metrics=_metrics(standing),
-        remarks=standing.result.remarks if standing.result is not None else (),
     )
 
 

@@ -37,7 +37,7 @@ class Case(NamedTuple):
 
     name: str
     weight: float
-    run: Callable[[Student, np.random.Generator], None]
+    run: Callable[[Student, np.random.Generator], object]
 
 
 class Local:

@@ -1,9 +1,10 @@
 """What `collect` found, as the later commands read it: collected.json."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 FILE = "collected.json"  # in the instructor's folder
 UNSAFE = set('/\\:*?"<>|\0')
@@ -44,27 +45,15 @@ class Collected:
     folder: str = ""
 
 
-def homework_name(folder: Path) -> str:
-    """Return which homework was collected into the instructor's folder.
+@dataclass(frozen=True)
+class Collection:
+    """All of collected.json: the name of the homework, and its students in the order of the roster."""
 
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not what `collect` writes.
-    """
-    return str(_read(folder / FILE)[0])
+    homework: str
+    students: tuple[Collected, ...]
 
 
-def _read(path: Path) -> tuple[Any, list[dict[str, Any]]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected {path}, found no file. Run first: python -m lab_utils collect ROSTER.csv")
-    try:
-        table = json.loads(path.read_text("utf-8"))
-        return table["homework"], list(table["students"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"Expected {path} as `collect` writes it, got {error!r}. Collect again.") from error
-
-
-def read_collected(folder: Path) -> tuple[Collected, ...]:
+def read_collection(folder: Path) -> Collection:
     """Read what was collected into the instructor's folder.
 
     Raises:
@@ -72,17 +61,14 @@ def read_collected(folder: Path) -> tuple[Collected, ...]:
         ValueError: if it is not what `collect` writes, or a student's identifier cannot be the name of a file.
     """
     path = folder / FILE
-    known = {field.name for field in fields(Collected)}
-    _, entries = _read(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected {path}, found no file. Run first: python -m lab_utils collect ROSTER.csv")
     try:
-        students = tuple(
-            Collected(**{**{key: entry[key] for key in entry if key in known}, "flags": tuple(entry.get("flags", ()))})
-            for entry in entries
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"Expected {path} as `collect` writes it, got {error!r}. Collect again.") from error
+        found = msgspec.convert(json.loads(path.read_text("utf-8")), Collection)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ValueError(f"Expected {path} as `collect` writes it, got: {error}. Collect again.") from error
     seen: set[str] = set()
-    for entry in students:
+    for entry in found.students:
         name = entry.student.casefold()
         if not name or name in seen or name == "class" or name[0] == "." or set(name) & UNSAFE or len(name) > 100:
             raise ValueError(
@@ -92,4 +78,4 @@ def read_collected(folder: Path) -> tuple[Collected, ...]:
         if not 0 <= entry.penalty <= 1:
             raise ValueError(f"Expected penalties from 0 to 1 in {path}, got {entry.penalty} for {entry.student!r}.")
         seen.add(name)
-    return students
+    return found

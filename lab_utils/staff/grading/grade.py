@@ -4,8 +4,6 @@ Every submission gets a sandbox of its own and a result file that is written who
 moment and started again: what has a result is not graded twice, what has none is graded, and the end is the same.
 """
 
-import hashlib
-import importlib.util
 import json
 import queue
 import sys
@@ -18,19 +16,16 @@ from typing import Any
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
-from lab_utils.staff.grading.assignment import read_assignment
-from lab_utils.staff.grading.collected import FILE, Collected, homework_name, read_collected
-from lab_utils.staff.grading.isolation import KIT, NONE, Limits, isolation
+from lab_utils.staff.grading.collected import FILE, Collected, read_collection
+from lab_utils.staff.grading.isolation import NONE, Limits, isolation
+from lab_utils.staff.grading.key import Key, load_key
 from lab_utils.staff.grading.lock import only_one
 from lab_utils.staff.grading.remote import Sandbox
 from lab_utils.staff.grading.result import MISSING, Result, read_result, write_result
-from lab_utils.staff.grading.submission import Key, empty_result, grade_submission
-from lab_utils.staff.grading.test_set import read_labels
+from lab_utils.staff.grading.submission import empty_result, grade_submission
 from lab_utils.staff.grading.written import update_written
 
 KEY_FILE = "key.txt"  # in results/: what these results were graded against
-JUDGING = ("staff/grading", "checks", "data")
-NOT_JUDGING = ("staff/collecting", "staff/course", "staff/feedback")
 
 
 def grade(
@@ -46,7 +41,7 @@ def grade(
 
     Args:
         folder: the instructor's working folder.
-        root: the course, with solutions/.
+        root: the course.
         students: grade these again, whatever results there are; none: all that have no result.
         workers: sandboxes at a time.
         trust: run work without isolation where there is none.
@@ -61,20 +56,20 @@ def grade(
         FileNotFoundError: if nothing was collected.
     """
     level = _level(trust)
-    homework = homework_name(folder)
-    known = {entry.student: entry for entry in read_collected(folder)}
+    collection = read_collection(folder)
+    known = {entry.student: entry for entry in collection.students}
     if unknown := [name for name in students if name not in known]:
         raise ValueError(f"Expected students of {folder / FILE}, got {', '.join(unknown)}. Correct the name.")
     results = folder / "results"
     with only_one(folder, "grade"):
-        key = load_key(folder, root, homework)
+        key = load_key(folder, root, collection.homework)
         _forget_other_keys(results, key)
         open_ones = [e for e in known.values() if e.student in students or not _is_done(results, e)]
         problems = _grade_all(open_ones, folder, key, workers, level)
         found = [read_result(path) for name in sorted(known) if (path := results / f"{name}.json").is_file()]
         update_written(folder, key.assignment, list(known), {result.student: result for result in found})
     summary = {
-        "homework": homework,
+        "homework": collection.homework,
         "isolation": level,
         "graded_now": len(open_ones) - len(problems),
         "status": {kind: sum(r.status == kind for r in found) for kind in sorted({r.status for r in found})},
@@ -82,52 +77,6 @@ def grade(
     }
     print(json.dumps(summary, indent=1, ensure_ascii=False) if as_json else _in_words(summary, results))
     return int(bool(problems))
-
-
-def load_key(folder: Path, root: Path, homework: str) -> Key:
-    """Return what this homework is graded against, from solutions/ and the instructor's folder.
-
-    Raises:
-        FileNotFoundError: if questions, cases or labels are missing.
-        ValueError: if one of them is wrong, or a function has no cases.
-    """
-    assignment = read_assignment(root / f"solutions/{homework}.toml")
-    cases_file = root / f"solutions/{homework}_cases.py"
-    own = folder / f"{homework}_labels.csv"
-    labels_file = own if own.is_file() else root / f"solutions/{homework}_labels.csv"
-    if labels_file != own:
-        where = f"No {own.name} in {folder}: predictions are held to the labels in solutions/, which are public."
-        print(f"{where} Name the folder that `release` worked with: --folder.", file=sys.stderr)
-    spec = importlib.util.spec_from_file_location(f"{homework}_cases", cases_file)
-    if spec is None or spec.loader is None or not cases_file.is_file():
-        raise FileNotFoundError(f"Expected the cases of {homework} in {cases_file}, found no file. Restore it.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    without = [q.function for q in assignment.of_kind("function") if q.function not in module.CASES]
-    if without:
-        raise ValueError(f"Expected cases for every function in {cases_file}, found none for {', '.join(without)}.")
-    labels, groups = read_labels(labels_file)
-    secret = hashlib.sha256()
-    # Whatever changes a grade changes the key: questions, cases, labels, and all code that can reach a verdict.
-    for path in [root / f"solutions/{homework}.toml", cases_file, labels_file, *_judging_code()]:
-        secret.update(path.read_bytes())
-    return Key(assignment, module.CASES, labels, groups, secret.digest())
-
-
-def _judging_code() -> list[Path]:
-    """The modules of the kit that verdicts are reached with: all but those that only collect, show and write pages.
-
-    Cases call networks, data, metrics and training; a list of the few that matter would be out of date soon.
-    """
-    package = KIT / "lab_utils"
-    if missing := [name for name in JUDGING if not (package / name).is_dir()]:
-        raise FileNotFoundError(
-            f"Expected the grader's own code in {package}, found no folder {', '.join(missing)}: results could not be "
-            "told from those of another grader. Restore the kit."
-        )
-    aside = [package / name for name in NOT_JUDGING]
-    modules = sorted(path for path in package.rglob("*.py") if "__pycache__" not in path.parts)
-    return [path for path in modules if not any(folder in path.parents for folder in aside)]
 
 
 def _level(trust: bool) -> str:

@@ -23,20 +23,8 @@ from lab_utils.staff.grading.inside_read import read
 from lab_utils.staff.grading.inside_run import serve_question
 
 # Imported before the student's code runs, so that they are imported once. None of them is the student's.
-TRUSTED = (
-    "IPython",
-    "PIL",
-    "lab_utils",
-    "matplotlib",
-    "numpy",
-    "pandas",
-    "scipy",
-    "seaborn",
-    "sklearn",
-    "torch",
-    "torchvision",
-    "tqdm",
-)
+TRUSTED = {"IPython", "PIL", "lab_utils", "matplotlib", "numpy", "pandas"}
+TRUSTED |= {"scipy", "seaborn", "sklearn", "torch", "torchvision", "tqdm"}
 
 
 def main() -> None:

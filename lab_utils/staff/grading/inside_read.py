@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.checks import slices
-from lab_utils.staff.grading.mistakes import find_mistakes
 from lab_utils.text_files import decoded
 
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
@@ -35,17 +34,9 @@ def read(path: str, wanted: list[str]) -> dict[str, Any]:
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,
         "modules": slices.modules(program, wanted),
-        "remarks": _remarks(code),
     }
 
 
 def _source(cell: dict[str, Any]) -> str:
     source = cell.get("source", cell.get("input", ""))
     return "".join(map(str, source)) if isinstance(source, list) else str(source)
-
-
-def _remarks(sources: list[str]) -> list[dict[str, str]]:
-    try:
-        return [{"title": r.title, "text": r.text, "line": r.line} for r in find_mistakes(sources)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # remarks are extra: a text that cannot be read has none

@@ -132,11 +132,14 @@ def _bubblewrap(submission: Path, slot: int, limits: Limits) -> list[str]:
         line += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", folder]
     line += _python_folders()
     line += _readable(KIT / "lab_utils", "/kit/lab_utils") + _readable(KIT / "data", "/kit/data")
+    line += ["--tmpfs", "/kit/lab_utils/staff"]  # of the staff's folder no more than runs in a sandbox: no cases
+    for name in ("__init__.py", "grading"):
+        line += ["--ro-bind", str(KIT / "lab_utils/staff" / name), f"/kit/lab_utils/staff/{name}"]
     line += ["--tmpfs", "/kit/data/cache"] if (KIT / "data/cache").is_dir() else []
     line += _readable(submission.resolve(), SUBMISSION)
     line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/dev/shm"]
     # Folders that bubblewrap makes are in memory, without a limit, and belong to whoever runs it: no more files there.
-    made = ["/", "/dev", *(["/kit/data/cache"] if "/kit/data/cache" in line else [])]
+    made = ["/", "/dev", "/kit/lab_utils/staff", *(["/kit/data/cache"] if "/kit/data/cache" in line else [])]
     made += [str(KIT)] if KIT.is_relative_to("/usr") else []
     line += [word for folder in made for word in ("--remount-ro", folder)]
     line += ["--chdir", HOME]

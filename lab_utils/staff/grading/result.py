@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lab_utils.atomic import write_text
 
@@ -57,15 +58,6 @@ class QuestionResult:
 
 
 @dataclass(frozen=True)
-class Remark:
-    """A known mistake that was seen in the notebook's text. It costs no points; it explains."""
-
-    title: str
-    text: str
-    line: str
-
-
-@dataclass(frozen=True)
 class Result:
     """One submission.
 
@@ -76,7 +68,6 @@ class Result:
         status: GRADED, INVALID or MISSING.
         questions: one for each question of the homework, in order.
         metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
-        remarks: known mistakes in the text of the notebook.
         answers: written question to the student's text, for the marker.
         message: why the submission as a whole was not graded, or "".
     """
@@ -87,7 +78,6 @@ class Result:
     status: str
     questions: tuple[QuestionResult, ...]
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    remarks: tuple[Remark, ...] = ()
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
 
@@ -154,12 +144,6 @@ def read_result(path: Path) -> Result:
         ValueError: if the file is not a result.
     """
     try:
-        table: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        questions = tuple(
-            QuestionResult(**(entry | {"cases": tuple(CaseResult(**case) for case in entry["cases"])}))
-            for entry in table.pop("questions")
-        )
-        remarks = tuple(Remark(**entry) for entry in table.pop("remarks"))
-        return Result(**table, questions=questions, remarks=remarks)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"Expected a grading result in {path}, got {error}. Delete it and grade again.") from error
+        return msgspec.convert(json.loads(path.read_text("utf-8")), Result)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ValueError(f"Expected a grading result in {path}, got: {error}. Delete it and grade again.") from error

@@ -5,21 +5,21 @@ Verdicts are reached here, outside of the sandbox, from plain values that came b
 
 import hashlib
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lab_utils.checks.answers import answer_below
 from lab_utils.checks.wrong import Wrong
+from lab_utils.names import nearest
 from lab_utils.staff.grading import result as status
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
-from lab_utils.staff.grading.predictions import read_predictions, score_predictions
+from lab_utils.staff.grading.key import Key
+from lab_utils.staff.grading.predictions import score_predictions
 from lab_utils.staff.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
-from lab_utils.staff.grading.result import CaseResult, QuestionResult, Remark, Result, question_result
+from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result
 from lab_utils.text_files import decoded
 
 PER_CALL = 10.0  # seconds
@@ -31,24 +31,6 @@ LARGEST_PREDICTIONS = 4 * 2**20  # bytes
 
 _STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
 _STATUS |= {Missing: status.MISSING, Unusable: status.WRONG}
-
-
-class Key(NamedTuple):
-    """What a homework is graded against; students never have it.
-
-    Attributes:
-        assignment: the questions.
-        cases: function name to its cases.
-        labels: int64 (N,) of the hidden test set.
-        groups: int64 (N,), the patients.
-        secret: makes the inputs of the cases unpredictable.
-    """
-
-    assignment: Assignment
-    cases: Mapping[str, tuple[Case, ...]]
-    labels: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    secret: bytes
 
 
 class Found(NamedTuple):
@@ -64,7 +46,7 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
     found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
     kind = status.GRADED if found else status.INVALID if problem else status.MISSING
     message = "" if found else problem or "There is no notebook of the homework in the repository."
-    content = found.content if found else {"modules": [], "texts": [], "remarks": []}
+    content = found.content if found else {"modules": [], "texts": []}
     sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION
     table, lack, why = _predictions(folder, found.path if found else "", key)
@@ -89,7 +71,6 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
         status=kind,
         questions=tuple(questions),
         metrics=metrics,
-        remarks=tuple(Remark(str(r["title"]), str(r["text"]), str(r["line"])) for r in content["remarks"]),
         answers={name: text for name, text in answers.items() if text},
         message=message,
     )
@@ -177,9 +158,7 @@ def _failed(case: Case, failure: Failure) -> CaseResult:
 
 
 def _suggest(name: str, functions: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [str(function) for function in functions], n=1, cutoff=0.5)
+    near = nearest(name, map(str, functions))
     return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
 
 
@@ -194,7 +173,9 @@ def _generator(secret: bytes, *what: str) -> np.random.Generator:
 
 def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any], str, str]:
     """Return the columns of the predictions file; or none, the status that this means, and why."""
-    name = f"{key.assignment.name}_predictions.csv"
+    if key.predictions is None:
+        return {}, status.MISSING, ""
+    name = key.predictions.file
     beside = folder / Path(notebook).parent / name
     paths = [path for path in (beside, *sorted(folder.rglob(name))) if _is_own_file(path, folder)]
     if not paths:
@@ -202,7 +183,8 @@ def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any],
     if paths[0].stat().st_size > LARGEST_PREDICTIONS:
         return {}, status.WRONG, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
     try:
-        return read_predictions(decoded(paths[0].read_bytes(), errors="replace"), len(key.labels)), status.MISSING, ""
+        text = decoded(paths[0].read_bytes(), errors="replace")
+        return key.predictions.read(text, len(key.labels)), status.MISSING, ""
     except ValueError as error:
         return {}, status.WRONG, str(error)
 
@@ -215,10 +197,10 @@ def _is_own_file(path: Path, folder: Path) -> bool:
 def _grade_predictions(
     question: Question, table: dict[str, Any], kind: str, problem: str, key: Key
 ) -> tuple[tuple[CaseResult, ...], dict[str, dict[str, float]]]:
-    if not set(question.columns) & set(table):
+    if key.predictions is None or not set(question.columns) & set(table):
         hint = problem or f"The predictions file has no column {' or '.join(question.columns)}."
         return tuple(CaseResult(f"column {column}", 1.0, kind, hint) for column in question.columns), {}
-    return score_predictions(question, table, key.labels, key.groups)
+    return score_predictions(question, table, key.predictions, key.labels, key.groups)
 
 
 def _unmarked(question: Question, answer: str) -> QuestionResult:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.lock import one_writer
 from lab_utils.staff.grading.result import Result
-from lab_utils.staff.grading.safe_csv import LONGEST, Cell, neutral, read_table, restored, write_table
+from lab_utils.staff.grading.safe_text import LONGEST, Cell, neutral, read_table, restored, write_table
 
 NAME = "written.csv"
 COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note")

@@ -10,7 +10,7 @@ from lab_utils.staff.collecting import collect as module
 from lab_utils.staff.collecting.collect import collect, summary
 from lab_utils.staff.collecting.ledger import read_ledger
 from lab_utils.staff.course.settings import read_time
-from lab_utils.staff.grading.collected import read_collected
+from lab_utils.staff.grading.collected import read_collection
 from tests.staff.collecting.repositories import NOTEBOOK, commit, course, git, repository, roster
 from tests.staff.grading.mini_course import QUESTIONS
 
@@ -28,7 +28,7 @@ def desk(tmp_path):
     def run(*students, at=AFTER, **options):
         path = roster(tmp_path / "roster.csv", *students)
         records = collect(root, path, root / "grading", now=lambda: at, **options)
-        assert read_collected(root / "grading") == tuple(records)
+        assert read_collection(root / "grading").students == tuple(records)
         return {record.student: record for record in records}
 
     run.root = root
@@ -364,8 +364,8 @@ def test_times_without_our_clock_are_those_of_the_system(desk, repo):
 
 
 def test_a_notebook_of_another_kind_is_no_work_on_the_homework(desk, repo, tmp_path):
-    questions = desk.root / "solutions/homework4.toml"
-    questions.parent.mkdir()
+    questions = desk.root / "lab_utils/staff/homework4/questions.toml"
+    questions.parent.mkdir(parents=True)
     questions.write_text(QUESTIONS)
     commit(repo, content=NOTEBOOK, date="2026-10-02T00:00:00Z")
     commit(repo, "notes.ipynb", "I can prepare dinner", date=ON_TIME)

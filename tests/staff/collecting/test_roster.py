@@ -33,8 +33,7 @@ def test_what_excel_writes_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "student",
-    ["../x", ".hidden", "", "a b", "a/b", "x" * 65, "é", "nul", "Class", "COM1.txt", "a.", "=1+1", "a\tb"],
+    "student", ["../x", ".hidden", "", "a b", "a/b", "x" * 65, "é", "nul", "Class", "COM1.txt", "a.", "=1+1", "a\tb"]
 )
 def test_an_identifier_that_is_no_safe_file_name_is_refused_with_its_line(tmp_path, student):
     with pytest.raises(ValueError, match=r"student in line 3 of .*roster\.csv"):

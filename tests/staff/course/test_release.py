@@ -15,10 +15,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lab_utils.__main__ import main
 from lab_utils.staff.course.build import build
-from lab_utils.staff.course.leaks import tree_leaks
+from lab_utils.staff.course.leaks import STAFF, tree_leaks
 from lab_utils.staff.course.release import release
 from lab_utils.staff.course.settings import read_course
 from lab_utils.staff.course.student_files import course_file, pyproject
+from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.homework4 import cases
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGES = "data/homework4_images.npz"
@@ -69,9 +71,10 @@ def course(tmp_path):
         "lab_utils/__pycache__/x.pyc": "x",
         "lab_utils/checks/notes.txt": "x",
         "data/weights/.DS_Store": "x",
-        "solutions/homework4_cases.py": "SECRET_INPUTS = [3, 1, 4, 1, 5]\nlayers_of_the_kit = 3\n",
-        "solutions/homework4.toml": 'rubric = ["names the share of positives"]\n',
-        "solutions/homework4_labels.csv": "image,label,patient\n0,1,0\n",
+        "lab_utils/staff/homework4/cases.py": "SECRET_INPUTS = [3, 1, 4, 1, 5]\nlayers_of_the_kit = 3\n",
+        "lab_utils/staff/homework4/questions.toml": 'rubric = ["names the share of positives"]\n',
+        "lab_utils/staff/homework4/predictions.py": "threshold_of_the_grader = 0.8\n",
+        "lab_utils/staff/homework4/labels.csv": "image,label,patient\n0,1,0\n",
         "tests/test_a.py": "x = 1\n",
         "notes.txt": "who copied last year",
     }.items():
@@ -82,6 +85,7 @@ def course(tmp_path):
         new_code_cell(EXERCISE),
         new_markdown_cell("`this is shown here`"),
     ]
+    (root / "solutions").mkdir()
     nbformat.write(new_notebook(cells=cells), root / "solutions" / "homework4.ipynb")
     build(root / "solutions", root / "labs", root / "course.toml")
     return root
@@ -185,19 +189,25 @@ def test_a_release_without_its_hidden_images_or_its_files_is_refused(course):
     assert sorted(path.name for path in course.parent.iterdir()) == ["course"]
 
 
+def test_a_homework_without_predictions_needs_no_images(course):
+    (course / "lab_utils/staff/homework4/predictions.py").unlink()
+    assert IMAGES not in release(course, course.parent / "out", {})[1]
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [
         ("lab_utils/checks/homework4.py", "    twice_of_it =  x + x"),
         ("data/bands.json", '["twice_of_it = x + x"]'),
         ("data/results/a.json", "SECRET_INPUTS = [3, 1, 4, 1, 5]"),
+        ("data/weights/a.log", "threshold_of_the_grader = 0.8"),
         ("requirements.txt", '# rubric = ["names the share of positives"]'),
     ],
 )
 def test_a_line_that_must_stay_hidden_stops_the_release(course, file, line):
     with (course / file).open("a") as opened:
         opened.write(line + "\n")
-    with pytest.raises(ValueError, match=rf"{file}: shows this line of homework4"):
+    with pytest.raises(ValueError, match=rf"{file}: shows this line of (solutions/)?homework4"):
         put_out(course)
     assert sorted(path.name for path in course.parent.iterdir()) == ["course"]
 
@@ -212,8 +222,8 @@ def test_a_line_in_what_a_notebook_carries_along_is_found(course, tmp_path, wher
     tree = tmp_path / "tree"
     (tree / "labs").mkdir(parents=True)
     nbformat.write(new_notebook(cells=[cell]), tree / "labs" / "a.ipynb")
-    assert tree_leaks(course / "solutions", tree) == [
-        "labs/a.ipynb: shows this line of homework4.ipynb: 'twice_of_it = x + x'"
+    assert tree_leaks(course, tree) == [
+        "labs/a.ipynb: shows this line of solutions/homework4.ipynb: 'twice_of_it = x + x'"
     ]
 
 
@@ -223,22 +233,23 @@ def test_what_is_public_anyway_is_no_leak(course, tmp_path):
     (tree / "lab_utils").mkdir(parents=True)
     (tree / "lab_utils" / "models.py").write_text("layers_of_the_kit = 3\n")
     (tree / "README.md").write_text("layers_of_the_kit = 3\n`this is shown here`\n")
-    assert tree_leaks(course / "solutions", tree) == []
+    assert tree_leaks(course, tree) == []
 
 
 @pytest.mark.parametrize(
-    "name", ["solutions/x.txt", "lab_utils/staff/grading/x.py", "tests/x.py", "x_cases.py", "x_labels.csv"]
+    "name",
+    ["solutions/x.txt", "lab_utils/staff/homework4/x.py", "tests/x.py", "cases.py", "x_labels.csv", "a/questions.toml"],
 )
 def test_forbidden_names_are_found(course, tmp_path, name):
     (tmp_path / "tree" / name).parent.mkdir(parents=True)
     (tmp_path / "tree" / name).touch()
-    assert tree_leaks(course / "solutions", tmp_path / "tree") == [f"{name}: must not be in a release"]
+    assert tree_leaks(course, tmp_path / "tree") == [f"{name}: must not be in a release"]
 
 
 def test_test_images_with_labels_are_found(course, tmp_path):
     (tmp_path / "tree" / "data").mkdir(parents=True)
     np.savez(tmp_path / "tree" / IMAGES, images=np.zeros(2), labels=np.zeros(2))
-    assert tree_leaks(course / "solutions", tmp_path / "tree") == [f"{IMAGES}: must not be in a release"]
+    assert tree_leaks(course, tmp_path / "tree") == [f"{IMAGES}: must not be in a release"]
 
 
 def test_the_settings_of_contributors_tools_stay_behind():
@@ -337,3 +348,18 @@ def test_a_new_test_set_is_refused_once_work_for_the_old_one_was_collected(real,
     assert "graded as chance" in capsys.readouterr().err
     assert (own / "homework4_labels.csv").read_bytes() == before
     assert main(["release", str(tmp_path / "again"), "--folder", str(own)]) == 0
+
+
+def test_no_file_of_a_release_tells_what_stays_with_the_staff(real):
+    """By name and by content: the folder, the questions' rubrics, the hidden cases, the labels."""
+    out, folder = real
+    texts = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert len(texts) > 200
+    assert [name for name in texts if STAFF in name] == []
+    assert [name for name, text in texts.items() if b"lab_utils.staff" in text] == ["lab_utils/__main__.py"]
+    questions = read_assignment(ROOT / "lab_utils/staff/homework4").questions
+    secrets = {line.partition(": ")[2] for question in questions for line in question.rubric}
+    secrets |= {f"def {name}(student: Student" for name in vars(cases)} | {"DEFAULT_SEED", "MOST_PAIRS"}
+    for labels in (folder / "homework4_labels.csv", ROOT / "lab_utils/staff/homework4/labels.csv"):
+        secrets.add(labels.read_text()[:200])
+    assert {(name, secret) for name, text in texts.items() for secret in secrets if secret.encode() in text} == set()

@@ -36,8 +36,7 @@ def test_a_native_date_of_toml_with_an_offset_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "deadline",
-    ['"2026-11-06T23:59:00"', '"2026-11-06 23:59"', "2026-11-06T23:59:00", "2026-11-06", '"tonight"', "7"],
+    "deadline", ['"2026-11-06T23:59:00"', '"2026-11-06 23:59"', "2026-11-06T23:59:00", "2026-11-06", '"tonight"', "7"]
 )
 def test_a_date_without_an_offset_is_refused_and_the_right_form_shown(tmp_path, deadline):
     text = f'{COURSE}[homework4]\nrelease = "2026-10-01T09:00:00+08:00"\ndeadline = {deadline}\n'
@@ -92,6 +91,12 @@ def test_a_line_that_is_no_toml_is_named(tmp_path):
 def test_a_homework_without_dates_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"table \[homework5\]"):
         homework_of(read(tmp_path, COURSE), "homework5")
+
+
+def test_the_only_homework_needs_no_name_and_one_of_several_does(tmp_path):
+    assert homework_of(read(tmp_path, f"{COURSE}[hw]\n{DATES}")).name == "hw"
+    with pytest.raises(ValueError, match=r"several in course\.toml: hw, two\. Add --homework NAME"):
+        homework_of(read(tmp_path, f"{COURSE}[hw]\n{DATES}[two]\n{DATES}"))
 
 
 @pytest.mark.parametrize("repository", ["https://github.com/u-1/labs.x.git", "https://github.com/u-1/labs.x"])

@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 from lab_utils.staff.grading import result as status
-from lab_utils.staff.grading.assignment import Assignment, read_assignment
-from lab_utils.staff.grading.result import CaseResult, QuestionResult, Remark, Result, question_result, write_result
+from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
+from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result, write_result
 
 QUESTIONS = (
     ("A1", "Choose two networks", 5, "function", 'function = "choose_models"'),
@@ -38,21 +38,20 @@ HINTS = {
     "C2": "After `train_mode(model)` a batch changes `running_mean` in the backbone. Which modules still learn?",
     "C3": "`optimizer_parameters` also returns parameters with `requires_grad=False`.",
 }
-LINE = "line 4 of cell 12: model.train()"
 FIRST = ("Ada", "Ben", "Chen", "Dana", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jun", "Kofi", "Lena", "Mina")
 LAST = ("Okafor", "Silva", "Wang", "Meyer", "Kaya", "Adeyemi", "Novak", "Laurent", "Costa", "Sato", "Mensah", "Rossi")
 
 
 def make_assignment(root: Path) -> Assignment:
-    """Write solutions/homework4.toml and labs/homework4.ipynb below `root`."""
+    """Write the questions and labs/homework4.ipynb below `root`."""
     text = 'name = "homework4"\ntitle = "Homework 4: two networks, two ways"\n'
     for name, title, points, kind, detail in QUESTIONS:
         text += f'[[question]]\nname = "{name}"\ntitle = "{title}"\npoints = {points}\nkind = "{kind}"\n{detail}\n'
-    for folder in ("solutions", "labs"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "solutions/homework4.toml").write_text(text, "utf-8")
+    private = homework_folder(root, "homework4")
+    private.mkdir(parents=True, exist_ok=True)
+    (private / "questions.toml").write_text(text, "utf-8")
     write_notebook(root / "labs/homework4.ipynb", RELEASED)
-    return read_assignment(root / "solutions/homework4.toml")
+    return read_assignment(private)
 
 
 def write_notebook(path: Path, cells) -> None:
@@ -130,13 +129,7 @@ def _result(assignment, entry, skill, draw):
             questions.append(question_result(question.name, question.points, tuple(cases)))
         else:
             questions.append(_function(question, skill, draw))
-    remarks = ()
-    if skill < 0.7:
-        text = "`model.train()` also puts the batch norm of the frozen backbone into training mode."
-        remarks = (Remark("model.train() over a frozen backbone", text, LINE),)
-    return Result(
-        entry["student"], entry["sha"], "homework4.ipynb", status.GRADED, tuple(questions), metrics, remarks, answers
-    )
+    return Result(entry["student"], entry["sha"], "homework4.ipynb", status.GRADED, tuple(questions), metrics, answers)
 
 
 def _function(question, skill, draw):

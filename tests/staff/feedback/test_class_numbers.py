@@ -17,7 +17,6 @@ from lab_utils.staff.grading.result import (
     WRONG,
     CaseResult,
     QuestionResult,
-    Remark,
     Result,
 )
 from lab_utils.staff.grading.written import Mark
@@ -108,14 +107,13 @@ def test_common_mistakes_count_students_and_the_most_common_comes_first():
     class_ = [
         failed(1, ["twice", "twice", ""]),  # one student counts once
         failed(2, ["twice", "once"]),
-        failed(3, [""], remarks=(Remark("frozen", "why", "line"),)),
+        failed(3, [""]),
         failed(4, ["not collected"], status=INVALID),
         stand(Collected("s5"), None, {}, HOMEWORK),
     ]
     assert [(m.where, m.text, m.students) for m in common_mistakes(class_)] == [
         ("A1", "twice", ("s1", "s2")),
         ("A1", "once", ("s2",)),
-        ("remark", "frozen", ("s3",)),
     ]
 
 

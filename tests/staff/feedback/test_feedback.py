@@ -15,7 +15,7 @@ import pytest
 from lab_utils.staff.feedback.feedback import feedback, read_standings
 from lab_utils.staff.feedback.pages import duration, moment, points, prose
 from lab_utils.staff.grading import result as status
-from lab_utils.staff.grading.result import CaseResult, QuestionResult, Remark, Result, question_result, write_result
+from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result, write_result
 from lab_utils.staff.grading.written import NAME, Mark, read_written, write_written
 from tests.staff.feedback.made_up import RELEASED, make_assignment, make_class, write_notebook
 
@@ -54,49 +54,9 @@ class Page(html.parser.HTMLParser):
             self.text += data
 
 
-TAGS = set(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "main",
-        "header",
-        "section",
-        "article",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "b",
-        "br",
-        "bdi",
-        "a",
-        "span",
-        "div",
-        "dl",
-        "dt",
-        "dd",
-        "table",
-        "thead",
-        "tbody",
-        "tfoot",
-        "tr",
-        "th",
-        "td",
-        "ul",
-        "li",
-        "code",
-        "pre",
-        "blockquote",
-        "figure",
-        "img",
-        "svg",
-        "rect",
-    ]
-)
+TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
+TAGS |= {"b", "br", "bdi", "a", "span", "div", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td"}
+TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect"}
 
 
 def read(path):
@@ -120,13 +80,12 @@ def make(root, questions, *, collected=(), **fields):
     return read(folder / "feedback" / "s1.html")
 
 
-def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(tmp_path):
+def test_a_student_sees_points_hints_the_own_line_metrics_and_comments(tmp_path):
     cases = (
         CaseResult("equal scores count one half", 1, status.PASSED),
         CaseResult("mean 0", 2, status.WRONG, "Look at `std` again.", "line 3 of cell 9: return x / 255"),
     )
-    remark = Remark("`.train()` over a frozen backbone", "Batch norm moves.", "line 4 of cell 12: model.train()")
-    fields = {"metrics": {"model_1_fixed": {"auroc": 0.8125, "odd": float("nan")}}, "remarks": (remark,)}
+    fields = {"metrics": {"model_1_fixed": {"auroc": 0.8125, "odd": float("nan")}}}
     make(tmp_path, [question_result("B1", 6, cases)], answers={"A2": "because"}, **fields)
     folder = tmp_path / "grading"
     write_written(folder / NAME, make_assignment(tmp_path), [Mark("s1", "A2", "because", 11, "Say more.\nMuch more.")])
@@ -142,8 +101,6 @@ def test_a_student_sees_points_hints_the_own_line_metrics_remarks_and_comments(t
         "11 / 15",
         "Comment Say more. Much more.",
         "model_1_fixed0.812\u2013",
-        ".train() over a frozen backbone Batch norm moves.",
-        "line 4 of cell 12: model.train()",
         "13 of 100 points",
         "not attempted",
     ):
@@ -305,7 +262,6 @@ def hostile(tmp_path_factory):
             text if number % 2 else status.GRADED,
             tuple(questions),
             {text: {text: 0.5}},
-            (Remark(text, text, text),),
             {"A2": text},
             text,
         )
@@ -465,11 +421,5 @@ def test_moments_and_points_for_people():
     assert moment("2026-12-14T15:58:59Z") == "2026-12-14 15:58:59 UTC"
     assert moment("2026-12-14T15:58:59+00:00") == "2026-12-14 15:58:59 UTC"
     assert moment("yesterday") == "yesterday"
-    assert [points(value) for value in (None, 0.0, 10.0, 2.5, 100, 3.333)] == [
-        "\u2013",
-        "0",
-        "10",
-        "2.5",
-        "100",
-        "3.33",
-    ]
+    assert [points(value) for value in (0.0, 10.0, 2.5, 100, 3.333)] == ["0", "10", "2.5", "100", "3.33"]
+    assert points(None) == "\u2013"

@@ -18,9 +18,7 @@ from lab_utils.staff.grading.result import (
 from lab_utils.staff.grading.written import Mark
 
 HOMEWORK = Assignment(
-    "h",
-    "H",
-    (Question("A1", "one", 4, "function", function="f"), Question("A2", "two", 6, "written", rubric=("all",))),
+    "h", "H", (Question("A1", "one", 4, "function", function="f"), Question("A2", "two", 6, "written", rubric=("all",)))
 )
 
 

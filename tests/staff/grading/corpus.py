@@ -19,7 +19,7 @@ from tests.staff.grading.mini_course import (
     predictions,
 )
 
-FILE = "homework4_predictions.csv"
+FILE = "homework5_predictions.csv"
 GRADED, WAITING, CRASHED, TIMED_OUT = "graded", "to be marked", "crashed", "timed out"
 NOT_ATTEMPTED, MISSING, INVALID = "not attempted", "missing", "invalid notebook"
 ALL_GRADED = (GRADED, GRADED, GRADED, WAITING)
@@ -33,7 +33,7 @@ class Submission(NamedTuple):
     statuses: tuple[str, str, str, str] = ALL_GRADED
 
 
-def perfect(cells=PERFECT, points=(4, 6, 8), statuses=ALL_GRADED, path="labs/homework4.ipynb", **files):
+def perfect(cells=PERFECT, points=(4, 6, 8), statuses=ALL_GRADED, path="labs/homework5.ipynb", **files):
     """Return a submission with good predictions and these cells."""
     named = {name.replace("__", "."): content for name, content in files.items()}
     folder = os.path.dirname(path)
@@ -99,7 +99,7 @@ HONEST = {
     "perfect": perfect(),
     "as_handed_out": Submission(
         {
-            "labs/homework4.ipynb": notebook(
+            "labs/homework5.ipynb": notebook(
                 IMPORTS,
                 STUBS["scale"],
                 STUBS["auroc"],
@@ -111,7 +111,7 @@ HONEST = {
     ),
     "empty_repository": Submission({"README.md": "later"}, (0, 0, 0), (MISSING, MISSING, MISSING, MISSING)),
     "empty_notebook": Submission(
-        {"labs/homework4.ipynb": notebook()}, (0, 0, 0), (MISSING, MISSING, MISSING, NOT_ATTEMPTED)
+        {"labs/homework5.ipynb": notebook()}, (0, 0, 0), (MISSING, MISSING, MISSING, NOT_ATTEMPTED)
     ),
     "wrong": with_scale("def scale(x):\n    return x", (0, 6, 8)),
     "partly_right": with_scale("def scale(x):\n    return (x - x.min()) / np.ptp(x)", (3, 6, 8)),
@@ -121,13 +121,13 @@ HONEST = {
     "only_predictions": Submission({FILE: predictions()}, (0, 0, 8), (MISSING, MISSING, GRADED, MISSING)),
     "predictions_reordered": Submission(
         {
-            "labs/homework4.ipynb": notebook(*PERFECT),
+            "labs/homework5.ipynb": notebook(*PERFECT),
             f"labs/{FILE}": "image,model_1_fine_tuned\n" + "\n".join(predictions().split("\n")[:0:-1]).strip() + "\n",
         },
         (4, 6, 8),
     ),
     "predictions_by_chance": Submission(
-        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(np.arange(40) * 7 % 40 / 40)},
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(np.arange(40) * 7 % 40 / 40)},
         (4, 6, 2),
     ),
     "renamed": perfect(path="my work/Final version (2).ipynb"),
@@ -145,7 +145,7 @@ HONEST = {
     ),
     "metadata_stripped": Submission(
         {
-            "homework4.ipynb": {
+            "homework5.ipynb": {
                 "cells": [{"cell_type": "code", "source": s} for s in (IMPORTS, SCALE, AUROC)]
                 + [{"cell_type": "markdown", "source": ANSWER}]
             },
@@ -153,7 +153,7 @@ HONEST = {
         },
         (4, 6, 8),
     ),
-    "format_3": Submission({"homework4.ipynb": FORMAT_3, FILE: predictions()}, (4, 6, 8)),
+    "format_3": Submission({"homework5.ipynb": FORMAT_3, FILE: predictions()}, (4, 6, 8)),
     "extra_cells": perfect(
         (
             "!pip install torch",
@@ -165,13 +165,13 @@ HONEST = {
         )
     ),
     "copy_beside_the_stub": perfect(
-        path="labs/homework4-Copy1.ipynb", **{"labs/homework4__ipynb": notebook(IMPORTS, *STUBS.values())}
+        path="labs/homework5-Copy1.ipynb", **{"labs/homework5__ipynb": notebook(IMPORTS, *STUBS.values())}
     ),
     "older_version_that_jupyter_kept": perfect(
         (IMPORTS, SCALE, STUBS["auroc"], ("markdown", ANSWER)),
         (4, 0, 8),
         (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
-        **{"labs/.ipynb_checkpoints/homework4-checkpoint__ipynb": notebook(*PERFECT)},
+        **{"labs/.ipynb_checkpoints/homework5-checkpoint__ipynb": notebook(*PERFECT)},
     ),
     "name_in_capitals": perfect(path="labs/HOMEWORK4.IPYNB"),
     "other_labs_beside": perfect(
@@ -266,34 +266,34 @@ HONEST = {
     ),
     "halves_of_characters": with_scale("def scale(x):\n    raise ValueError('\\ud800 \\x1b[31m')", (0, 6, 8), CRASHED),
     "halves_of_characters_in_an_answer": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER + "\ud800"))),
-    "huge_outputs": Submission({"labs/homework4.ipynb": huge_notebook, f"labs/{FILE}": predictions()}, (4, 6, 8)),
+    "huge_outputs": Submission({"labs/homework5.ipynb": huge_notebook, f"labs/{FILE}": predictions()}, (4, 6, 8)),
 }
 
 BROKEN = {
     "no_json": Submission(
-        {"labs/homework4.ipynb": "<<<<<<< HEAD\n{}", f"labs/{FILE}": predictions()},
+        {"labs/homework5.ipynb": "<<<<<<< HEAD\n{}", f"labs/{FILE}": predictions()},
         (0, 0, 8),
         (INVALID, INVALID, GRADED, INVALID),
     ),
     "no_notebook_in_the_json": Submission(
-        {"homework4.ipynb": "[1, 2]"}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+        {"homework5.ipynb": "[1, 2]"}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
     ),
-    "deep_json": Submission({"homework4.ipynb": "[" * 10**6}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)),
+    "deep_json": Submission({"homework5.ipynb": "[" * 10**6}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)),
     "deep_code": perfect((IMPORTS, "x = " + "-" * 50_000 + "1", SCALE, AUROC, ("markdown", ANSWER))),
     "no_bytes_of_text": Submission(
-        {"homework4.ipynb": os.urandom(1000)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+        {"homework5.ipynb": os.urandom(1000)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
     ),
     "too_much_code": Submission(
-        {"homework4.ipynb": notebook("x = 1\n" * 10**6)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
+        {"homework5.ipynb": notebook("x = 1\n" * 10**6)}, (0, 0, 0), (INVALID, INVALID, MISSING, INVALID)
     ),
     "predictions_of_another_kind": Submission(
-        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": b"\x93NUMPY\x01\x00" + os.urandom(2000)}, (4, 6, 0)
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}": b"\x93NUMPY\x01\x00" + os.urandom(2000)}, (4, 6, 0)
     ),
     "predictions_huge": Submission(
-        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": sparse(10**9)}, (4, 6, 0)
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}": sparse(10**9)}, (4, 6, 0)
     ),
     "predictions_not_numbers": Submission(
-        {"labs/homework4.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(["=1+1"] + ["nan"] * 39)}, (4, 6, 0)
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}": predictions(["=1+1"] + ["nan"] * 39)}, (4, 6, 0)
     ),
 }
 
@@ -335,9 +335,9 @@ ATTACKS = {
             for folder, folders, names in os.walk("/"):
                 # Large, and no place for them: the search is to end whatever the speed of the machine.
                 folders[:] = [f for f in folders if f not in ("proc", "sys", "site-packages", "dist-packages")]
-                for name in names:
-                    if name in ("homework4_cases.py", "homework4_labels.csv", "collected.json", "key.txt"):
-                        return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
+                secret = {"questions.toml", "labels.csv", "collected.json", "key.txt"}.intersection(names)
+                if secret or "staff/homework" in folder:
+                    return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
             return x
         """,
         (0, 6, 8),
@@ -431,8 +431,8 @@ ATTACKS = {
     ),
     "links_out": Submission(
         {
-            "labs/homework4.ipynb": link_to("/etc/hostname"),
-            f"labs/{FILE}": link_to("../../../../solutions/homework4_labels.csv"),
+            "labs/homework5.ipynb": link_to("/etc/hostname"),
+            f"labs/{FILE}": link_to("../../../../lab_utils/staff/homework5/labels.csv"),
         },
         (0, 0, 0),
         (MISSING, MISSING, MISSING, MISSING),

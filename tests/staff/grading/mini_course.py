@@ -8,7 +8,7 @@ import numpy as np
 from lab_utils.staff.grading.result import Result
 
 QUESTIONS = """
-name = "homework4"
+name = "homework5"
 title = "A small homework"
 
 [[question]]
@@ -86,6 +86,14 @@ CASES = {
 }
 """
 
+FORM = """
+from lab_utils.checks.homework4.file import read_predictions
+from lab_utils.staff.grading.predictions import Column, Predictions
+
+COLUMNS = {"model_1_fine_tuned": Column("model 1, fine-tuned", 0.8, "Was it trained?")}
+PREDICTIONS = Predictions("homework5_predictions.csv", COLUMNS, "normal", read_predictions, None)
+"""
+
 LABELS = np.arange(40) % 2
 PATIENTS = np.arange(40) // 2
 
@@ -105,17 +113,18 @@ STUBS = {
 }
 TRAINING = "import time\ntime.sleep(3600)  # an hour of training"
 ANSWER = "**Answer M4**\n\nBecause the images come from another hospital."
-PERFECT = (IMPORTS, SCALE, "homework4.check_scale(scale)", AUROC, TRAINING, ("markdown", ANSWER))
+PERFECT = (IMPORTS, SCALE, "homework5.check_scale(scale)", AUROC, TRAINING, ("markdown", ANSWER))
 
 
 def write_course(root: Path) -> Path:
-    """Write the course's side: solutions/ with questions, cases and labels."""
-    solutions = root / "solutions"
-    solutions.mkdir(parents=True)
-    (solutions / "homework4.toml").write_text(QUESTIONS)
-    (solutions / "homework4_cases.py").write_text(CASES)
+    """Write the course's side: the private part of a homework that the kit does not know."""
+    private = root / "lab_utils/staff/homework5"
+    private.mkdir(parents=True)
+    (private / "questions.toml").write_text(QUESTIONS)
+    (private / "cases.py").write_text(CASES)
+    (private / "predictions.py").write_text(FORM)
     rows = [f"{i},{label},{patient}" for i, (label, patient) in enumerate(zip(LABELS, PATIENTS, strict=True))]
-    (solutions / "homework4_labels.csv").write_text("\n".join(["image,label,patient", *rows]) + "\n")
+    (private / "labels.csv").write_text("\n".join(["image,label,patient", *rows]) + "\n")
     return root
 
 
@@ -157,23 +166,8 @@ def write_collected(folder: Path, submissions: dict[str, dict]) -> None:
     entries = []
     for student, files in submissions.items():
         write_submission(folder / "submissions" / student, files)
-        entries.append(
-            {
-                "student": student,
-                "name": student.title(),
-                "email": f"{student}@example.org",
-                "url": f"https://example.org/{student}.git",
-                "sha": f"{len(entries):040x}",
-                "status": "collected",
-                "evidence": "seen",
-                "submitted": "2026-11-06T15:00:00+00:00",
-                "late_seconds": 0,
-                "penalty": 0.0,
-                "flags": [],
-                "folder": f"submissions/{student}",
-            }
-        )
-    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": entries}))
+        entries.append({"student": student, "sha": f"{len(entries):040x}", "folder": f"submissions/{student}"})
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework5", "students": entries}))
 
 
 def points(result: Result) -> list[float]:

@@ -3,8 +3,8 @@
 import pytest
 
 from lab_utils.staff.grading import submission
-from lab_utils.staff.grading.grade import load_key
 from lab_utils.staff.grading.isolation import FULL, Limits, isolation
+from lab_utils.staff.grading.key import load_key
 from lab_utils.staff.grading.remote import Sandbox
 from lab_utils.staff.grading.result import read_result, write_result
 from tests.staff.grading.corpus import CORPUS, TIMED_OUT
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     root = write_course(tmp_path_factory.mktemp("course"))
-    return root, load_key(root / "grading", root, "homework4")
+    return root, load_key(root / "grading", root, "homework5")
 
 
 # Seconds for a call. Where nothing is to time out, nothing does on the busiest machine; loops are to end some time.

@@ -14,14 +14,17 @@ import pytest
 
 from lab_utils.staff.feedback.feedback import feedback
 from lab_utils.staff.grading import grade as grade_module
-from lab_utils.staff.grading.grade import grade, load_key
+from lab_utils.staff.grading import key as key_module
+from lab_utils.staff.grading.grade import grade
 from lab_utils.staff.grading.isolation import FULL, NONE, Isolation, isolation
+from lab_utils.staff.grading.key import load_key
 from lab_utils.staff.grading.lock import only_one
 from lab_utils.staff.grading.result import MISSING, read_result
 from tests.staff.grading.corpus import ATTACKS, HONEST
 from tests.staff.grading.mini_course import points, write_collected, write_course
 
 ROOT = Path(__file__).resolve().parents[3]
+PRIVATE = "lab_utils/staff/homework5"
 KILLS = 50
 
 needs_sandbox = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
@@ -81,7 +84,7 @@ def test_a_new_commit_a_torn_file_and_a_named_student_are_graded_again(course, c
 @needs_sandbox
 def test_no_class_has_two_yardsticks(course, capsys):
     grade(course / "grading", course)
-    cases = course / "solutions/homework4_cases.py"
+    cases = course / PRIVATE / "cases.py"
     cases.write_text(cases.read_text().replace('Case("ties", 1,', 'Case("ties", 4,'))
     grade(course / "grading", course)
     assert "graded again" in capsys.readouterr().err
@@ -93,7 +96,7 @@ def test_no_class_has_two_yardsticks(course, capsys):
 
 
 def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path):
-    solutions, kit = course / "solutions", tmp_path / "kit"
+    private, kit = course / PRIVATE, tmp_path / "kit"
     modules = [
         kit / "lab_utils" / name
         for name in ("staff/grading/one.py", "checks/lab/two.py", "data/three.py", "metrics.py")
@@ -101,28 +104,27 @@ def test_whatever_changes_a_grade_changes_the_key(course, monkeypatch, tmp_path)
     for path in modules:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    monkeypatch.setattr(grade_module, "KIT", kit)
-    keys = [load_key(course / "grading", course, "homework4").secret]
-    labels = solutions / "homework4_labels.csv"
-    changes = {
-        path: "# another\n" for path in (solutions / "homework4.toml", solutions / "homework4_cases.py", *modules)
-    }
+    monkeypatch.setattr(key_module, "KIT", kit)
+    keys = [load_key(course / "grading", course, "homework5").secret]
+    labels = private / "labels.csv"
+    own = [private / name for name in ("questions.toml", "cases.py", "predictions.py")]
+    changes = dict.fromkeys([*own, *modules], "# another\n")
     for path, more in (changes | {labels: "40,1,20\n"}).items():
         with path.open("a") as file:
             file.write(more)
-        keys.append(load_key(course / "grading", course, "homework4").secret)
-    assert len(set(keys)) == 8
-    page = kit / "lab_utils/staff/feedback/page.py"  # how a page looks changes no grade
-    page.parent.mkdir()
-    page.write_text("# another")
-    assert load_key(course / "grading", course, "homework4").secret == keys[-1]
+        keys.append(load_key(course / "grading", course, "homework5").secret)
+    assert len(set(keys)) == 9
+    for name in ("feedback/page.py", "homework4/questions.toml", "homework4/cases.py"):  # these change no grade here
+        (kit / "lab_utils/staff" / name).parent.mkdir(exist_ok=True)
+        (kit / "lab_utils/staff" / name).write_text("# another")
+    assert load_key(course / "grading", course, "homework5").secret == keys[-1]
 
 
 def test_a_grader_without_its_own_code_is_an_error_not_another_key(course, monkeypatch, tmp_path):
     (tmp_path / "lab_utils/staff/grading").mkdir(parents=True)
-    monkeypatch.setattr(grade_module, "KIT", tmp_path)
+    monkeypatch.setattr(key_module, "KIT", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no folder checks, data"):
-        load_key(course / "grading", course, "homework4")
+        load_key(course / "grading", course, "homework5")
 
 
 def test_work_that_could_not_be_collected_is_missing_and_says_why(course, monkeypatch, capsys):
@@ -174,10 +176,10 @@ def test_two_graders_do_not_share_a_folder(course, monkeypatch):
 
 
 def test_labels_that_everybody_knows_are_told(course, capsys):
-    load_key(course / "grading", course, "homework4")
+    load_key(course / "grading", course, "homework5")
     assert "which are public" in capsys.readouterr().err
-    shutil.copy(course / "solutions/homework4_labels.csv", course / "grading")
-    load_key(course / "grading", course, "homework4")
+    shutil.copy(course / PRIVATE / "labels.csv", course / "grading/homework5_labels.csv")
+    load_key(course / "grading", course, "homework5")
     assert not capsys.readouterr().err
 
 
@@ -256,7 +258,7 @@ def test_a_grader_killed_at_fifty_random_moments_ends_with_the_same_gradebook(tm
 @needs_sandbox
 def test_no_sandbox_outlives_a_killed_grader(course):
     mark = str(course / "grading/submissions")
-    edit = course / "grading/submissions/ada/labs/homework4.ipynb"
+    edit = course / "grading/submissions/ada/labs/homework5.ipynb"
     edit.write_text(edit.read_text().replace("x = np.asarray", "while True: pass\\n    x = np.asarray"))
     line = [
         sys.executable,

@@ -13,7 +13,6 @@ from lab_utils.staff.grading.result import (
     WRONG,
     CaseResult,
     QuestionResult,
-    Remark,
     Result,
     case_points,
     question_result,
@@ -25,9 +24,7 @@ from lab_utils.staff.grading.result import (
 @pytest.mark.parametrize("text", ["plain", "\u9673 \U0001f600", "half \ud800", "\x00 \u202e </script>", ""])
 def test_texts_of_students_come_back(tmp_path, text):
     question = QuestionResult("A1", 1.5, 2, GRADED, (CaseResult(text, 1, WRONG, text, text),), text, text)
-    result = Result(
-        "s1", "x", text, GRADED, (question,), {"c": {"auroc": 0.5}}, (Remark(text, text, text),), {"A2": text}
-    )
+    result = Result("s1", "x", text, GRADED, (question,), {"c": {"auroc": 0.5}}, {"A2": text})
     write_result(tmp_path / "s1.json", result)
     assert read_result(tmp_path / "s1.json") == result
 
@@ -81,7 +78,7 @@ def test_what_is_shown_for_the_cases_adds_up_to_the_points_of_the_question(hundr
     assert all(abs(value - right) < 1.5 for value, right in zip(worth, exact, strict=True))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"questions": [{}], "remarks": []}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"questions": [{}]}'])
 def test_a_file_that_is_no_result_is_named(tmp_path, text):
     (tmp_path / "s1.json").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=r"s1\.json.*grade again"):

@@ -6,23 +6,25 @@ import numpy as np
 
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
+from lab_utils.staff.grading.key import Key
 from lab_utils.staff.grading.remote import TimedOut
 from lab_utils.staff.grading.result import PASSED, TIMED_OUT, WRONG
-from lab_utils.staff.grading.submission import PATIENCE, Found, Key, _grade_function, _predictions
+from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions
+from lab_utils.staff.homework4.predictions import PREDICTIONS
 
 
 def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_path):
     nobody = np.zeros(2, np.int64)
-    key = Key(Assignment("h", "H", ()), {}, nobody, nobody, b"")
+    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, nobody, nobody, b"")
     for folder, value in (("a", 0.25), ("labs", 0.75)):
         (tmp_path / folder).mkdir()
         text = f"image,model_1_fixed\n0,{value}\n1,{value}\n"
-        (tmp_path / folder / "h_predictions.csv").write_text(text)
+        (tmp_path / folder / PREDICTIONS.file).write_text(text)
     assert _predictions(tmp_path, "labs/h.ipynb", key)[0]["model_1_fixed"].tolist() == [0.75] * 2
     assert _predictions(tmp_path, "", key)[0]["model_1_fixed"].tolist() == [0.25] * 2
-    with (tmp_path / "labs/h_predictions.csv").open("wb") as file:
+    with (tmp_path / "labs" / PREDICTIONS.file).open("wb") as file:
         file.truncate(5 * 2**20)
-    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, "h_predictions.csv is larger than 4 MiB.")
+    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, f"{PREDICTIONS.file} is larger than 4 MiB.")
 
 
 class Fake:
@@ -46,7 +48,7 @@ CASES = tuple(Case(f"case {i}", 1, lambda student, rng: student(int(rng.integers
 
 def graded(sandbox, who=("ann", "1"), secret=b"s", end=math.inf):
     nobody = np.zeros(0, np.int64)
-    key = Key(None, {"f": CASES}, nobody, nobody, secret)
+    key = Key(None, {"f": CASES}, None, nobody, nobody, secret)
     question = Question("A1", "t", 5, "function", function="f")
     return _grade_function(question, Found("labs/a.ipynb", CONTENT), who, key, sandbox, end)
 

@@ -25,8 +25,7 @@ def test_plain_values_arrive_as_they_were_sent(value):
 
 @given(
     arrays.arrays(
-        st.sampled_from(["bool", "uint8", "int64", "float32", "float64"]),
-        arrays.array_shapes(min_dims=0, min_side=0),
+        st.sampled_from(["bool", "uint8", "int64", "float32", "float64"]), arrays.array_shapes(min_dims=0, min_side=0)
     )
 )
 def test_arrays_arrive_with_type_and_shape_and_bits(array):

@@ -53,11 +53,7 @@ def test_marks_and_comments_stay_when_grading_runs_again(tmp_path, assignment):
     update_written(tmp_path, assignment, STUDENTS, found)
     assert (tmp_path / NAME).read_bytes() == before
     rows = update_written(tmp_path, assignment, STUDENTS, found | results(**{"007": {"D2": "new"}}))
-    assert rows == (
-        Mark("s1", "A2", "one", 12.5, "good, but short"),
-        Mark("s2", "A2", "two"),
-        Mark("007", "D2", "new"),
-    )
+    assert rows == (Mark("s1", "A2", "one", 12.5, "good, but short"), Mark("s2", "A2", "two"), Mark("007", "D2", "new"))
 
 
 def test_an_answer_that_changed_after_marking_keeps_its_marks_and_says_so(tmp_path, assignment):

@@ -7,14 +7,25 @@ check has only a few inputs with results computed by hand: the grader draws othe
 import re
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lab_utils.checks import freezing, outcome
 from lab_utils.checks.exercise import Exercise
-from lab_utils.checks.homework4_data import Data, Unlabelled, load
-from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, file_path, probabilities, write_predictions
-from lab_utils.checks.homework4_numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
-from lab_utils.checks.homework4_tensors import FIRST_CONV, PREPARE
+from lab_utils.checks.homework4.data import IMAGES_FILE, Data, Unlabelled, load, read_images
+from lab_utils.checks.homework4.file import (
+    COLUMNS,
+    FILE,
+    describe,
+    file_path,
+    probabilities,
+    read_predictions,
+    write_predictions,
+)
+from lab_utils.checks.homework4.numbers import CHOOSE_MODELS, EXPLAIN_GAP, PAIRED_DIFFERENCE
+from lab_utils.checks.homework4.tensors import FIRST_CONV, PREPARE
+from lab_utils.profile import data_root
+from lab_utils.text_files import decoded
 
 __all__ = [
     "COLUMNS",
@@ -32,6 +43,7 @@ __all__ = [
     "check_paired_difference",
     "check_prepare",
     "check_train_mode",
+    "examine_file",
     "load",
     "probabilities",
     "write_predictions",
@@ -67,6 +79,21 @@ def check_file(images: int) -> None:
     """Print whether the file of predictions has the right form."""
     complete, text = describe(file_path(), images)
     outcome.show(outcome.Outcome(FILE, "correct" if complete else "not attempted", text, note=""))
+
+
+def examine_file(folder: Path) -> outcome.Outcome:
+    """Return what becomes of the file of predictions in the folder of the notebook."""
+    path = folder / FILE
+    if not path.is_file():
+        hint = "There is no such file beside the notebook. The notebook writes it when your networks are trained."
+        return outcome.Outcome(FILE, "not attempted", hint, note="")
+    count = len(read_images(data_root() / IMAGES_FILE))
+    complete, text = describe(path, count)
+    try:
+        read_predictions(decoded(path.read_bytes(), errors="replace"), count)
+    except (ValueError, OSError):
+        return outcome.Outcome(FILE, "incorrect", text, note="")
+    return outcome.Outcome(FILE, "correct" if complete else "not attempted", text, note="")
 
 
 def attempt(function: Callable[..., T], *args: Any, **settings: Any) -> T | None:

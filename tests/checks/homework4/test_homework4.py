@@ -8,7 +8,7 @@ import pytest
 from lab_utils.checks import homework4
 from lab_utils.checks.outcome import examine
 from lab_utils.staff.course.run import run_lab
-from tests.checks import homework4_answers as answers
+from tests.checks.homework4 import answers
 from tests.checks.notebook_functions import ROOT, load_function
 
 NOTEBOOK = "homework4.ipynb"

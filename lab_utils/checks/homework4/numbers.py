@@ -1,6 +1,5 @@
 """Homework 4, tasks A, D and E: say what is wrong with a choice of models, a comparison, and an explained gap."""
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab_utils.checks.outcome import Case, Wrong
+from lab_utils.names import did_you_mean
 from lab_utils.networks import list_models
 
 Floats = NDArray[np.float64]
@@ -33,8 +33,8 @@ def explain_known(answer: Any) -> None:
     known = list_models()
     for name in two_names(answer):
         if name not in known:
-            nearest = difflib.get_close_matches(name[:60], known, n=1, cutoff=0)[0]
-            raise Wrong(f"`build_model` knows no network {name[:60]!r}. Did you mean {nearest!r}? See `list_models()`.")
+            hint = did_you_mean(name, known)
+            raise Wrong(f"`build_model` knows no network {name[:60]!r}.{hint} See `list_models()`.")
 
 
 def explain_different(answer: Any) -> None:

@@ -1,23 +1,18 @@
 """The hidden cases of homework 4, run in this process: right answers pass, wrong ones fail with the hint that fits."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
 
 from lab_utils.checks import homework4
 from lab_utils.checks.outcome import Wrong
-from lab_utils.staff.grading.assignment import read_assignment
+from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.staff.grading.cases import Local
-from tests.checks import homework4_answers as answers
+from lab_utils.staff.homework4.cases import CASES, NAMES
+from tests.checks.homework4 import answers
 from tests.checks.notebook_functions import ROOT, load_function
 
-spec = importlib.util.spec_from_file_location("homework4_cases", ROOT / "solutions/homework4_cases.py")
-homework4_cases = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(homework4_cases)
-CASES = homework4_cases.CASES
-
+ASSIGNMENT = read_assignment(homework_folder(ROOT, "homework4"))
 DRAWS = range(5)
 NETWORKS = ("freeze_backbone", "train_mode", "optimizer_parameters", "prepare", "first_conv")
 
@@ -40,7 +35,7 @@ def share(name, found):
 
 
 def test_every_function_that_is_asked_for_has_cases():
-    questions = read_assignment(ROOT / "solutions/homework4.toml").of_kind("function")
+    questions = ASSIGNMENT.of_kind("function")
     assert {question.function for question in questions} == set(CASES)
     for cases in CASES.values():
         assert 3 <= len(cases) <= 6
@@ -49,20 +44,19 @@ def test_every_function_that_is_asked_for_has_cases():
 
 
 def test_the_points_are_those_of_the_course():
-    assignment = read_assignment(ROOT / "solutions/homework4.toml")
     by_task = dict.fromkeys("ABCDE", 0.0)
-    for question in assignment.questions:
+    for question in ASSIGNMENT.questions:
         by_task[question.task] += question.points
     assert by_task == {"A": 20, "B": 30, "C": 30, "D": 10, "E": 10}
 
 
 def test_check_looks_for_every_written_answer_of_the_assignment():
-    questions = read_assignment(ROOT / "solutions/homework4.toml").of_kind("written")
+    questions = ASSIGNMENT.of_kind("written")
     assert tuple(question.name for question in questions) == homework4.WRITTEN
 
 
 def test_every_rubric_adds_up_to_the_points_of_its_question():
-    for question in read_assignment(ROOT / "solutions/homework4.toml").of_kind("written"):
+    for question in ASSIGNMENT.of_kind("written"):
         assert sum(float(line.partition(":")[0]) for line in question.rubric) == question.points
 
 
@@ -84,20 +78,7 @@ def test_a_wrong_answer_gets_its_share_and_the_hint_that_fits(name, wrong, publi
         assert share(name, found) < 1
 
 
-ODD = [
-    None,
-    "text",
-    3,
-    True,
-    [],
-    {},
-    [None, None],
-    {"gap": "x"},
-    float("nan"),
-    np.ones(3),
-    np.zeros((0, 4)),
-    [[1], "a"],
-]
+ODD = [None, "text", 3, True, [], {}, [None, None], {"gap": "x"}, float("nan"), np.ones(3), np.zeros((0, 4)), [[1], ""]]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -157,16 +138,8 @@ def test_a_reply_that_is_no_report_is_wrong(name, reply):
 
 @pytest.mark.parametrize("name", ["paired_difference", "explain_gap"])
 def test_random_and_constant_numbers_do_not_pass(name):
-    keys = (
-        "accuracy_a",
-        "accuracy_b",
-        "difference",
-        "only_a_right",
-        "only_b_right",
-        "gap",
-        "from_prevalence",
-        "from_images",
-    )
+    keys = ("accuracy_a", "accuracy_b", "difference", "only_a_right", "only_b_right")
+    keys += ("gap", "from_prevalence", "from_images")
     rng = np.random.default_rng(0)
     for values in (np.zeros(8), np.ones(8), rng.random(8), rng.random(8)):
         reply = dict(zip(keys, values.tolist(), strict=True))
@@ -183,7 +156,7 @@ def test_no_hint_tells_an_input_or_an_expected_value():
                     assert all(
                         word in second[case] or word in "255 255. 255: 0.5), 0 (O, 1, k, k) 1," for word in digits
                     ), hint
-                assert not any(f"`{part}" in hint for part in homework4_cases.NAMES), hint
+                assert not any(f"`{part}" in hint for part in NAMES), hint
 
 
 def test_the_thresholds_are_exact_in_single_precision():

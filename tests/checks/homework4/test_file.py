@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks import homework4_file
-from lab_utils.checks.homework4_file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
+from lab_utils.checks.homework4 import file as homework4_file
+from lab_utils.checks.homework4.file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +106,51 @@ def test_other_predictions_are_refused_with_what_is_wrong(returned, words):
     with pytest.raises(ValueError, match=words) as caught:
         probabilities(returned, {"val": 3, "test": 2}, "fine_tune_and_predict")
     assert "`fine_tune_and_predict`" in str(caught.value)
+
+
+HEADER = "image,model_1_fine_tuned\n"
+
+
+def test_rows_in_any_order_with_spaces_windows_lines_and_a_byte_order_mark():
+    text = "\ufeffimage, model_2_fixed ,model_1_fixed\r\n1, 1e-1,0.25\r\n0,1.0,0\r\n"
+    table = read_predictions(text, 2)
+    assert {name: values.tolist() for name, values in table.items()} == {
+        "model_2_fixed": [1.0, 0.1],
+        "model_1_fixed": [0.0, 0.25],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "first line"),
+        ("image\n0\n1\n", "first line"),
+        ("0,0.5\n1,0.5\n", "first line"),
+        ("image,model_3\n0,0.5\n1,0.5\n", "first line"),
+        ("image,model_1_fixed,model_1_fixed\n0,0.5,0.5\n1,0.5,0.5\n", "each once"),
+        (HEADER + "0,0.5\n", "has 1 rows below its header; there are 2"),
+        (HEADER + "0,0.5\n1,0.5\n2,0.5\n", "has 3 rows"),
+        (HEADER + "0,0.5\n0,0.5\n", "Line 3 .* second row for image 0"),
+        (HEADER + "0,0.5\n2,0.5\n", "0 to 1"),
+        (HEADER + "0,0.5\n-1,0.5\n", "number of an image"),
+        (HEADER + "0,0.5\n1.0,0.5\n", "number of an image"),
+        (HEADER + "0,0.5\n\u0661,0.5\n", "number of an image"),
+        (HEADER + "0,0.5\n1\n", "Line 3 .* has 1 entries"),
+        (HEADER + "0,0.5\n1,0.5,0.5\n", "has 3 entries"),
+        (HEADER + "0,0.5\n1,nan\n", "Line 3 .* probability from 0 to 1"),
+        (HEADER + "0,0.5\n1,inf\n", "probability"),
+        (HEADER + "0,0.5\n1,1.01\n", "probability"),
+        (HEADER + "0,0.5\n1,-0.1\n", "probability"),
+        (HEADER + "0,0.5\n1,\n", "probability"),
+        (HEADER + "0,0.5\n1,0x1\n", "probability"),
+        (HEADER + "0,0.5\n1,1_0\n", "probability"),
+        (HEADER + "0,0.5\n1,1e999999999\n", "probability"),
+        (HEADER + "0,0.5\n1," + "1" * 100_000 + "\n", "probability"),
+        (HEADER + "0,0.5\n1,=1+1\n", "probability"),
+        ("x" * 2**21, "larger than 1 MB"),
+    ],
+)
+def test_what_is_no_such_file_is_refused_in_words(text, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        read_predictions(text, 2)
+    assert len(str(caught.value)) < 400

@@ -13,26 +13,27 @@ from numpy.typing import NDArray
 
 from lab_utils.checks import frozen_networks as networks
 from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
-from lab_utils.checks.homework4_numbers import (
+from lab_utils.checks.homework4.numbers import (
     explain_different,
     explain_gap_parts,
     explain_known,
     explain_paired,
     two_names,
 )
-from lab_utils.checks.homework4_tensors import explain_first_conv, explain_prepared, explain_unchanged
+from lab_utils.checks.homework4.tensors import explain_first_conv, explain_prepared, explain_unchanged
 from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.cases import Case, Student
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
+Choice = Callable[[dict[str, Any], Rng], list[str]]  # which parts of a plan are frozen
 
 SCRIPT = inspect.getsource(networks)  # travels to where the student's code runs
 OTHERS = (0.25, 0.375, 0.625, 0.75)  # thresholds
 NAMES = ("stem", "layer1", "features", "body", "encoder", "neck", "conv", "trunk", "head", "fc", "classifier", "top")
 
 
-def _probe(student: Student, name: str, *args: Any) -> dict[str, Any]:
+def _probe(student: Student, name: str, *args: Any) -> Any:
     """Run one of the probes of frozen_networks.py where the student's code runs."""
     reply = student.through(f"{SCRIPT}\nprobe = {name}\n")(*args)
     if not isinstance(reply, dict):
@@ -40,27 +41,12 @@ def _probe(student: Student, name: str, *args: Any) -> dict[str, Any]:
     return reply
 
 
-# ---------------------------------------------------------------- A1
-
-
-def _two_names(student: Student, rng: Rng) -> None:
-    two_names(student())
-
-
-def _known(student: Student, rng: Rng) -> None:
-    explain_known(student())
-
-
-def _different(student: Student, rng: Rng) -> None:
-    explain_different(student())
-
-
 # ---------------------------------------------------------------- B1, B2
 
 
 def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, kept: bool = False) -> None:
     shape = (int(rng.integers(2, 5)), 1, int(rng.integers(5, 9)), int(rng.integers(9, 12)))
-    images = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
+    images: NDArray[Any] = rng.integers(0, 256 if full else 60, size=shape).astype(np.uint8)
     mean, std = rng.uniform(0.2, 0.6, channels).round(3), rng.uniform(0.15, 0.35, channels).round(3)
     report = _probe(student, "probe_tensor", images, mean.tolist(), std.tolist())
     explain_prepared(report, images, mean.tolist(), std.tolist())
@@ -68,23 +54,7 @@ def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, ke
         explain_unchanged(report, images, "prepare")
 
 
-def _prepare_grey(student: Student, rng: Rng) -> None:
-    _prepare(student, rng, 1)
-
-
-def _prepare_colour(student: Student, rng: Rng) -> None:
-    _prepare(student, rng, 3)
-
-
-def _prepare_any(student: Student, rng: Rng) -> None:
-    _prepare(student, rng, int(rng.choice([2, 4, 5])), kept=True)
-
-
-def _prepare_dark(student: Student, rng: Rng) -> None:
-    _prepare(student, rng, 3, full=False)
-
-
-def _filters(rng: Rng) -> NDArray[np.float32]:
+def _filters(rng: Rng) -> NDArray[Any]:
     side = int(rng.choice([3, 5, 7]))
     return rng.normal(0.1, 0.5, (int(rng.integers(3, 9)), 3, side, side)).astype(np.float32)
 
@@ -132,10 +102,6 @@ def _freeze(student: Student, plan: dict[str, Any]) -> None:
     explain_freeze(_probe(student, "probe_freeze", plan), plan)
 
 
-def _freeze_simple(student: Student, rng: Rng) -> None:
-    _freeze(student, _plan(rng, deep=False))
-
-
 def _freeze_deep(student: Student, rng: Rng) -> None:
     plan = _plan(rng, deep=True, first=True)
     _freeze(student, plan | {"classifier": plan["classifier"] + ".1"})
@@ -148,52 +114,38 @@ def _freeze_again(student: Student, rng: Rng) -> None:
     _freeze(student, plan)
 
 
-def _mode(student: Student, rng: Rng, plan: dict[str, Any]) -> None:
+def _mode(student: Student, rng: Rng, frozen: Choice, **changes: Any) -> None:
+    plan = _plan(rng, **changes)
+    plan["frozen"] = frozen(plan, rng)
     images = rng.normal(1.0, 2.0, (6, 1, 8, 8)).astype(np.float32)
     explain_mode(_probe(student, "probe_mode", plan, images), plan)
 
 
-def _mode_frozen(student: Student, rng: Rng) -> None:
-    plan = _plan(rng, deep=False, training=True)
-    _mode(student, rng, plan | {"frozen": [*plan["parts"], networks.OWN]})
-
-
-def _mode_partly(student: Student, rng: Rng) -> None:
-    plan = _plan(rng, training=False)
-    _mode(student, rng, plan | {"frozen": plan["parts"][: int(rng.integers(1, len(plan["parts"])))]})
-
-
-def _mode_own(student: Student, rng: Rng) -> None:
-    plan = _plan(rng, training=True)
-    _mode(student, rng, plan | {"frozen": [f"{rng.choice(plan['parts'][1:])}.{rng.choice(['bn', 'shortcut'])}"]})
-
-
-def _mode_classifier(student: Student, rng: Rng) -> None:
-    plan = _plan(rng, deep=True, training=False)
-    _mode(student, rng, plan | {"frozen": plan["parts"]})
-
-
-def _mode_free(student: Student, rng: Rng) -> None:
-    _mode(student, rng, _plan(rng, training=False))
-
-
-def _optimizer(student: Student, rng: Rng, plan: dict[str, Any]) -> None:
+def _optimizer(student: Student, rng: Rng, frozen: Choice) -> None:
+    plan = _plan(rng)
+    plan["frozen"] = frozen(plan, rng)
     step = float(rng.uniform(0.2, 0.9))
     explain_optimizer(_probe(student, "probe_optimizer", plan, step), plan, step)
 
 
-def _optimizer_head(student: Student, rng: Rng) -> None:
-    plan = _plan(rng)
-    _optimizer(student, rng, plan | {"frozen": [*plan["parts"], networks.OWN]})
+def _nothing(plan: dict[str, Any], rng: Rng) -> list[str]:
+    return []
 
 
-def _optimizer_mixed(student: Student, rng: Rng) -> None:
-    plan = _plan(rng)
-    _optimizer(student, rng, plan | {"frozen": [str(rng.choice(plan["parts"])), plan["classifier"]]})
+def _backbone(plan: dict[str, Any], rng: Rng) -> list[str]:
+    return [*plan["parts"], networks.OWN]
 
 
-def _optimizer_all(student: Student, rng: Rng) -> None:
-    _optimizer(student, rng, _plan(rng))
+def _some_parts(plan: dict[str, Any], rng: Rng) -> list[str]:
+    return list(plan["parts"][: int(rng.integers(1, len(plan["parts"])))])
+
+
+def _one_norm(plan: dict[str, Any], rng: Rng) -> list[str]:
+    return [f"{rng.choice(plan['parts'][1:])}.{rng.choice(['bn', 'shortcut'])}"]
+
+
+def _part_and_classifier(plan: dict[str, Any], rng: Rng) -> list[str]:
+    return [str(rng.choice(plan["parts"])), plan["classifier"]]
 
 
 # ---------------------------------------------------------------- D1, E1
@@ -232,14 +184,6 @@ def _paired(student: Student, rng: Rng, threshold: float, *, worse: bool) -> Non
     right |= {"called_a": (called_a & ~called_b).sum(), "called_b": (called_b & ~called_a).sum()}
     answer = student(labels, probs_a, probs_b, threshold)
     explain_paired(answer, {k: float(v) for k, v in expected.items()}, {k: float(v) for k, v in right.items()})
-
-
-def _paired_half(student: Student, rng: Rng) -> None:
-    _paired(student, rng, 0.5, worse=False)
-
-
-def _paired_other(student: Student, rng: Rng) -> None:
-    _paired(student, rng, float(rng.choice(OTHERS)), worse=True)
 
 
 def _paired_alike(student: Student, rng: Rng) -> None:
@@ -284,19 +228,7 @@ def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: 
     explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, values)
 
 
-def _gap_usual(student: Student, rng: Rng) -> None:
-    _gap(student, rng, rng.uniform(0.4, 0.6), rng.uniform(0.2, 0.35), 0.5)
-
-
-def _gap_threshold(student: Student, rng: Rng) -> None:
-    _gap(student, rng, rng.uniform(0.2, 0.4), rng.uniform(0.6, 0.8), float(rng.choice(OTHERS)))
-
-
-def _gap_prevalence_only(student: Student, rng: Rng) -> None:
-    _gap(student, rng, rng.uniform(0.3, 0.5), 0.5, 0.375, same=True)
-
-
-Run = Callable[[Student, Rng], None]
+Run = Callable[[Student, Rng], object]
 
 
 def _cases(*cases: tuple[str, float, Run]) -> tuple[Case, ...]:
@@ -305,15 +237,19 @@ def _cases(*cases: tuple[str, float, Run]) -> tuple[Case, ...]:
 
 CASES: dict[str, tuple[Case, ...]] = {
     "choose_models": _cases(
-        ("two names", 1, _two_names),
-        ("names that the kit or torchvision knows", 2, _known),
-        ("two different networks", 2, _different),
+        ("two names", 1, lambda s, r: two_names(s())),
+        ("names that the kit or torchvision knows", 2, lambda s, r: explain_known(s())),
+        ("two different networks", 2, lambda s, r: explain_different(s())),
     ),
     "prepare": _cases(
-        ("a network with one channel", 2, _prepare_grey),
-        ("a network with three channels", 2, _prepare_colour),
-        ("dark images keep their brightness", 1, _prepare_dark),
-        ("any number of channels, and the input stays as it is", 1, _prepare_any),
+        ("a network with one channel", 2, lambda s, r: _prepare(s, r, 1)),
+        ("a network with three channels", 2, lambda s, r: _prepare(s, r, 3)),
+        ("dark images keep their brightness", 1, lambda s, r: _prepare(s, r, 3, full=False)),
+        (
+            "any number of channels, and the input stays as it is",
+            1,
+            lambda s, r: _prepare(s, r, int(r.choice([2, 4, 5])), kept=True),
+        ),
     ),
     "first_conv": _cases(
         ("the shape of a layer for grey images", 1, _shape),
@@ -321,30 +257,34 @@ CASES: dict[str, tuple[Case, ...]] = {
         ("channels that differ much, and the input stays as it is", 1, _uneven),
     ),
     "freeze_backbone": _cases(
-        ("exactly the classifier learns", 2, _freeze_simple),
+        ("exactly the classifier learns", 2, lambda s, r: _freeze(s, _plan(r, deep=False))),
         ("a classifier of several layers, under any name", 1, _freeze_deep),
         ("whatever was frozen before", 1, _freeze_again),
     ),
     "train_mode": _cases(
-        ("frozen batch-norm statistics stay", 2, _mode_frozen),
-        ("half of the backbone frozen", 1, _mode_partly),
-        ("one frozen batch norm", 1, _mode_own),
-        ("the classifier trains", 1, _mode_classifier),
-        ("what learns trains", 1, _mode_free),
+        ("frozen batch-norm statistics stay", 2, lambda s, r: _mode(s, r, _backbone, deep=False, training=True)),
+        ("half of the backbone frozen", 1, lambda s, r: _mode(s, r, _some_parts, training=False)),
+        ("one frozen batch norm", 1, lambda s, r: _mode(s, r, _one_norm, training=True)),
+        ("the classifier trains", 1, lambda s, r: _mode(s, r, lambda p, _: p["parts"], deep=True, training=False)),
+        ("what learns trains", 1, lambda s, r: _mode(s, r, _nothing, training=False)),
     ),
     "optimizer_parameters": _cases(
-        ("a frozen backbone stays out", 2, _optimizer_head),
-        ("any part may be frozen", 2, _optimizer_mixed),
-        ("all, if nothing is frozen", 1, _optimizer_all),
+        ("a frozen backbone stays out", 2, lambda s, r: _optimizer(s, r, _backbone)),
+        ("any part may be frozen", 2, lambda s, r: _optimizer(s, r, _part_and_classifier)),
+        ("all, if nothing is frozen", 1, lambda s, r: _optimizer(s, r, _nothing)),
     ),
     "paired_difference": _cases(
-        ("threshold one half", 2, _paired_half),
-        ("another threshold", 2, _paired_other),
+        ("threshold one half", 2, lambda s, r: _paired(s, r, 0.5, worse=False)),
+        ("another threshold", 2, lambda s, r: _paired(s, r, float(r.choice(OTHERS)), worse=True)),
         ("two models that agree", 1, _paired_alike),
     ),
     "explain_gap": _cases(
-        ("gap and parts", 2, _gap_usual),
-        ("another threshold, the other direction", 1, _gap_threshold),
-        ("a gap from prevalence alone", 1, _gap_prevalence_only),
+        ("gap and parts", 2, lambda s, r: _gap(s, r, r.uniform(0.4, 0.6), r.uniform(0.2, 0.35), 0.5)),
+        (
+            "another threshold, the other direction",
+            1,
+            lambda s, r: _gap(s, r, r.uniform(0.2, 0.4), r.uniform(0.6, 0.8), float(r.choice(OTHERS))),
+        ),
+        ("a gap from prevalence alone", 1, lambda s, r: _gap(s, r, r.uniform(0.3, 0.5), 0.5, 0.375, same=True)),
     ),
 }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.staff.grading.safe_csv import neutral, read_table, restored, write_table
+from lab_utils.staff.grading.safe_text import neutral, read_table, restored, write_table
 
 STARTERS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 

@@ -1,0 +1,47 @@
+"""Where the tables of a public set lie, and official parts that share patients."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab_utils.data.tables.dividing import owners_in_two
+
+
+def find_table(root: Path, names: Sequence[str], *, of: str, access: str, required: bool = True) -> Path | None:
+    """The first of these files that is in a folder, or in one of the folders in it.
+
+    Args:
+        root: the folder that the user names.
+        names: what the file is called in the editions of the set; may hold ``*``.
+        of: the set.
+        access: where to get it.
+        required: whether its absence is an error; else None is returned.
+
+    Raises:
+        FileNotFoundError: saying what was expected, and where to get it.
+    """
+    for name in names:
+        for depth in ("", "*/", "*/*/"):
+            for path in sorted(root.glob(depth + name)):
+                if path.is_file() and not path.name.startswith("._") and "__MACOSX" not in path.parts:
+                    return path
+    if not required:
+        return None
+    raise absent(root, f"a table {' or '.join(names)}", of=of, access=access)
+
+
+def absent(root: Path, what: str, *, of: str, access: str) -> FileNotFoundError:
+    """The error of a folder that does not hold what it should."""
+    found = sorted(path.name for path in root.iterdir())[:8] if root.is_dir() else []
+    return FileNotFoundError(
+        f"{of} has {what}; there is none in {root.absolute()}, which "
+        f"{f'holds {chr(44).join(found)}' if found else 'is empty, or no folder'}. Name the folder that the set was "
+        f"unpacked to with root=. {access}"
+    )
+
+
+def apart(parts: Sequence[str], patients: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Official parts, but what a patient has in test comes into train if he is in both; and a note on that."""
+    shared = set(owners_in_two(patients, parts))
+    note = f"{len(shared):,} patients are in train and test of the official division: all of theirs is in train here."
+    kept = ["train" if patient in shared else part for part, patient in zip(parts, patients, strict=True)]
+    return kept, [note] if shared else []
