@@ -5,7 +5,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from lab_utils.networks import preprocessing_of, stages, unknown_name
+from lab_utils.names import unknown_name
+from lab_utils.networks import preprocessing_of, stages
 
 
 def cut(model: nn.Module, after: str, *, num_classes: int, seed: int) -> nn.Module:
