@@ -47,7 +47,7 @@ def test_the_seed_alone_draws_the_head():
 
 
 def test_unknown_stages_and_tokens_are_refused():
-    with pytest.raises(ValueError, match="did you mean 'layer2'"):
+    with pytest.raises(ValueError, match="Did you mean 'layer2'"):
         cut(build_model("resnet10_w16", num_classes=2), "layer_2", num_classes=2, seed=0)
     with pytest.raises(ValueError, match="cut a convolutional network"):
         cut(build_model("deit_tiny_patch16_224", num_classes=2), "blocks.1", num_classes=2, seed=0)
