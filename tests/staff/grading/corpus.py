@@ -224,6 +224,7 @@ HONEST = {
         (IMPORTS, "from my_tools import scale", AUROC, ("markdown", ANSWER)),
         **{"labs/my_tools__py": f"{IMPORTS}\n{SCALE}\n"},
     ),
+    "the_kits_own_version": perfect((IMPORTS, SCALE, "from lab_utils.metrics import auroc", ("markdown", ANSWER))),
     "returns_a_list": with_scale("def scale(x):\n    return [float(v) for v in (x - x.min()) / (np.ptp(x) or 1)]"),
     "changes_what_it_gets": with_scale(
         """
