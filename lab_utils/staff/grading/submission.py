@@ -45,7 +45,7 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
     wanted = [question.function for question in key.assignment.of_kind("function")]
     found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
     kind = status.GRADED if found else status.INVALID if problem else status.MISSING
-    message = "" if found else problem or "There is no notebook of the homework in the repository."
+    message = "" if found else problem or "There is no notebook of the homework among the files that were collected."
     content = found.content if found else {"modules": [], "texts": []}
     sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION

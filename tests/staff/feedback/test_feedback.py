@@ -134,6 +134,7 @@ def test_a_hint_that_is_the_same_for_every_case_is_said_once(tmp_path):
         ({"late_seconds": 60}, "1 min after the deadline. There is no penalty for that."),
         ({"submitted": "2026-12-14T15:58:59Z", "evidence": "claimed"}, "Nothing else confirms it."),
         ({"sha": "def"}, "These points are of an earlier commit."),
+        ({"left_out": ["<b>.ipynb was not taken."]}, "<b>.ipynb was not taken."),
     ],
 )
 def test_lateness_and_evidence_are_explained(tmp_path, collected, words):
@@ -250,7 +251,9 @@ def hostile(tmp_path_factory):
     for number, text in enumerate(HOSTILE):
         fields = dict.fromkeys(("name", "email", "url", "sha", "evidence", "submitted"), text)
         student = f"s{number}&'=<"[: 3 + number % 3].rstrip("<")
-        entries.append({"student": student, "status": "collected", "flags": [text], "folder": "x", **fields})
+        entries.append(
+            {"student": student, "status": "collected", "flags": [text], "left_out": [text], "folder": "x", **fields}
+        )
         (folder / "submissions" / student).mkdir(parents=True)
         write_notebook(folder / "submissions" / student / "h.ipynb", [f"def f(x):\n    return '{number}'", text])
         case = CaseResult(text, 1, status.WRONG, text, text)

@@ -173,6 +173,9 @@ HONEST = {
         (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
         **{"labs/.ipynb_checkpoints/homework5-checkpoint__ipynb": notebook(*PERFECT)},
     ),
+    "stub_of_the_same_name_in_capitals": perfect(
+        **{"labs/Homework5__ipynb": notebook(IMPORTS, *STUBS.values())},
+    ),
     "name_in_capitals": perfect(path="labs/HOMEWORK4.IPYNB"),
     "other_labs_beside": perfect(
         **{"labs/01_lab__ipynb": notebook(IMPORTS, "def auroc(labels, scores):\n    return 0")}
