@@ -28,6 +28,7 @@ _SHOWN = {
     result.TIMED_OUT: ("!", "ran out of time", "bad"),
     result.INVALID: ("!", "the notebook cannot be read", "bad"),
     result.MISSING: ("\u2013", "missing", "none"),
+    result.UNDECIDED: ("…", "not decided yet", "wait"),
     result.WAITING: ("…", "not marked yet", "wait"),
     UNGRADED: ("…", "not graded yet", "wait"),
 }

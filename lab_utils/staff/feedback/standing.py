@@ -7,7 +7,16 @@ from pathlib import Path
 
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.collected import Collected
-from lab_utils.staff.grading.result import GRADED, INVALID, MISSING, WAITING, QuestionResult, Result, read_result
+from lab_utils.staff.grading.result import (
+    GRADED,
+    INVALID,
+    MISSING,
+    UNDECIDED,
+    WAITING,
+    QuestionResult,
+    Result,
+    read_result,
+)
 from lab_utils.staff.grading.written import Mark
 
 UNGRADED = "not graded yet"  # collected, but `grade` has not been there
@@ -36,7 +45,7 @@ class Standing:
     """One student.
 
     Attributes:
-        status: GRADED, INVALID, MISSING or UNGRADED.
+        status: GRADED, INVALID, MISSING, UNDECIDED or UNGRADED.
         message: why the submission as a whole was not graded, or "".
         stale: whether another commit was graded than the one collected.
     """
@@ -126,7 +135,7 @@ def _answered(question: Question, found: QuestionResult | None, mark: Mark | Non
         return Answered(question, mark.points, GRADED, found, comment, note, marked=True)
     if found is not None:
         waits = found.status == WAITING or (question.kind == "written" and found.status == GRADED)
-        points = None if waits else found.points
+        points = None if waits or found.status == UNDECIDED else found.points
         return Answered(question, points, WAITING if waits else found.status, found, comment, note)
     if status in (MISSING, INVALID):
         return Answered(question, 0.0, status, comment=comment, note=note)

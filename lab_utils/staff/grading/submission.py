@@ -18,19 +18,29 @@ from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.key import Key
 from lab_utils.staff.grading.predictions import score_predictions
-from lab_utils.staff.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
+from lab_utils.staff.grading.remote import (
+    Crashed,
+    Failure,
+    Missing,
+    NotAttempted,
+    Remote,
+    Sandbox,
+    TimedOut,
+    Undecided,
+    Unusable,
+)
 from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result
 from lab_utils.text_files import decoded
 
-PER_CALL = 10.0  # seconds
+PER_CALL = 10.0  # seconds of processor time
 PATIENCE = 2  # cases of a question that may time out; then the others are not tried
-PER_SUBMISSION = 600.0  # seconds; what is left then counts as timed out
+PER_SUBMISSION = 900.0  # seconds on the clock; what is left then is not decided
 NOTEBOOKS = 40  # read at most
-READING = 150.0  # seconds for all of them together
+READING = 900.0  # seconds on the clock for all of them together
 LARGEST_PREDICTIONS = 4 * 2**20  # bytes
 
 _STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
-_STATUS |= {Missing: status.MISSING, Unusable: status.WRONG}
+_STATUS |= {Missing: status.MISSING, Unusable: status.WRONG, Undecided: status.UNDECIDED}
 
 
 class Found(NamedTuple):
@@ -43,8 +53,11 @@ class Found(NamedTuple):
 def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sandbox) -> Result:
     """Grade the files in `folder`; every failure of the student's work becomes a status, not an error."""
     wanted = [question.function for question in key.assignment.of_kind("function")]
-    found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
-    kind = status.GRADED if found else status.INVALID if problem else status.MISSING
+    try:
+        found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
+        kind = status.GRADED if found else status.INVALID if problem else status.MISSING
+    except Undecided as busy:
+        found, problem, kind = None, str(busy), status.UNDECIDED
     message = "" if found else problem or "There is no notebook of the homework among the files that were collected."
     content = found.content if found else {"modules": [], "texts": []}
     sandbox.preload(content["modules"])
@@ -88,6 +101,9 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     It is found by the functions it defines, not by its name: among those with at least half of the wanted functions
     (the other labs have some of them, too), the one in which most are attempted. A tie goes to the file that is called
     as the homework, then to the first by path.
+
+    Raises:
+        Undecided: if not all of them could be read in time.
     """
     # Jupyter's own copies are older versions; `collect` does not count them either.
     files = (p for p in folder.rglob("*") if p.suffix.lower() == ".ipynb" and ".ipynb_checkpoints" not in p.parts)
@@ -98,7 +114,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     end = time.monotonic() + READING
     for path in paths:
         if time.monotonic() > end:
-            break
+            raise Undecided("There was no time to read all notebooks of the repository.")
         content = sandbox.read(path, wanted)
         if "invalid" in content:
             problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"
@@ -127,10 +143,11 @@ def _grade_function(
     results: list[CaseResult] = []
     remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
     for number, case in enumerate(cases):
-        if [result.status for result in results].count(status.TIMED_OUT) >= PATIENCE:
+        before = [result.status for result in results]
+        if before.count(status.TIMED_OUT) >= PATIENCE:
             results.append(_failed(case, TimedOut(f"Not tried: {PATIENCE} other cases did not finish.")))
-        elif time.monotonic() > end:
-            results.append(_failed(case, TimedOut("The submission as a whole took too long.")))
+        elif status.UNDECIDED in before or time.monotonic() > end:
+            results.append(_failed(case, Undecided("Not tried: another case, or the submission, took too long.")))
         else:
             results.append(run_case(case, remote, _generator(key.secret, *who, name, str(number))))
         if results[-1].status == status.MISSING:

@@ -228,6 +228,9 @@ HONEST = {
         **{"labs/my_tools__py": f"{IMPORTS}\n{SCALE}\n"},
     ),
     "the_kits_own_version": perfect((IMPORTS, SCALE, "from lab_utils.metrics import auroc", ("markdown", ANSWER))),
+    "torch_by_way_of_the_kit": with_scale(
+        "from lab_utils.training import fit\n" + SCALE.replace("    return", "    assert callable(fit)\n    return")
+    ),
     "returns_a_list": with_scale("def scale(x):\n    return [float(v) for v in (x - x.min()) / (np.ptp(x) or 1)]"),
     "changes_what_it_gets": with_scale(
         """
