@@ -71,6 +71,7 @@ class Result:
         metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
         answers: written question to the student's text, for the marker.
         message: why the submission as a whole was not graded, or "".
+        predictions: path of the graded file of predictions inside the repository, or "".
     """
 
     student: str
@@ -81,6 +82,7 @@ class Result:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
+    predictions: str = ""
 
 
 def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:

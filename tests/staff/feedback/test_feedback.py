@@ -134,6 +134,7 @@ def test_a_hint_that_is_the_same_for_every_case_is_said_once(tmp_path):
         ({"late_seconds": 60}, "1 min after the deadline. There is no penalty for that."),
         ({"submitted": "2026-12-14T15:58:59Z", "evidence": "claimed"}, "Nothing else confirms it."),
         ({"sha": "def"}, "These points are of an earlier commit."),
+        ({}, "Gradedn.ipynb"),
         ({"left_out": ["<b>.ipynb was not taken."]}, "<b>.ipynb was not taken."),
     ],
 )
@@ -266,6 +267,7 @@ def hostile(tmp_path_factory):
             tuple(questions),
             {text: {text: 0.5}},
             {"A2": text},
+            text,
             text,
         )
         path = folder / "results" / f"{student}.json"

@@ -173,6 +173,26 @@ HONEST = {
         (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
         **{"labs/.ipynb_checkpoints/homework5-checkpoint__ipynb": notebook(*PERFECT)},
     ),
+    "second_copy_of_the_predictions": Submission(
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}".replace(".csv", " (1).csv"): predictions()},
+        (4, 6, 8),
+    ),
+    "utf_16_without_its_mark": Submission(
+        {"labs/homework5.ipynb": json.dumps(notebook(*PERFECT)).encode("utf-16-le"), FILE: predictions()}, (4, 6, 8)
+    ),
+    "function_in_two_cells": perfect(
+        (
+            IMPORTS,
+            SCALE.partition("    return")[0],
+            "    return" + SCALE.partition("    return")[2],
+            AUROC,
+            ("markdown", ANSWER),
+        ),
+        (0, 6, 8),
+    ),
+    "function_in_a_text_cell": perfect(
+        (IMPORTS, ("markdown", SCALE), AUROC, ("markdown", ANSWER)), (0, 6, 8), (MISSING, *ALL_GRADED[1:])
+    ),
     "stub_of_the_same_name_in_capitals": perfect(
         **{"labs/Homework5__ipynb": notebook(IMPORTS, *STUBS.values())},
     ),
@@ -277,6 +297,14 @@ HONEST = {
 }
 
 BROKEN = {
+    "pointer_of_git_lfs": Submission(
+        {
+            "labs/homework5.ipynb": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            FILE: predictions(),
+        },
+        (0, 0, 8),
+        (INVALID, INVALID, GRADED, INVALID),
+    ),
     "no_json": Submission(
         {"labs/homework5.ipynb": "<<<<<<< HEAD\n{}", f"labs/{FILE}": predictions()},
         (0, 0, 8),

@@ -28,6 +28,14 @@ PATIENCE, FOR_LOOPS = 120.0, 6.0
 LOOPS = ("loop_in_the_function", "loop_for_one_input")
 
 
+# What the student reads where the work is not what it should be.
+WORDS = {
+    "pointer_of_git_lfs": "Git LFS pointer",
+    "function_in_two_cells": "Merge Selected Cells",
+    "function_in_a_text_cell": "Make it a code cell",
+}
+
+
 def test_every_submission_that_is_to_time_out_is_known_as_a_loop():
     assert {name for name, found in CORPUS.items() if TIMED_OUT in found.statuses} <= set(LOOPS) <= set(CORPUS)
 
@@ -68,6 +76,7 @@ def check(name, root, key):
         result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
     assert points(result) == list(right_points), result
     assert statuses(result) == list(right_statuses), result
+    assert not (words := WORDS.get(name)) or words in " ".join([result.message, *(q.hint for q in result.questions)])
     assert ledger.read_text() == "as it was"
     write_result(root / "result.json", result)
     assert read_result(root / "result.json") == result

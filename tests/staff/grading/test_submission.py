@@ -9,7 +9,7 @@ from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.key import Key
 from lab_utils.staff.grading.remote import TimedOut, Undecided
 from lab_utils.staff.grading.result import PASSED, TIMED_OUT, UNDECIDED, WRONG
-from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions
+from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions, find_predictions
 from lab_utils.staff.homework4.predictions import PREDICTIONS
 
 
@@ -20,11 +20,23 @@ def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_pat
         (tmp_path / folder).mkdir()
         text = f"image,model_1_fixed\n0,{value}\n1,{value}\n"
         (tmp_path / folder / PREDICTIONS.file).write_text(text)
-    assert _predictions(tmp_path, "labs/h.ipynb", key)[0]["model_1_fixed"].tolist() == [0.75] * 2
-    assert _predictions(tmp_path, "", key)[0]["model_1_fixed"].tolist() == [0.25] * 2
-    with (tmp_path / "labs" / PREDICTIONS.file).open("wb") as file:
+    name = PREDICTIONS.file
+    assert find_predictions(tmp_path, "labs/h.ipynb", key) == (f"labs/{name}", "")
+    assert find_predictions(tmp_path, "", key) == (f"a/{name}", "")
+    assert _predictions(tmp_path / "labs" / name, key)[0]["model_1_fixed"].tolist() == [0.75] * 2
+    with (tmp_path / "labs" / name).open("wb") as file:
         file.truncate(5 * 2**20)
-    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, f"{PREDICTIONS.file} is larger than 4 MiB.")
+    assert _predictions(tmp_path / "labs" / name, key) == ({}, WRONG, f"{name} is larger than 4 MiB.")
+
+
+def test_of_several_files_of_nearly_the_name_none_is_guessed(tmp_path):
+    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, np.zeros(2, np.int64), np.zeros(2, np.int64), b"")
+    assert find_predictions(tmp_path, "", key) == ("", f"There is no file {PREDICTIONS.file} in the repository.")
+    for number in (1, 2):
+        (tmp_path / f"homework4_predictions ({number}).csv").write_text("x")
+        found, why = find_predictions(tmp_path, "", key)
+        assert found == ("homework4_predictions (1).csv" if number == 1 else "")
+    assert "homework4_predictions (1).csv, homework4_predictions (2).csv. Keep one" in why
 
 
 class Fake:
@@ -42,7 +54,7 @@ class Fake:
         return args[0]
 
 
-CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sources": []}
+CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sources": [], "split": []}
 CASES = tuple(Case(f"case {i}", 1, lambda student, rng: student(int(rng.integers(2**60)))) for i in range(5))
 
 
