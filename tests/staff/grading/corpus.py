@@ -382,7 +382,7 @@ ATTACKS = {
         import gc, sys
         def scale(x):
             for module in list(sys.modules.values()):
-                if hasattr(module, "CASES"):
+                if "CASES" in vars(module):  # hasattr: torch.ops has whatever it is asked for
                     return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
             for thing in gc.get_objects():
                 if isinstance(thing, dict) and "expected" in thing:
