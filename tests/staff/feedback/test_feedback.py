@@ -242,6 +242,17 @@ def test_somebody_without_a_result_gets_a_page_that_says_why(tmp_path, entry, wo
     assert "s1" in read(folder / "feedback" / "class.html").text
 
 
+def test_who_was_never_reached_stands_first_in_the_class(tmp_path):
+    make_assignment(tmp_path)
+    folder = tmp_path / "grading"
+    folder.mkdir()
+    students = [{"student": "ann", "status": "no commit"}, {"student": "zoe", "status": "unreachable"}]
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": students}), "utf-8")
+    assert feedback(folder, tmp_path) == 0
+    text = read(folder / "feedback" / "class.html").text
+    assert text.rindex("zoe") < text.rindex("ann")
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """A class in which everything that can be written by somebody is hostile."""
