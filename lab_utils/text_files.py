@@ -19,10 +19,14 @@ def decoded(data: bytes, *, errors: str = "strict") -> str:
     return text.lstrip("\ufeff")  # a script that adds the mark to a file that has it leaves two
 
 
-def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+def read_lines(path: Path, *, strict: bool = False) -> list[tuple[int, list[str]]]:
     """Read a csv file as spreadsheets save it: commas, semicolons or tabs; any line ends; UTF-8 or UTF-16.
 
     The first line tells the separator. Lines without any text, and Excel's line ``sep=;``, are left out.
+
+    Args:
+        path: the file.
+        strict: refuse a quote that is not closed, which swallows the lines after it.
 
     Returns:
         (line in the file, cells) of each line.
@@ -46,7 +50,7 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
     first, end, rest = text.partition("\n")
     if first.strip().strip('"').lower() in {f"sep={separator}" for separator in SEPARATORS}:
         text, skipped = rest, len(end)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=strict)
     found, line = [], 1 + skipped
     try:
         for cells in reader:
@@ -54,7 +58,10 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
                 found.append((line, cells))
             line = reader.line_num + 1 + skipped
     except csv.Error as error:
-        raise ValueError(f"Expected a table in {path}, got at line {reader.line_num + skipped}: {error}.") from error
+        raise ValueError(
+            f"Expected a table in {path}, got at line {reader.line_num + skipped}: {error}. A cell that begins with a "
+            "quote must end with one."
+        ) from error
     return found
 
 

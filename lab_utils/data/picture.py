@@ -1,7 +1,8 @@
 """One picture file to uint8 pixels, or words about why not.
 
 Read are JPEG, PNG, BMP, TIFF, WebP and GIF of up to 8 bits: two levels, grey, palette, colour, CMYK (also Adobe's
-inverted one). What is inside decides, not the suffix. The rules, the same for every kind:
+inverted one). What is inside decides, not the suffix. DICOM (see `dicom`) and rows of HDF5 files (see `hdf5`) have
+rules of their own; those of the others, the same for every kind:
 
 * Pictures come upright, as their EXIF orientation says. A damaged EXIF block counts as none.
 * More than 8 bits per channel, and floats, are refused: which grey levels to show is the user's choice.
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from lab_utils.data import dicom, hdf5
+from lab_utils.data.dicom import Refused
 from lab_utils.data.unreadable import why
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF")
@@ -40,10 +43,6 @@ TURNED = {
     8: Image.Transpose.ROTATE_90,
 }
 ORIENTATION, BITS, SAMPLES, EXTRA_SAMPLES, SAMPLE_FORMAT = 274, 258, 277, 338, 339  # tags of EXIF and TIFF
-
-
-class Refused(ValueError):
-    """A picture that is whole, but of a kind that would have to be guessed at."""
 
 
 def read_picture(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
@@ -63,19 +62,27 @@ def read_picture(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     mode = "L" if channels == 1 else "RGB"
     check_file(path)
     try:
-        with Image.open(path) as picture:
-            _check_kind(picture, path)
-            picture.draft(mode, (2 * size, 2 * size))  # JPEG: decode no more detail than needed
-            _check_transparency(picture, path)
-            whole = picture.convert(mode)
-            turn = TURNED.get(_orientation(picture))
-            upright = whole if turn is None else whole.transpose(turn)
-            small = upright.resize((size, size), Image.Resampling.BILINEAR)
-    except Refused:
+        small = _upright(path, size, mode).convert(mode).resize((size, size), Image.Resampling.BILINEAR)
+    except (Refused, ImportError):
         raise
     except Exception as error:  # Pillow raises all kinds of errors over damaged files
         raise ValueError(why(path, error)) from error
     return np.array(small, dtype=np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _upright(path: Path, size: int, mode: str) -> Image.Image:
+    """The picture as it should be seen, at least twice `size` if it is so large."""
+    if hdf5.is_row(path):
+        return hdf5.read_row(path)
+    if dicom.is_dicom(path):
+        return dicom.read_dicom(path)
+    with Image.open(path) as picture:
+        _check_kind(picture, path)
+        picture.draft(mode, (2 * size, 2 * size))  # JPEG: decode no more detail than needed
+        _check_transparency(picture, path)
+        whole = picture.convert(mode)
+        turn = TURNED.get(_orientation(picture))
+        return whole if turn is None else whole.transpose(turn)
 
 
 def count_pages(path: Path) -> int:
@@ -86,6 +93,8 @@ def count_pages(path: Path) -> int:
     """
     check_file(path)
     try:
+        if dicom.is_dicom(path):  # several frames are refused when it is read
+            return 1
         with Image.open(path) as picture:
             return int(getattr(picture, "n_frames", 1)) if picture.format in PAGED else 1
     except Exception as error:
@@ -103,9 +112,13 @@ def looks_grey(path: Path) -> bool:
     """
     check_file(path)
     try:
+        if dicom.is_dicom(path):
+            return dicom.is_grey(path)
         with Image.open(path) as picture:
             if picture.mode in ("1", "L", "LA", "La"):
                 return True
+    except ImportError:
+        raise
     except Exception as error:
         raise ValueError(why(path, error)) from error
     pixels = read_picture(path, 32, 3).astype(np.int16)
@@ -116,24 +129,26 @@ def looks_grey(path: Path) -> bool:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without Pillow's warnings, which name no file: what they warn of is refused, or passed over by a rule above.
+    """Without warnings of Pillow and pydicom, which name no file: what they warn of is refused, or a rule covers it.
 
     Around a pool of threads, not inside: filters of warnings belong to the process.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # half of the limit
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.filterwarnings("ignore", module=r"PIL\.|pydicom")
         yield
 
 
 def check_file(path: Path) -> os.stat_result:
     """Size and date of a file; what is no file is refused before it is opened, since a pipe would wait for ever.
 
+    For a row of an HDF5 file, they are those of the whole file.
+
     Raises:
         ValueError: naming what is a folder, a pipe, a device, empty or not there.
     """
     try:
-        found = path.stat()
+        found = (path.parent if hdf5.is_row(path) else path).stat()
     except OSError as error:
         kind = "a link to nothing" if path.is_symlink() else f"not there ({error.strerror})"
         raise Refused(f"{path}: a picture was expected; it is {kind}. Copy the file again, or remove it.") from error

@@ -32,8 +32,8 @@ def why(path: Path, error: Exception) -> str:
         )
     if start[128:132] == b"DICM":
         return (
-            f"{path}: a picture was expected; this is a DICOM file. Choose the grey levels that should be visible and "
-            "save it as 8-bit PNG, in the same way for all pictures."
+            f"{path}: a DICOM file of one picture was expected; this one cannot be decoded ({error}). It is damaged, "
+            "cut short or of an unusual kind: copy it again, or save it as 8-bit PNG."
         )
     bits = _jpeg_bits(start)
     if bits > 8:

@@ -1,12 +1,15 @@
 """Pictures and a table of labels."""
 
 import os
+import shutil
 import tarfile
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from lab_utils.data import check_disjoint, load_data, load_table
 from tests.data.trees import draw, write
@@ -180,6 +183,17 @@ def test_what_does_not_fit_together_is_counted_and_said(root):
         ({"label": "found", "task": "multilabel", "class_names": ["A"]}, "it lacks A;B, B, none"),
         ({"label": "diagnosis", "table": "label.csv"}, r"there is no label\.csv in .*There is 'labels\.csv'"),
         ({"label": "diagnosis", "table": 5}, "table= must be the path of a csv file, a pandas DataFrame, or a dict"),
+        ({"label": "image"}, r"holds 40 different cells .* in 40 rows"),
+        ({"label": "mass"}, r"it holds '-1', which may mean uncertain.*label=\['mass'\].*class_names=\['-1', '0'"),
+        ({"label": "found"}, "it holds 'A;B', which may be several findings"),
+        ({"label": "found", "separator": ""}, "separator= must be the sign"),
+        ({"label": "diagnosis", "class_names": "ab"}, "class_names= a list of names or a dict"),
+        ({"label": "diagnosis", "class_names": {"well": "a", "sick": "a"}}, "every class needs a name of its own"),
+        ({"label": ["left", "left"]}, "Name each column once in label="),
+        ({"label": ["mass", "left"], "task": "binary"}, "for example in row 1 of"),
+        ({"label": "diagnosis", "part": ["part"]}, r"part= must name a column of .*; got \['part'\]"),
+        ({"label": "diagnosis", "table": pd.Series(["x"])}, "got Series"),
+        ({"label": "a", "table": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "'a' is there more than once"),
         ({"label": "diagnosis", "channels": 2}, "channels must be 1 for grey"),
         ({"label": "diagnosis", "uncertain": "maybe"}, "Expected uncertain to be one of ignore, ones, zeros"),
     ],
@@ -201,10 +215,11 @@ def test_an_empty_cell_of_a_finding_needs_a_meaning(root):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("image,a,a\nx,1,2\n", "different names of columns.*'a' are not"),
+        ("image,a,a\nx,1,2\n", "different names of columns; 'a' is there more than once"),
         ("image,a\nx,1,2\n", r"line 2: 2 cells were expected, as in the first line; there are 3.*in quotes"),
         ("image,a\nx\n", "there are 1"),
         ("image,a\n", "it has 1 lines"),
+        ('image,a\nx,"1\ny,2\n', "unexpected end of data.*begins with a quote must end with one"),
     ],
 )
 def test_a_damaged_table_gets_words(root, text, words):
@@ -218,6 +233,74 @@ def test_a_name_of_two_pictures_is_refused(root):
     with pytest.raises(ValueError, match=r"'scan07\.png' may be older/scan07\.png or scans/scan07\.png"):
         load(root, label="diagnosis")
     assert len(load(root / "scans", label="diagnosis", table=root / "labels.csv")["train"]) == 28
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("who", "p1", "'P1' and 'p1', which may be one patient"),
+        ("who", "P 1", "'P 1' and 'P1', which may"),
+        ("who", "P01", "'P01' and 'P1', which may"),
+        ("who", "unknown", "has 1 cells 'unknown'"),
+        ("who", "NA", "has 1 cells 'NA'"),
+        ("diagnosis", "Sick", "'Sick' and 'sick', which may be one class"),
+        ("diagnosis", "sick\u200b", "which may be one class"),
+        ("grade", "1.0", "'1' and '1.0', which may be one class"),
+        ("image", "other/scan03.png", "would both be scans/scan03.png"),
+    ],
+)
+def test_what_may_be_one_name_written_in_two_ways_is_refused(root, column, cell, words):
+    table = pd.read_csv(root / "labels.csv", dtype=str)
+    table["image"] = "mine/" + table["image"]
+    table.loc[2, column] = cell
+    with pytest.raises(ValueError, match=words):
+        load(root, label=column if column in ("diagnosis", "grade") else "diagnosis", table=table)
+
+
+def test_a_missing_class_and_a_column_of_patients_that_is_not_used_are_said(root):
+    table = pd.read_csv(root / "labels.csv").rename(columns={"who": "PatientID"})
+    table.loc[::4, "diagnosis"] = "NA"
+    with pytest.warns(UserWarning, match=r"patient='PatientID'\.\nThe class 'NA' may stand for"):
+        load(root, label="diagnosis", table=table, patient=None)
+
+
+@pytest.mark.parametrize("column", ["who", "part"])
+def test_two_rows_that_differ_in_patient_or_part_contradict_each_other(root, column):
+    table = pd.read_csv(root / "labels.csv")
+    table = pd.concat([table, table.iloc[:1].assign(**{column: table[column].iloc[-1]})])
+    with pytest.warns(UserWarning, match=r"contradict each other, left out: 1 \(for example scans/scan00"):
+        load(root, label="diagnosis", table=table, part="part")
+
+
+def test_two_copies_of_a_folder_are_refused_and_a_link_that_leads_back_is_not_followed(root):
+    table = pd.read_csv(root / "labels.csv")
+    table["image"] = "scans/" + table["image"]
+    (root / "scans" / "back").symlink_to(root)
+    (root / "again").symlink_to(root)
+    plain = load(root, table=table, label="diagnosis")["train"]
+    assert not any("without a row" in note for note in plain.notes)
+    (root / "copies").mkdir()
+    (root / "scans").rename(root / "copies" / "scans")
+    shutil.copytree(root / "copies" / "scans", root / "older" / "scans", ignore=shutil.ignore_patterns("back"))
+    with pytest.raises(ValueError, match=r"may be (older|copies)/scans/scan00\.png or (older|copies)/"):
+        load(root, table=table, label="diagnosis")
+
+
+def test_an_index_booleans_and_accents_taken_apart_are_read(root):
+    table = pd.read_csv(root / "labels.csv")
+    table["image"] = [unicodedata.normalize("NFC", f"é{i}.png") for i in range(40)]
+    for i in range(40):
+        (root / "scans" / f"scan{i:02}.png").rename(root / "scans" / unicodedata.normalize("NFD", f"é{i}.png"))
+    table.assign(left=table["left"] == 1, right=table["right"] == 1).to_csv(root / "labels.csv")
+    assert torch.cat([s.labels for s in load(root, label=["left", "right"], task="binary").values()]).sum() == 20
+
+
+def test_pages_that_are_not_read_are_said(root):
+    pages = [Image.new("L", (8, 8), grey) for grey in (10, 200)]
+    pages[0].save(root / "scans" / "scan03.tif", save_all=True, append_images=pages[1:])
+    table = pd.read_csv(root / "labels.csv").replace("scan03.png", "scan03.tif")
+    with pytest.warns(UserWarning, match="1 picture with more than one page"):
+        load(root, label="diagnosis", table=table)
 
 
 def test_commas_at_the_end_of_lines_newlines_in_quotes_and_semicolons_are_read(root):

@@ -175,11 +175,11 @@ def test_parts_that_do_not_fit_to_each_other_are_named(tmp_path, folders, words)
 
 def test_all_that_has_to_be_said_comes_in_one_warning(tmp_path):
     fill(tmp_path, "train/COVID", "train/normal", "test/COVID", "test/normal", "more", n=10)
-    (tmp_path / "train/COVID/scan.dcm").write_bytes(b"something")
+    (tmp_path / "train/COVID/scan.mha").write_bytes(b"something")
     with pytest.warns(UserWarning, match="beside the parts") as warned:
         splits = load_folder(tmp_path, size=8)
     (warning,) = warned
-    said = ("more (10 pictures)", "1 file .dcm", "normal is the positive class", "patients of these images are un")
+    said = ("more (10 pictures)", "1 file .mha", "normal is the positive class", "patients of these images are un")
     assert all(words in str(warning.message) for words in said)
     assert all(any(words in note for note in splits["val"].notes) for words in said)
 

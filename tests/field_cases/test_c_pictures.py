@@ -167,7 +167,7 @@ def test_a_part_named_like_one_of_its_classes_keeps_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ending", [".dcm", ".gif", ".nii", ".nii.gz", ".heic", ".avif", ".npy", ".zip", ".jp2", ".pgm", ".DCM", ""]
+    "ending", [".mha", ".gif", ".nii", ".nii.gz", ".heic", ".avif", ".npy", ".zip", ".jp2", ".pgm", ".MHA", ""]
 )
 def test_files_of_other_kinds_are_counted_and_said(tmp_path, ending):
     fill(tmp_path, "NORMAL", "SICK", n=8)
@@ -189,8 +189,8 @@ def test_texts_and_tables_beside_pictures_are_no_pictures(tmp_path):
 def test_a_class_of_other_files_only_is_an_error_that_names_them(tmp_path):
     fill(tmp_path, "train/NORMAL", "train/SICK", "test/NORMAL", "test/SICK:0")
     for i in range(4):
-        (tmp_path / f"test/SICK/{i}.dcm").write_bytes(b"something")
-    refuses(r"test/SICK holds none, but 4 files \.dcm, which are not read", load_folder, tmp_path, **UNKNOWN)
+        (tmp_path / f"test/SICK/{i}.mha").write_bytes(b"something")
+    refuses(r"test/SICK holds none, but 4 files \.mha, which are not read", load_folder, tmp_path, **UNKNOWN)
 
 
 @pytest.mark.parametrize("ending", [".jfif", ".jpe", ".JFIF"])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUFFIXES = (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
+SUFFIXES = (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
 _MADE_BY_COMPUTERS = """
 __macosx __pycache__ @eadir @tmp @recycle @recently-snapshot #recycle #snapshot $recycle.bin recycler recycled
 lost+found node_modules thumbs.db ehthumbs.db desktop.ini"""

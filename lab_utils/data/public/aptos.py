@@ -33,6 +33,7 @@ def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
         task: "ordinal", the five grades; or "referable", grade 2 and above against the others.
     """
     table = read_columns(find_table(root, ["train.csv"], of="APTOS 2019", access=LICENCE), root)
+    labels = graded(table, "diagnosis", task)
     names = table.get("id_code", "the file of APTOS")
     found = match_pictures(names, find_pictures(root), root, table.source).pictures
     paths = [root / picture for picture in sorted({picture for picture in found if picture is not None})]
@@ -44,7 +45,7 @@ def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
     return {
         "table": table,
         "file": "id_code",
-        **graded(table, "diagnosis", task),
+        **labels,
         "patient": owners,
         "channels": 3,
         "notes": [UNKNOWN, f"{extra:,} pictures are copies of others."],

@@ -40,7 +40,8 @@ def eyepacs(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
         rows = [i for i, name in enumerate(test.get("image", "the file of EyePACS")) if name in there]
         image = image + [test.cells["image"][i] for i in rows]
         level = level + [test.get("level", "the grade of EyePACS")[i] for i in rows]
-        part += [PARTS[test.get("Usage", "the part of EyePACS")[i]] for i in rows]
+        usage = test.get("Usage", "the part of EyePACS")
+        part += [PARTS.get(usage[i].title(), usage[i]) for i in rows]
     kept = [i for i, name in enumerate(image) if name not in BLACK]
     table = Columns(train.source, {"image": image, "level": level, "part": part}).rows(kept)
     return {
@@ -58,8 +59,12 @@ def eyepacs(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
 def graded(table: Columns, column: str, task: str) -> dict[str, Any]:
     """Labels of retinopathy grades 0 to 4, as grades or as whether they are referable."""
     one_of("task", task, ("ordinal", "referable"))
+    if other := sorted(set(table.get(column, "the grade")) - GRADES.keys()):
+        raise ValueError(
+            f"{column!r} of {table.source} must hold the grades {', '.join(GRADES)}; it holds {other[0]!r}. This is "
+            "another edition, or the file was changed: unpack the archive again."
+        )
     if task == "ordinal":
         return {"label": column, "task": "ordinal", "class_names": GRADES}
-    grades = table.get(column, "the grade")
-    table.cells["referable"] = [str(int(int(grade) >= REFERABLE)) if grade in GRADES else grade for grade in grades]
+    table.cells["referable"] = [str(int(int(grade) >= REFERABLE)) for grade in table.cells[column]]
     return {"label": "referable", "task": "binary", "class_names": {"0": "not referable", "1": "referable"}}

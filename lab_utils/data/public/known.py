@@ -10,17 +10,27 @@ from typing import Any
 
 from lab_utils.arguments import one_of
 from lab_utils.data.public.aptos import aptos
+from lab_utils.data.public.cbis_ddsm import cbis_ddsm
 from lab_utils.data.public.chexpert import chexpert
 from lab_utils.data.public.eyepacs import eyepacs
+from lab_utils.data.public.isic2019 import isic2019
+from lab_utils.data.public.kermany import kermany
 from lab_utils.data.public.nih14 import nih14
+from lab_utils.data.public.pcam import pcam
+from lab_utils.data.public.rsna import rsna
 from lab_utils.data.splits import Split
 from lab_utils.data.tables.table import load_table, plan_table
 
 PUBLIC: dict[str, Callable[..., dict[str, Any]]] = {
     "aptos": aptos,
+    "cbis_ddsm": cbis_ddsm,
     "chexpert": chexpert,
     "eyepacs": eyepacs,
+    "isic2019": isic2019,
+    "kermany": kermany,
     "nih14": nih14,
+    "pcam": pcam,
+    "rsna": rsna,
 }
 OF_TABLES = ("size", "n_train", "n_val", "n_test", "seed")
 

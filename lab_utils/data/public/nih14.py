@@ -14,6 +14,7 @@ from typing import Any
 
 from lab_utils.data.public.places import find_table
 from lab_utils.data.tables.columns import Columns, read_columns
+from lab_utils.text_files import decoded
 
 LICENCE = (
     "free to use with attribution to the NIH Clinical Center. Download at "
@@ -48,7 +49,9 @@ def nih14(root: Path, *, official: bool = True) -> dict[str, Any]:
     if not official or None in lists.values():
         note = "The official lists train_val_list.txt and test_list.txt are not there." if official else ""
         return described | {"notes": [note]}
-    part = {name: part for part, path in lists.items() if path for name in path.read_text("utf-8").split()}
+    part = {name: part for part, path in lists.items() if path for name in decoded(path.read_bytes()).split()}
+    if short := [path for name, path in lists.items() if name not in part.values()]:
+        raise ValueError(f"{short[0]} should list pictures; it names none. Download it again, or say official=False.")
     kept = [i for i, name in enumerate(names) if name in part]
     table = columns.rows(kept)
     table.cells["part"] = [part[name] for name in table.cells[FILE]]

@@ -1,7 +1,9 @@
-"""Where the tables of a public set lie."""
+"""Where the tables of a public set lie, and official parts that share patients."""
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from lab_utils.data.tables.dividing import owners_in_two
 
 
 def find_table(root: Path, names: Sequence[str], *, of: str, access: str, required: bool = True) -> Path | None:
@@ -24,9 +26,22 @@ def find_table(root: Path, names: Sequence[str], *, of: str, access: str, requir
                     return path
     if not required:
         return None
+    raise absent(root, f"a table {' or '.join(names)}", of=of, access=access)
+
+
+def absent(root: Path, what: str, *, of: str, access: str) -> FileNotFoundError:
+    """The error of a folder that does not hold what it should."""
     found = sorted(path.name for path in root.iterdir())[:8] if root.is_dir() else []
-    raise FileNotFoundError(
-        f"{of} has a table {' or '.join(names)}; there is none in {root.absolute()}, which "
+    return FileNotFoundError(
+        f"{of} has {what}; there is none in {root.absolute()}, which "
         f"{f'holds {chr(44).join(found)}' if found else 'is empty, or no folder'}. Name the folder that the set was "
         f"unpacked to with root=. {access}"
     )
+
+
+def apart(parts: Sequence[str], patients: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Official parts, but what a patient has in test comes into train if he is in both; and a note on that."""
+    shared = set(owners_in_two(patients, parts))
+    note = f"{len(shared):,} patients are in train and test of the official division: all of theirs is in train here."
+    kept = ["train" if patient in shared else part for part, patient in zip(parts, patients, strict=True)]
+    return kept, [note] if shared else []

@@ -1,6 +1,7 @@
 """The columns of a table of labels, as text."""
 
-from collections import Counter
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ class Columns(NamedTuple):
         Raises:
             ValueError: if there is none of that name; it lists those that there are.
         """
-        if name is not None and name in self.cells:
+        if isinstance(name, str) and name in self.cells:
             return self.cells[name]
         raise ValueError(
             f"{argument} must name a column of {self.source}; got {name!r}. {self.describe()}"
@@ -60,16 +61,16 @@ def read_columns(table: Any, root: Path) -> Columns:
             f"table= must be a csv file; there is no {table} in {root.absolute()}, nor in the working folder. "
             f"{f'There is {_some(found)}.' if found else 'There is no csv file in that folder at all.'}"
         )
-    lines = read_lines(path)
+    lines = read_lines(path, strict=True)
     names = [name.strip() for name in lines[0][1]] if lines else []
     while names and not names[-1]:  # a comma at the end of the line
         names.pop()
-    if len(lines) < 2 or not all(names) or len(set(names)) < len(names):
-        twice = [name for name, count in Counter(names).items() if count > 1 or not name]
+    names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]  # as pandas does: an index that was saved, too
+    _check_names(names, str(path))
+    if len(lines) < 2:
         raise ValueError(
-            f"{path} must begin with a line of different names of columns, and have a line for each picture; "
-            f"{f'the names {_some(twice)} are not' if twice else f'it has {len(lines)} lines'}. Save it again "
-            "with both."
+            f"{path} must begin with a line of names of columns, and have a line for each picture; it has "
+            f"{len(lines)} lines. Save it again with both."
         )
     rows = []
     for number, cells in lines[1:]:
@@ -83,7 +84,10 @@ def read_columns(table: Any, root: Path) -> Columns:
 
 
 def _from_memory(table: Any) -> Columns:
-    columns = table.to_dict("list") if hasattr(table, "to_dict") else table
+    columns = table
+    if hasattr(table, "columns"):  # a DataFrame, which may have a name twice
+        _check_names(list(map(str, table.columns)), "table=")
+        columns = {name: list(table[name]) for name in table.columns}
     if not isinstance(columns, Mapping) or not columns or len({len(cells) for cells in columns.values()}) != 1:
         raise ValueError(
             "table= must be the path of a csv file, a pandas DataFrame, or a dict of columns of one length; got "
@@ -91,11 +95,36 @@ def _from_memory(table: Any) -> Columns:
         )
     if not len(next(iter(columns.values()))):
         raise ValueError("table= must have a row for each picture; it has none.")
+    _check_names(list(map(str, columns)), "table=")
     return Columns("table=", {str(name): [_text(cell) for cell in cells] for name, cells in columns.items()})
 
 
+def _check_names(names: Sequence[str], source: str) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"{source} must have different names of columns; {_some(twice)} is there more than once. Rename or remove "
+            "one of them."
+        )
+
+
 def _text(cell: object) -> str:
-    return "" if cell is None or cell != cell else str(cell).strip()
+    text = "" if cell is None else str(cell).strip()
+    return "" if text in ("nan", "NaT", "<NA>") else text  # as pandas writes what is missing
+
+
+def alike(names: Iterable[str]) -> list[str]:
+    """The first names that differ only in capitals, blanks, invisible signs, zeros in front or ``.0`` at the end."""
+    groups = defaultdict(list)
+    for name in sorted(set(names)):
+        groups[_plain(name)].append(name)
+    return next((group for group in groups.values() if len(group) > 1), [])
+
+
+def _plain(name: str) -> str:
+    text = "".join(sign for sign in name.casefold() if sign.isprintable())
+    text = re.sub(r"(?<!\d)[ _]+|[ _]+(?!\d)", "", text)  # "1_23" is not "12_3"
+    text = re.sub(r"^(-?\d+)[.,]0+$", r"\1", text)
+    return re.sub(r"(?<![\d.,])0+(?=\d)", "", text)
 
 
 def _some(names: Sequence[str]) -> str:

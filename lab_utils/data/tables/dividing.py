@@ -18,7 +18,13 @@ Ints = NDArray[np.int64]
 
 
 def divide_table(
-    labels: NDArray[np.generic], owners: NDArray[np.generic], cells: Sequence[str] | None, *, column: str, seed: int
+    labels: NDArray[np.generic],
+    owners: NDArray[np.generic],
+    cells: Sequence[str] | None,
+    *,
+    column: str,
+    seed: int,
+    unit: str = "patient",
 ) -> tuple[dict[str, Ints], str]:
     """Positions of "train", "val" and "test", no owner in two of them, and a sentence on how.
 
@@ -28,6 +34,7 @@ def divide_table(
         cells: the part of each row in words, or None.
         column: what they are called.
         seed: divides what the column does not.
+        unit: what the owners are, in words.
 
     Raises:
         ValueError: if a cell means no part, there is no train, or an owner is in two parts.
@@ -35,7 +42,7 @@ def divide_table(
     every = np.arange(len(owners))
     if cells is None:
         part = assign_parts(labels, owners, SHARES, seed=seed)
-        return {name: every[part == i] for i, name in enumerate(PARTS)}, "Divided 70 : 10 : 20 by patient here."
+        return {name: every[part == i] for i, name in enumerate(PARTS)}, f"Divided 70 : 10 : 20 by {unit} here."
     meaning = {cell: part_of(cell) for cell in set(cells)}
     if unknown := sorted(cell for cell, found in meaning.items() if found is None or found[1]):
         raise ValueError(
@@ -44,7 +51,7 @@ def divide_table(
         )
     named = np.array([found[0] if (found := meaning[cell]) else "" for cell in cells])
     parts = {name: every[named == name] for name in PARTS}
-    _check_owners(parts, owners, column)
+    _check_owners(parts, owners, column, unit)
     drawn = []
     for name, share in (("test", 0.2), ("val", 0.1)):
         if not len(parts[name]):
@@ -55,23 +62,23 @@ def divide_table(
     given = ", ".join(name for name in PARTS if name not in drawn)
     return (
         parts,
-        f"Parts as {column} says: {given}{f'; {chr(32).join(drawn)} drawn from train by patient' * bool(drawn)}.",
+        f"Parts as {column} says: {given}{f'; {chr(32).join(drawn)} drawn from train by {unit}' * bool(drawn)}.",
     )
 
 
-def _check_owners(parts: dict[str, Ints], owners: NDArray[np.generic], column: str) -> None:
+def _check_owners(parts: dict[str, Ints], owners: NDArray[np.generic], column: str, unit: str) -> None:
     if not len(parts["train"]):
         raise ValueError(f"part={column!r} must give pictures to train on; it says train of none. Leave part= out.")
     for left, right in combinations(PARTS, 2):
         if len(shared := np.intersect1d(owners[parts[left]], owners[parts[right]])):
             raise ValueError(
-                f"every patient must be in one part only; by {column}, {len(shared):,} patients are in both {left} and "
+                f"every {unit} must be in one part only; by {column}, {len(shared):,} {unit}s are in both {left} and "
                 f"{right}, for example {shared[0]}. Leave part= out: then all pictures are divided by patient. Or say "
-                "with patient= how to tell patients apart."
+                f"with patient= how to tell {unit}s apart."
             )
 
 
-def say_leak(owners: NDArray[np.generic], *, seed: int) -> str:
+def say_leak(owners: NDArray[np.generic], *, seed: int, unit: str = "patient") -> str:
     """What a division by image would have leaked, computed on one; "" where every owner has one image."""
     test = np.zeros(len(owners), bool)
     test[np.random.default_rng(seed).permutation(len(owners))[: round(TEST_SHARE * len(owners))]] = True
@@ -79,7 +86,7 @@ def say_leak(owners: NDArray[np.generic], *, seed: int) -> str:
     if not leaked.any():
         return ""
     return (
-        f"Divided by image, {leaked.mean():.0%} of the test images would have had their patient in train "
+        f"Divided by image, {leaked.mean():.0%} of the test images would have had their {unit} in train "
         f"({leaked.sum():,} of {len(leaked):,}, drawn 80 : 20)."
     )
 

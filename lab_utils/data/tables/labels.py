@@ -10,6 +10,7 @@ a list of columns, one 1 in each row   the task must be said: "multilabel", or o
 =====================================  ==============================================================================
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,16 @@ from torch import Tensor
 
 from lab_utils.arguments import one_of
 from lab_utils.data.folders.class_order import check_task, doubts_about_order, order_classes
-from lab_utils.data.tables.columns import Columns
+from lab_utils.data.folders.folder_names import NEGATIVE, words_of
+from lab_utils.data.tables.columns import Columns, alike
 from lab_utils.data.validation import TASKS
 
 MOST_CLASSES = 100  # more different cells than these are numbers or texts, no classes
+MISSING = frozenset({"na", "n/a", "nan", "nat", "null", "?", "-", "#n/a", "#value!"})
+LISTED = re.compile(r"\s*[|;,/+&]\s*")  # between findings in one cell
 MEANINGS = {"ignore": -1.0, "ones": 1.0, "zeros": 0.0}  # of an uncertain or an empty cell
+
+BOOLEANS = {"true": "1", "false": "0"}
 
 ClassNames = Sequence[str] | Mapping[str, str]
 
@@ -61,22 +67,37 @@ def read_labels(
     ):
         if value is not None:
             one_of(argument, value, tuple(known))
+    if not isinstance(separator, str) or not separator or isinstance(class_names, str):
+        raise ValueError(
+            "separator= must be the sign between findings, and class_names= a list of names or a dict; got "
+            f"separator={separator!r}, class_names={class_names!r}. For example separator='|'."
+        )
     if label is not None and not isinstance(label, str):
-        return _from_several(columns, tuple(label), task, class_names, uncertain, blank)
-    cells, label = columns.get(label, "label="), str(label)
-    if task == "multilabel" or (task is None and any(separator in cell for cell in cells)):
-        return _from_lists(columns, label, class_names, separator, none)
-    return _from_classes(columns, label, task, class_names)
+        labels = _from_several(columns, tuple(label), task, class_names, uncertain, blank)
+    elif task == "multilabel" or (task is None and any(separator in cell for cell in columns.get(label, "label="))):
+        labels = _from_lists(columns, label, class_names, separator, none)
+    else:
+        labels = _from_classes(columns, label, task, class_names)
+    if len(set(labels.class_names)) < len(labels.class_names):
+        raise ValueError(
+            f"every class needs a name of its own; {columns.source} would have {', '.join(labels.class_names)}. Name "
+            "each column once in label=, each class once in class_names=; write in the table what should be one class."
+        )
+    return labels
 
 
-def _from_classes(columns: Columns, label: str, task: str | None, class_names: ClassNames | None) -> Labels:
-    cells = columns.cells[label]
+def _from_classes(columns: Columns, label: str | None, task: str | None, class_names: ClassNames | None) -> Labels:
+    cells = columns.get(label, "label=")
     found = sorted({cell for cell in cells if cell})
-    if len(found) < 2 or len(found) > MOST_CLASSES:
+    each_its_own = class_names is None and 2 < len(found) == sum(map(bool, cells))
+    if len(found) < 2 or len(found) > MOST_CLASSES or each_its_own:
         raise ValueError(
             f"label={label!r} must name a column of {columns.source} that holds the classes; it holds {len(found)} "
-            f"different cells ({', '.join(found[:5])}{', ...' * (len(found) > 5)}). {columns.describe()}"
+            f"different cells ({', '.join(found[:5])}{', ...' * (len(found) > 5)}) in {len(cells)} rows. "
+            f"{columns.describe()}"
         )
+    if class_names is None:
+        _check_cells(found, str(label), columns.source)
     names = class_names if isinstance(class_names, Mapping) else None
     order = tuple(map(str, class_names)) if class_names is not None else order_classes(found, task, None)
     if unknown := [cell for cell in found if cell not in order]:
@@ -90,12 +111,42 @@ def _from_classes(columns: Columns, label: str, task: str | None, class_names: C
     task = check_task(task, order)
     shown = tuple(names.values()) if names else order
     doubts = doubts_about_order(order, task, None if class_names is None else order)
+    if missing := [cell for cell in found if class_names is None and cell.lower() in MISSING]:
+        doubts += (f"The class {missing[0]!r} may stand for pictures without a label: then empty its cells.",)
     return Labels(values, task, shown, [bool(cell) for cell in cells], doubts)
 
 
-def _from_lists(columns: Columns, label: str, class_names: ClassNames | None, separator: str, none: str) -> Labels:
-    cells = [[name.strip() for name in cell.split(separator) if name.strip()] for cell in columns.cells[label]]
+def _check_cells(found: Sequence[str], label: str, source: str) -> None:
+    """Refuse cells that may mean the same class, several findings, or an uncertain one."""
+    lists = (cell for cell in found if len(names := LISTED.split(cell)) > 1 and set(names) <= set(found))
+    if same := alike(found):
+        words = f"holds {same[0]!r} and {same[1]!r}, which may be one class. Write them in one way"
+    elif several := next(lists, None):
+        words = f"holds {several!r}, which may be several findings. Say what is between them, such as separator=';'"
+    elif minus := [cell for cell in found if re.fullmatch(r"-\d+([.,]0)?", cell)]:
+        words = (
+            f"holds {minus[0]!r}, which may mean uncertain or missing. Empty these cells, or take label=[{label!r}] "
+            "for a finding that is there (1), not there (0) or uncertain (-1)"
+        )
+    else:
+        return
+    raise ValueError(
+        f"the classes in column {label!r} of {source} must be clear; it {words}. If all its cells are classes, name "
+        f"them: class_names={list(found)[:8]!r}{', ...' * (len(found) > 8)}."
+    )
+
+
+def _from_lists(
+    columns: Columns, label: str | None, class_names: ClassNames | None, separator: str, none: str
+) -> Labels:
+    written = columns.get(label, "label=")
+    cells = [[name.strip() for name in cell.split(separator) if name.strip()] for cell in written]
     found = {name for names in cells for name in names} - {none}
+    if class_names is None and (same := alike(found | {none})):
+        raise ValueError(
+            f"the findings in column {label!r} of {columns.source} must be clear; {same[0]!r} and {same[1]!r} may be "
+            f"one ({none!r} stands for no finding: none=). Write them in one way, or name all in class_names=."
+        )
     classes = tuple(map(str, class_names)) if class_names is not None else tuple(sorted(found))
     if unknown := sorted(found - set(classes)) or (["nothing"] if not classes else []):
         raise ValueError(
@@ -105,7 +156,7 @@ def _from_lists(columns: Columns, label: str, class_names: ClassNames | None, se
     if both := next((i for i, names in enumerate(cells) if none in names and len(names) > 1), None):
         raise ValueError(
             f"{columns.source}: a picture has either findings or {none!r}; row {both + 1} says "
-            f"{columns.cells[label][both]!r}. Correct the row, or say with none= what stands for no finding."
+            f"{written[both]!r}. Correct the row, or say with none= what stands for no finding."
         )
     values = torch.zeros(len(cells), len(classes))
     place = {name: number for number, name in enumerate(classes)}
@@ -113,7 +164,9 @@ def _from_lists(columns: Columns, label: str, class_names: ClassNames | None, se
         for name in names:
             if name != none:
                 values[row, place[name]] = 1
-    return Labels(values, "multilabel", classes, [bool(names) for names in cells])
+    healthy = [name for name in classes if class_names is None and "".join(words_of(name)) in NEGATIVE]
+    doubts = tuple(f"The finding {name!r} may stand for no finding: then say none={name!r}." for name in healthy[:1])
+    return Labels(values, "multilabel", classes, [bool(names) for names in cells], doubts)
 
 
 def _from_several(
@@ -133,7 +186,8 @@ def _from_several(
             f"class_names= must give one name for each of the {len(label)} columns of label=; got {len(names)}. "
             "Leave it out to keep the names of the columns."
         )
-    one_each = bool(((values == 1).sum(dim=1) == 1).all()) and not (values == -1).any()
+    wrong = ((values == 1).sum(dim=1) != 1) | (values == -1).any(dim=1)
+    one_each = not wrong.any()
     if task is None and one_each and len(label) > 1:
         raise ValueError(
             f"the task must be clear from the labels; the {len(label)} columns of label= have exactly one 1 in each "
@@ -145,7 +199,7 @@ def _from_several(
         values[values == -2] = MEANINGS[blank or "ignore"]
         return Labels(values, "multilabel", names, [True] * len(values))
     if not one_each:
-        row = int(((values == 1).sum(dim=1) != 1).nonzero()[0, 0]) if not (values == -1).any() else 0
+        row = int(wrong.nonzero()[0, 0])
         raise ValueError(
             f"one class for each picture needs exactly one 1 in each row of the columns {', '.join(label)}; it is not "
             f"so, for example in row {row + 1} of {columns.source}. Correct the table, or take task='multilabel'."
@@ -158,7 +212,7 @@ def _numbers(columns: Columns, name: str, blank: str | None) -> list[float]:
     meaning = {"": -2.0}
     for cell in set(columns.get(name, "label=")) - {""}:
         try:
-            meaning[cell] = {1.0: 1.0, 0.0: 0.0, -1.0: -1.0}[float(cell)]
+            meaning[cell] = {1.0: 1.0, 0.0: 0.0, -1.0: -1.0}[float(BOOLEANS.get(cell.lower(), cell))]
         except (ValueError, KeyError):
             raise ValueError(
                 f"the columns of label= must hold 1 (there), 0 (not there) or -1 (uncertain); {name!r} of "

@@ -1,5 +1,6 @@
 """The pictures of a table with their labels, patients and parts: everything but the pixels."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,13 @@ from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.folders.patients import Patients, patients_of
 from lab_utils.data.folders.tree import numbered
 from lab_utils.data.tables.against_folders import compare_with_folders
-from lab_utils.data.tables.columns import Columns, read_columns
+from lab_utils.data.tables.columns import Columns, alike, read_columns
 from lab_utils.data.tables.dividing import divide_table, say_leak
-from lab_utils.data.tables.labels import Labels, read_labels
+from lab_utils.data.tables.labels import MISSING, Labels, read_labels
 from lab_utils.data.tables.pictures import find_pictures, match_pictures
+
+COLUMN = re.compile(r"(?i:(patient|subject|participant|person|case)[\W_]*(id|no|nr|num|number|name|code)?|pid)")
+NOBODY = MISSING | {"", "none", "unknown", "unk"}
 
 
 class Listed(NamedTuple):
@@ -52,7 +56,9 @@ def list_table(
     file: str | None,
     label: str | Sequence[str] | None,
     patient: PatientRule | None = None,
+    unit: str = "patient",
     part: str | None = None,
+    pictures: Sequence[str] | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
     **options: Any,
@@ -64,17 +70,19 @@ def list_table(
     columns = read_columns(table, root)
     names = columns.get(file, "file=")
     labels = read_labels(columns, label, **options)
-    places, left_out, doubts = _pictures(columns, names, labels, root)
+    others = [columns.cells[name] for name in (patient, part) if isinstance(name, str) and name in columns.cells]
+    there = find_pictures(root) if pictures is None else pictures
+    places, left_out, doubts = _pictures(columns, names, labels, root, there, others)
     paths, rows = list(places), list(places.values())
     values = labels.values[rows]
-    people = _patients(columns.rows(rows), paths, root, patient)
+    people = _patients(columns.rows(rows), paths, root, patient, unit)
     owners = np.array(people.names if people.scheme else join_copies(paths, people.names))
     cells = None if part is None else [columns.get(part, "part=")[i] for i in rows]
-    parts, how = divide_table(values.numpy(), owners, cells, column=str(part), seed=seed)
+    parts, how = divide_table(values.numpy(), owners, cells, column=str(part), seed=seed, unit=unit)
     if cells is None:
         doubts += compare_with_folders(paths, root, values, people.names)
-    said = [_say_read(labels, values, owners), how, say_leak(owners, seed=seed), *left_out, *notes]
-    said += [f"Patients: {people.scheme}."] if people.scheme else []
+    said = [_say_read(labels, values, owners, unit), how, say_leak(owners, seed=seed, unit=unit), *left_out, *notes]
+    said += [f"{unit.capitalize()}s: {people.scheme}."] if people.scheme else []
     (doubts if patient is None else said).append(people.note)
     groups = torch.from_numpy(np.unique(owners, return_inverse=True)[1].astype(np.int64))
     every_note, every_doubt = (tuple(filter(None, words)) for words in (said, [*doubts, *labels.doubts]))
@@ -82,10 +90,15 @@ def list_table(
 
 
 def _pictures(
-    columns: Columns, names: Sequence[str], labels: Labels, root: Path
+    columns: Columns,
+    names: Sequence[str],
+    labels: Labels,
+    root: Path,
+    pictures: Sequence[str],
+    others: Sequence[Sequence[str]],
 ) -> tuple[dict[Path, int], list[str], list[str]]:
     """The row of each picture that has a label, what is said of it, and what is doubtful."""
-    matched = match_pictures(names, find_pictures(root), root, columns.source)
+    matched = match_pictures(names, pictures, root, columns.source)
     missing, bare = [], []
     rows: dict[str, list[int]] = defaultdict(list)
     for i, (picture, known) in enumerate(zip(matched.pictures, labels.known, strict=True)):
@@ -96,7 +109,11 @@ def _pictures(
         else:
             bare.append(names[i])
     several = {picture: places for picture, places in rows.items() if len(places) > 1}
-    torn = {picture for picture, places in several.items() if len(labels.values[places].unique(dim=0)) > 1}
+    torn = {
+        picture
+        for picture, places in several.items()
+        if len(labels.values[places].unique(dim=0)) > 1 or any(len({cells[i] for i in places}) > 1 for cells in others)
+    }
     for picture in torn:
         del rows[picture]
     said = {
@@ -115,26 +132,37 @@ def _pictures(
     return {root / picture: rows[picture][0] for picture in sorted(rows)}, notes, doubts
 
 
-def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None) -> Patients:
+def _patients(columns: Columns, paths: Sequence[Path], root: Path, patient: PatientRule | None, unit: str) -> Patients:
     """Patients as a column says, or as names say."""
     if isinstance(patient, str) and patient in columns.cells:
         names = columns.cells[patient]
-        if "" in names:
+        if empty := [name for name in names if name.lower() in NOBODY]:
+            cells = f"cells {empty[0]!r}" if empty[0] else "empty cells"
             raise ValueError(
                 f"patient= must name a patient for every picture; the column {patient!r} of {columns.source} has "
-                f"{names.count(''):,} empty cells. Fill them, or take another column or patient='unknown'."
+                f"{len(empty):,} {cells}. Fill them, or take another column or patient='unknown'."
             )
-        return Patients(names, f"the column {patient!r} ({len(set(names)):,} patients)")
+        if same := alike(names):
+            raise ValueError(
+                f"patient= must call each patient by one name; the column {patient!r} of {columns.source} holds "
+                f"{same[0]!r} and {same[1]!r}, which may be one patient. Write them in one way in the table; if they "
+                "are different people, give each a name that is clearly another one."
+            )
+        return Patients(names, f"the column {patient!r} ({len(set(names)):,} {unit}s)")
     plain = isinstance(patient, str) and "(" not in patient and patient != "unknown"
     if plain:
         columns.get(str(patient), "patient= (a column, a regular expression with a group, or 'unknown')")
-    return patients_of(paths, root, patient=patient)
+    found = patients_of(paths, root, patient=patient)
+    called = [name for name in columns.cells if COLUMN.fullmatch(name)]
+    if found.note and patient is None and called:
+        return found._replace(note=f"{found.note} The table has a column for it: patient={called[0]!r}.")
+    return found
 
 
-def _say_read(labels: Labels, values: Tensor, owners: NDArray[np.generic]) -> str:
+def _say_read(labels: Labels, values: Tensor, owners: NDArray[np.generic], unit: str) -> str:
     if labels.task == "multilabel":
         counts = (values == 1).sum(dim=0).tolist()
     else:
         counts = torch.bincount(values, minlength=len(labels.class_names)).tolist()
     each = ", ".join(f"{name} ({count:,})" for name, count in zip(labels.class_names, counts, strict=True))
-    return f"Read {numbered(len(values), 'picture')} of {len(np.unique(owners)):,} patients: {each}."
+    return f"Read {numbered(len(values), 'picture')} of {len(np.unique(owners)):,} {unit}s: {each}."

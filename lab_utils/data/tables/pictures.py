@@ -1,6 +1,7 @@
 """Which picture belongs to which row of a table."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -31,7 +32,7 @@ def find_pictures(root: Path) -> list[str]:
         )
     found = []
     for folder, inside, names in os.walk(root, followlinks=True):
-        inside[:] = sorted(name for name in inside if not is_tool(name))
+        inside[:] = sorted(name for name in inside if not is_tool(name) and not _leads_back(folder, name))
         below = folder[len(str(root)) :].replace(os.sep, "/").strip("/")
         prefix = f"{below}/" if below else ""
         found += [prefix + name for name in names if name.lower().endswith(SUFFIXES) and not is_tool(name)]
@@ -57,13 +58,16 @@ def match_pictures(names: Sequence[str], pictures: Sequence[str], root: Path, so
         source: of the table, for errors.
 
     Raises:
-        ValueError: if no row has a picture, or a name may mean two pictures.
+        ValueError: if no row has a picture, a name may mean two pictures, or two names one.
     """
-    cleaned = [name.replace("\\", "/").removeprefix("./").lstrip("/") for name in names]
+    written = {unicodedata.normalize("NFC", picture): picture for picture in pictures}  # macOS takes accents apart
+    cleaned = [unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./").lstrip("/") for name in names]
     if any("/" in name for name in cleaned):
-        found, loose = _by_path(cleaned, pictures), False
+        places, loose = _by_path(cleaned, list(written), root), False
     else:
-        found, loose = _by_name(cleaned, pictures, root)
+        places, loose = _by_name(cleaned, list(written), root)
+    found = [None if place is None else written[place] for place in places]
+    _check_one_name(cleaned, found, root)
     if not any(found):
         raise ValueError(
             f"the rows of {source} should name the pictures in {root.absolute()}; none of {len(names):,} does, for "
@@ -76,7 +80,7 @@ def match_pictures(names: Sequence[str], pictures: Sequence[str], root: Path, so
     return Matched(found, spare, other_endings)
 
 
-def _by_path(names: Sequence[str], pictures: Sequence[str]) -> list[str | None]:
+def _by_path(names: Sequence[str], pictures: Sequence[str], root: Path) -> list[str | None]:
     """Take away folders in front of all names, and put others there: whatever finds most of some names."""
     there = set(pictures)
     sample = names[:: max(1, len(names) // SAMPLE)]
@@ -90,7 +94,13 @@ def _by_path(names: Sequence[str], pictures: Sequence[str]) -> list[str | None]:
         return prefix + "/".join(name.split("/")[depth:])
 
     rules = [(depth, prefix) for depth in depths for prefix in sorted(above, key=lambda prefix: (len(prefix), prefix))]
-    best = max(rules, key=lambda rule: sum(place(name, *rule) in there for name in sample))
+    counts = [len({place(name, *rule) for name in sample} & there) for rule in rules]  # not one picture for all
+    best = rules[counts.index(max(counts))]
+    if best != (0, ""):  # the paths as they stand
+        for rule in (rule for rule, count in zip(rules, counts, strict=True) if count == max(counts) > 0):
+            for name in sample:
+                if (first := place(name, *best)) != (second := place(name, *rule)) and {first, second} <= there:
+                    raise _two_pictures(name, first, second, root)
     return [found if (found := place(name, *best)) in there else None for name in names]
 
 
@@ -104,12 +114,33 @@ def _by_name(names: Sequence[str], pictures: Sequence[str], root: Path) -> tuple
     where = stems if loose else whole
     keys = [name.removesuffix(suffix_of(name)) if loose else name for name in names]
     if twice := next((key for key in keys if len(where.get(key, ())) > 1), None):
-        first, second = where[twice][:2]
-        raise ValueError(
-            f"a name in the table should mean one picture; {twice!r} may be {first} or {second} in {root.absolute()}. "
-            "Name the folder of the right ones with root=, or take the others out of it."
-        )
+        raise _two_pictures(twice, where[twice][0], where[twice][1], root)
     return [where[key][0] if key in where else None for key in keys], loose
+
+
+def _two_pictures(name: str, first: str, second: str, root: Path) -> ValueError:
+    return ValueError(
+        f"a name in the table should mean one picture; {name!r} may be {first} or {second} in {root.absolute()}. Name "
+        "the folder of the right ones with root=, or take the others out of it."
+    )
+
+
+def _check_one_name(names: Sequence[str], found: Sequence[str | None], root: Path) -> None:
+    """Paths that lost their folders, or names their endings, may lead to the picture of another row."""
+    called: dict[str, str] = {}
+    for name, picture in zip(names, found, strict=True):
+        if picture is not None and called.setdefault(picture, name) != name:
+            raise ValueError(
+                f"each picture should have one name in the table; {called[picture]!r} and {name!r} would both be "
+                f"{picture} in {root.absolute()}. Name with root= the folder in which each of them has its own file, "
+                "or take the rows of pictures that you do not have out of the table."
+            )
+
+
+def _leads_back(folder: str, name: str) -> bool:
+    """Whether a folder is a link to one around it: it would be walked through again and again."""
+    path = Path(folder, name)
+    return path.is_symlink() and path.resolve() in {above.resolve() for above in path.parents}
 
 
 def suffix_of(name: str) -> str:

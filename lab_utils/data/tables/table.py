@@ -18,6 +18,7 @@ from typing import Any
 
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
+from lab_utils.data.folders.listing import say_pages
 from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.pool import decode_parts
 from lab_utils.data.pool_folder import pool_of, say_plan
@@ -28,6 +29,7 @@ from lab_utils.data.tables.listed import Listed, list_table
 from lab_utils.data.validation import check_labels, check_numbers, check_size, naming
 
 COLOURS = (None, 1, 3)
+PAGED = (".tif", ".tiff", ".webp")  # of PNGs there may be hundreds of thousands, and none has frames
 
 
 def load_table(
@@ -37,7 +39,9 @@ def load_table(
     file: str | None = None,
     label: str | Sequence[str] | None = None,
     patient: PatientRule | None = None,
+    unit: str = "patient",
     part: str | None = None,
+    pictures: Sequence[str] | None = None,
     task: str | None = None,
     class_names: ClassNames | None = None,
     separator: str = "|",
@@ -60,7 +64,9 @@ def load_table(
         file: the column that names the pictures: paths, or names with or without ending.
         label: the column of labels, or a list of columns; see `labels`.
         patient: the column of patients; or a rule for the names of the files, as of `load_folder`; or "unknown".
+        unit: what `patient` tells apart, in words: "lesion", for example.
         part: the column that says train, val or test; a part that it does not name is drawn from train by patient.
+        pictures: which pictures there are, as paths from `root`; None looks for them.
         task: "binary", "multiclass", "ordinal" or "multilabel"; None takes what the labels say.
         class_names: the order of the classes or findings; a dict gives cells other names, in the order of the labels.
         separator: between the findings of one cell.
@@ -88,7 +94,9 @@ def load_table(
         file=file,
         label=label,
         patient=patient,
+        unit=unit,
         part=part,
+        pictures=pictures,
         seed=seed,
         notes=notes,
         task=task,
@@ -136,6 +144,7 @@ def _decoded(
         for part, chosen in rows.items()
     }
     twice = describe_duplicates(splits, {part: [path.relative_to(root) for path in files[part]] for part in files})
-    if doubts := [*listed.doubts, *([twice] if twice else [])]:
+    pages = say_pages({part: [path for path in paths if path.suffix.lower() in PAGED] for part, paths in files.items()})
+    if doubts := [*listed.doubts, *filter(None, (pages, twice))]:
         warnings.warn("\n".join(doubts), stacklevel=3)
     return with_notes(splits, *listed.notes, *doubts)
