@@ -7,6 +7,9 @@ takes and a band for each value::
         "seconds": 95,
         "values": {"procedural - random, n = 100": {"low": 0.02, "high": 0.15}}
     }}}}
+
+With ImageNet weights a lab has other numbers, and bands of its own, under its name and that of the network:
+"01_feature_extraction efficientnet_lite0".
 """
 
 import json
@@ -63,20 +66,35 @@ def rows(lab: str, values: Mapping[str, float]) -> list[Row]:
     return table
 
 
-def compare(lab: str, values: Mapping[str, float]) -> None:
+def compare(
+    lab: str,
+    values: Mapping[str, float],
+    *,
+    data: str | Path = "phantoms",
+    model: str = "",
+    weights: str | Path | None = "procedural",
+) -> None:
     """Print each value of a lab beside its published band; call it once, at the end of the lab.
 
-    With the environment variable LAB_RESULTS set to a folder, the table is also written there as <lab>.json.
+    Bands are published for the phantoms, with procedural weights or with ImageNet's for some networks; other data
+    and weights have none. With the environment variable LAB_RESULTS set to a folder, the table is also written there
+    as <lab>.json.
 
     Args:
         lab: the name of the notebook without ``.ipynb``.
         values: name to value, all the lab's published numbers at once.
+        data: what the lab looked at.
+        model: name of its network.
+        weights: where these came from.
 
     Raises:
         ValueError: if LAB_STRICT=1 and a value lies outside its band or was not computed.
     """
-    table = rows(lab, values)
-    print(f"{lab}, profile {profile()}: value, published band, verdict")
+    entry = lab
+    if (data, weights) != ("phantoms", "procedural"):
+        entry += f" {model}" if (data, weights) == ("phantoms", "imagenet") else f" {model}, {weights}, {data}"
+    table = rows(entry, values)
+    print(f"{entry}, profile {profile()}: value, published band, verdict")
     width = max((len(row.name) for row in table), default=0)
     for row in table:
         value = "" if row.value is None else f"{row.value:.3f}"
@@ -87,7 +105,7 @@ def compare(lab: str, values: Mapping[str, float]) -> None:
     missed = [f"{row.name} = {row.value} ({row.low} to {row.high})" for row in table if row.met is False]
     if missed and strict():
         raise ValueError(
-            f"Expected the values of {lab} inside their published bands (profile {profile()}), but "
+            f"Expected the values of {entry} inside their published bands (profile {profile()}), but "
             f"{len(missed)} are not: {'; '.join(missed)}. If the change is meant, publish new bands in data/bands.json."
         )
 

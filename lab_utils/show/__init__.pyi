@@ -12,6 +12,7 @@ from .plots import set_style as set_style
 from .score_plots import plot_calibration as plot_calibration
 from .score_plots import plot_prevalence as plot_prevalence
 from .score_plots import plot_roc as plot_roc
+from .sources import colour_of as colour_of
 from .widgets import Question as Question
 from .widgets import explore as explore
 from .widgets import multiple_choice as multiple_choice

@@ -22,7 +22,7 @@ from lab_utils.device import default_device, seeded
 from lab_utils.networks import unwrapped
 from lab_utils.training.criterion import Fitted
 from lab_utils.training.evaluation import evaluate
-from lab_utils.training.forward import batch_loss, check_parts, is_fast, resident, to_device
+from lab_utils.training.forward import batch_loss, check_parts, is_fast, resident, to_device, trains_fast
 from lab_utils.training.history import History, row_steps
 from lab_utils.training.loop import Run, steps_per_epoch
 from lab_utils.training.losses import Criterion, training_loss
@@ -82,7 +82,7 @@ def fit(
         batch_size: images per step.
         augment: random changes of the training images.
         seed: of the data order, the augmentation and dropout.
-        precision: ``"bf16"``, ``"fp32"`` or ``"auto"``: whichever is faster on the device.
+        precision: ``"bf16"``, ``"fp32"`` or ``"auto"``: whichever trains faster on the device.
         device: default `default_device()`.
         params: parameter groups, as `param_groups` makes them; default: everything trainable.
         criterion: f(logits, labels) -> mean loss; default: the one that fits the task. Class weights in it are brought
@@ -132,7 +132,7 @@ def fit(
     warmup = whole("warmup", warmup, example=0)
     lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
     device = default_device() if device is None else torch.device(device)
-    fast = is_fast(precision, device)
+    fast = trains_fast(model, precision, device)
     per_epoch = steps_per_epoch(len(train), batch_size)
     total = whole("steps", steps, example=100) if epochs is None else whole("epochs", epochs, example=5) * per_epoch
     points = row_steps(total, eval_every, eval_at, per_epoch if epochs else math.ceil(total / 10))
@@ -161,7 +161,7 @@ def fit(
             device=device.type,
             keep_best=keep_best,
         )
-    to_device(model, device, fast=fast)
+    to_device(model, device, fast=is_fast(precision, device))
     updates = make_optimizer(optimizer, groups)
     noise = torch.Generator().manual_seed(seed ^ 0x5DEECE66)  # other numbers than those of the data order
     fitted = Fitted(measure)

@@ -17,7 +17,7 @@ from lab_utils.arguments import number, whole
 from lab_utils.data import Augment, Split, batch_indices
 from lab_utils.device import default_device, seeded
 from lab_utils.networks import unwrapped
-from lab_utils.training.forward import batch_loss, check_parts, is_fast, to_device
+from lab_utils.training.forward import batch_loss, check_parts, is_fast, to_device, trains_fast
 from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.optimizers import Groups, make_optimizer, parameter_groups
 from lab_utils.transfer import train_mode
@@ -144,14 +144,14 @@ def lr_range_test(
             f"steps={steps}. Leave them out for 1e-6, 1 and 100."
         )
     device = default_device() if device is None else torch.device(device)
-    fast = is_fast(precision, device)
+    fast = trains_fast(model, precision, device)
     groups = parameter_groups(model, params, lr=lr_max, weight_decay=weight_decay)
     measure, counts = training_loss(train, criterion, class_weights)
     with seeded(seed, device):
         trial = copy.deepcopy(unwrapped(model))
         twin = dict(zip(model.parameters(), trial.parameters(), strict=True))
         groups = [group | {"params": [twin[p] for p in group["params"]]} for group in groups]
-        to_device(trial, device, fast=fast)
+        to_device(trial, device, fast=is_fast(precision, device))
         trial.zero_grad()
         train_mode(trial)
         noise = torch.Generator().manual_seed(seed + 1)

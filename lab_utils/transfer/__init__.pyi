@@ -1,3 +1,4 @@
+from .cutting import cut as cut
 from .freezing import freeze as freeze
 from .freezing import param_groups as param_groups
 from .freezing import train_mode as train_mode

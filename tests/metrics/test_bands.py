@@ -61,6 +61,20 @@ def test_a_profile_without_bands_misses_none(published, monkeypatch):
     assert expected_seconds("01_a") is None
 
 
+def test_other_weights_and_data_are_held_to_bands_of_their_own_or_to_none(published, monkeypatch, capsys):
+    bands = json.loads((published / "bands.json").read_text())
+    bands["labs"]["01_a net"] = {"quick": {"values": {"gain": {"low": 0.4, "high": 0.6}}}}
+    (published / "bands.json").write_text(json.dumps(bands))
+    monkeypatch.setenv("LAB_STRICT", "1")
+    compare("01_a", {"gain": 0.5}, model="net", weights="imagenet")
+    with pytest.raises(ValueError, match=r"01_a net inside .* gain = 0\.05"):
+        compare("01_a", {"gain": 0.05}, model="net", weights="imagenet")
+    capsys.readouterr()
+    compare("01_a", {"gain": 0.5}, model="net", weights="own.pt")
+    compare("01_a", {"gain": 0.5}, data="pneumoniamnist", model="net")
+    assert capsys.readouterr().out.count("no band") == 2
+
+
 def test_results_are_written_where_asked_also_when_strict_raises(published, monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_RESULTS", str(tmp_path / "new" / "results"))
     monkeypatch.setenv("LAB_STRICT", "1")

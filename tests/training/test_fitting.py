@@ -8,6 +8,7 @@ from torch import nn
 from lab_utils.data import MILD, batch_indices
 from lab_utils.training import evaluate, fine_tune, fit, masked_bce, predict
 from lab_utils.training import fitting as train_module
+from lab_utils.training import forward as forward_module
 from lab_utils.training import loop as run_module
 from lab_utils.transfer import freeze, param_groups, unfreeze
 from tests.tiny import LinearNet, TinyNet, assert_same, state_of, tiny_split
@@ -118,6 +119,20 @@ def test_bfloat16_trains_in_float32_weights():
     quiet_fit(model, tiny_split(), steps=3, precision="bf16")
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert predict(model, tiny_split(), precision="bf16", device="cpu").dtype == torch.float32
+
+
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+@pytest.mark.parametrize("groups", [4, 1])
+def test_where_bfloat16_is_fast_depthwise_convolutions_alone_train_in_float32_on_a_cpu(monkeypatch, groups, precision):
+    monkeypatch.setattr(forward_module, "precision_for", lambda device: "bf16")
+    model, seen = TinyNet(), set()
+    model.stem = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 3, groups=groups))
+    model.stem.register_forward_hook(lambda _module, _inputs, output: seen.add(output.dtype))
+    quiet_fit(model, tiny_split(), steps=2, precision=precision)
+    assert seen == {torch.float32 if (groups, precision) == (4, "auto") else torch.bfloat16}
+    seen.clear()  # without gradients bfloat16 is the faster one for these, too
+    predict(model, tiny_split(), precision=precision, device="cpu")
+    assert seen == {torch.bfloat16}
 
 
 # ------------------------------------------------------------------ frozen stays frozen
