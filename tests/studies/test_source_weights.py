@@ -18,13 +18,13 @@ def small(monkeypatch, tmp_path):
     """Two sets of coloured squares, two starts, two seeds: minutes become seconds."""
     rng = np.random.default_rng(0)
     paths = {}
-    for name, classes in (("xrays", 2), ("retinas", 3)):
+    for name, classes in (("xrays", 2), ("retinas", 5)):
         arrays = {}
         for part, n in (("train", 60), ("val", 24), ("test", 24)):
             labels = np.arange(n) % classes
             images = rng.integers(0, 60, (n, 16, 16, 3)) + 60 * labels[:, None, None, None]
             arrays |= {f"{part}_images": images.astype(np.uint8), f"{part}_labels": labels[:, None].astype(np.uint8)}
-        paths[name] = str(tmp_path / f"{name}.npz")
+        paths[name] = str(tmp_path / ("retinamnist.npz" if name == "retinas" else "xrays.npz"))
         np.savez(paths[name], **arrays)
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     starts = {name: ("resnet10_w16", weights) for name, (_, weights) in list(study.STARTS.items())[:2]}
