@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -216,5 +217,5 @@ def main() -> None:
     print(probe_table(study), tuned_table(study), sep="\n\n")
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # by its name, so that worker processes find the functions with their caches
+    importlib.import_module("lab_utils.studies.source_weights").main()
