@@ -59,7 +59,7 @@ PUBLISHED = (  # Doerrich et al. 2025, arXiv:2404.15786: ResNet-18 on the offici
 COUNTS: dict[str, Any] = {"n_train": 2000, "n_val": 400, "n_test": 600}  # of the phantoms
 WANTED = ("auroc", "accuracy", "kappa")
 TUNED = ("procedural ResNet-10", "ImageNet EfficientNet-Lite0")
-TUNING: dict[str, Any] = {"steps": 200, "batch_size": 32, "lrs": [3e-4, 1e-3, 3e-3], "seeds": [0, 1, 2, 3, 4]}
+TUNING: dict[str, Any] = {"steps": 100, "batch_size": 32, "lrs": [3e-4, 1e-3, 3e-3], "seeds": [0, 1, 2, 3, 4]}
 
 
 @lru_cache(maxsize=1)
