@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lab_utils.atomic import write_text
 from lab_utils.data import MILD, Split, load_data, subset_indices
 from lab_utils.device import default_device, precision_for
-from lab_utils.metrics import interval_text, mean_interval, paired_difference
+from lab_utils.metrics import mean_interval, paired_difference
 from lab_utils.networks import build_model
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations
@@ -174,7 +174,8 @@ def probe_table(study: dict[str, Any]) -> str:
         for n in sizes:
             found = {start: _of(study["probes"], "auroc", data=data, start=start, n=n) for start in STARTS}
             cells = [f"{values.mean():.3f}" for values in found.values()]
-            cells += [interval_text(*paired_difference(found[a], found[b])) for a, b in COMPARED]
+            differences = [paired_difference(found[a], found[b]) for a, b in COMPARED]
+            cells += [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in differences]
             lines.append(f"| {data} | {n} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -187,7 +188,10 @@ def tuned_table(study: dict[str, Any]) -> str:
         lines.append(_row(f"{start}, probe, {largest} images", study["probes"], data="retinas", start=start, n=largest))
     for start in TUNED:
         lr = max(study["tuning"]["lrs"], key=lambda lr: _of(study["tuned"], "val", start=start, lr=lr).mean())
-        lines.append(_row(f"{start}, fine-tuned, lr {lr:g} chosen on val", study["tuned"], start=start, lr=lr))
+        steps = study["tuning"]["steps"]
+        lines.append(
+            _row(f"{start}, fine-tuned, {steps} steps, lr {lr:g} chosen on val", study["tuned"], start=start, lr=lr)
+        )
     lines += [f"| {name} | {accuracy:.3f} | {auc:.3f} | - |" for name, accuracy, auc in PUBLISHED]
     return "\n".join(lines)
 

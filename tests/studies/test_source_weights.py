@@ -90,7 +90,7 @@ def test_rates_are_chosen_on_validation_images_and_never_on_test_images():
         for start in study.STARTS
         for seed in range(2)
     ]
-    table = study.tuned_table({"tuning": {"lrs": [1e-3, 1e-2]}, "tuned": rows, "probes": probes})
+    table = study.tuned_table({"tuning": {"steps": 2, "lrs": [1e-3, 1e-2]}, "tuned": rows, "probes": probes})
     assert table.count("lr 0.01 chosen on val") == len(study.TUNED)
     assert "| 0.200 [" in table
 
