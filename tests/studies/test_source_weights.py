@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lab_utils.data import Split
+from lab_utils.metrics import paired_difference
 from lab_utils.profile import data_root
 from lab_utils.studies import source_weights as study
 from lab_utils.training import score
@@ -101,3 +102,16 @@ def test_the_tables_in_readme_are_those_of_the_stored_study():
     assert study.probe_table(stored) in readme
     assert study.tuned_table(stored) in readme
     assert study.COMMAND in readme
+
+
+def test_the_sentence_in_readme_says_what_the_intervals_say():
+    rows = json.loads((data_root() / "results" / f"{study.STUDY}.json").read_text())["probes"]
+    for data, sizes in study.SIZES.items():
+        for n in sizes:
+            imagenet, procedural, random = (
+                np.array([row["auroc"] for row in rows if (row["data"], row["n"], row["start"]) == (data, n, start)])
+                for start in ("ImageNet EfficientNet-Lite0", "procedural ResNet-10", "random ResNet-10")
+            )
+            _, low, high = paired_difference(imagenet, procedural)
+            assert low > 0 if data == "retinas" else low < 0 < high  # "level" on grey images, ahead on colour
+            assert data != "retinas" or paired_difference(procedural, random)[2] < 0  # "worse than random ones"
