@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from lab_utils.names import unknown_name
-from lab_utils.networks import Stage, head, stages
+from lab_utils.networks import Stage, head, stages, unwrapped
 
 
 def freeze(model: nn.Module, *, upto: str | None = None) -> None:
@@ -53,9 +53,10 @@ def train_mode(model: nn.Module) -> None:
     batch norm keeps and uses the stored statistics, and its dropout and stochastic depth are
     off, so that it gives the same features for an image every time, as cached features do.
     Elsewhere, a batch norm whose own weight and bias are frozen goes to eval as well.
+    Works for any network: where no stages can be found, the children take their place.
     """
     model.train()
-    for stage in stages(model).values():
+    for stage in _parts(model):
         if is_frozen(stage):
             for module in stage.modules():
                 module.eval()
@@ -66,7 +67,14 @@ def train_mode(model: nn.Module) -> None:
                 module.eval()
 
 
-def is_frozen(stage: Stage) -> bool:
+def _parts(model: nn.Module) -> list[Stage] | list[nn.Module]:
+    try:
+        return list(stages(model).values())
+    except ValueError:  # a head under another name, or loose parameters: modes need neither
+        return list(unwrapped(model).children())
+
+
+def is_frozen(stage: Stage | nn.Module) -> bool:
     """Whether `stage` has parameters and none of them is trainable."""
     parameters = list(stage.parameters())
     return bool(parameters) and not any(p.requires_grad for p in parameters)

@@ -128,7 +128,8 @@ def _decide(
     flags += evidence.time_flags(chosen, how, seen.get(chosen.sha, now), fetches, due)
     flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
     flags += _later(chosen, branches[0] if current.tip in holds else [], when, counts)
-    flags += export(mirror, chosen.tree, job.folder / "submissions" / student.student)
+    found, lost = export(mirror, chosen.tree, job.folder / "submissions" / student.student)
+    flags += found
     return replace(
         record,
         sha=chosen.sha,
@@ -138,6 +139,7 @@ def _decide(
         late_seconds=late,
         penalty=_penalty(student, late, job, flags),
         folder=f"submissions/{student.student}",
+        left_out=tuple(lost),
     )
 
 

@@ -9,7 +9,7 @@ from lab_utils.staff.feedback.class_plots import draw_questions, draw_totals, pi
 from lab_utils.staff.feedback.gradebook import STALE, question_status
 from lab_utils.staff.feedback.likeness import Alike
 from lab_utils.staff.feedback.pages import render
-from lab_utils.staff.feedback.standing import Standing
+from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing
 from lab_utils.staff.grading.assignment import Assignment
 from lab_utils.staff.grading.result import GRADED
 
@@ -32,7 +32,7 @@ def class_page(
     return render(
         "class.html.j2",
         assignment=assignment,
-        standings=standings,
+        standings=sorted(standings, key=lambda standing: standing.status != UNCOLLECTED),
         graded=graded,
         complete=sum(standing.complete for standing in graded),
         statuses=Counter(standing.status for standing in standings),

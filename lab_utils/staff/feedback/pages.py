@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lab_utils.staff.course.settings import local_times
-from lab_utils.staff.feedback.standing import UNGRADED, Answered
+from lab_utils.staff.feedback.standing import UNCOLLECTED, UNGRADED, Answered
 from lab_utils.staff.grading import result
 from lab_utils.staff.grading.safe_text import shorten
 
@@ -28,8 +28,10 @@ _SHOWN = {
     result.TIMED_OUT: ("!", "ran out of time", "bad"),
     result.INVALID: ("!", "the notebook cannot be read", "bad"),
     result.MISSING: ("\u2013", "missing", "none"),
+    result.UNDECIDED: ("…", "not decided yet", "wait"),
     result.WAITING: ("…", "not marked yet", "wait"),
     UNGRADED: ("…", "not graded yet", "wait"),
+    UNCOLLECTED: ("…", "not collected yet", "wait"),
 }
 EVIDENCE = {
     "seen": "We fetched this commit ourselves, and that is the time that counts.",

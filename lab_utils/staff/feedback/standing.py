@@ -7,10 +7,21 @@ from pathlib import Path
 
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.collected import Collected
-from lab_utils.staff.grading.result import GRADED, INVALID, MISSING, WAITING, QuestionResult, Result, read_result
+from lab_utils.staff.grading.result import (
+    GRADED,
+    INVALID,
+    MISSING,
+    UNDECIDED,
+    WAITING,
+    QuestionResult,
+    Result,
+    read_result,
+)
 from lab_utils.staff.grading.written import Mark
 
 UNGRADED = "not graded yet"  # collected, but `grade` has not been there
+NOT_FETCHED = "The repository could not be fetched. Is the link right, and is it open to the course?"
+UNCOLLECTED = "not collected"  # the repository was never reached: perhaps for want of a network here
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Standing:
     """One student.
 
     Attributes:
-        status: GRADED, INVALID, MISSING or UNGRADED.
+        status: GRADED, INVALID, MISSING, UNDECIDED, UNGRADED or UNCOLLECTED.
         message: why the submission as a whole was not graded, or "".
         stale: whether another commit was graded than the one collected.
     """
@@ -98,6 +109,7 @@ def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark]
         marks: question -> what a person gave; it outranks what grading found.
         assignment: the questions.
     """
+    result = None if _out_of_reach(collected) else result
     status, message = _status(collected, result)
     found = {entry.name: entry for entry in result.questions} if result is not None else {}
     answered = tuple(
@@ -108,14 +120,21 @@ def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark]
     return Standing(collected, result, status, message, answered, stale)
 
 
+def _out_of_reach(collected: Collected) -> bool:
+    """Whether nobody can know what there is: no fetch got through, and the roster does not say what follows."""
+    return collected.status == "unreachable" and not collected.by_hand
+
+
 def _status(collected: Collected, result: Result | None) -> tuple[str, str]:
     if result is not None:
         return result.status, result.message
     if collected.status == "collected":
         return UNGRADED, "The submission was collected, but it has not been graded yet."
+    if _out_of_reach(collected):
+        return UNCOLLECTED, f"{NOT_FETCHED} Nothing is final until it was."
     reasons = {
         "no commit": "There is no commit that counts: nothing was pushed to the repository in time.",
-        "unreachable": "The repository could not be fetched. Is the link right, and is it open to the course?",
+        "unreachable": NOT_FETCHED,
     }
     return MISSING, reasons.get(collected.status, f"Nothing was collected: {collected.status}.")
 
@@ -126,8 +145,8 @@ def _answered(question: Question, found: QuestionResult | None, mark: Mark | Non
         return Answered(question, mark.points, GRADED, found, comment, note, marked=True)
     if found is not None:
         waits = found.status == WAITING or (question.kind == "written" and found.status == GRADED)
-        points = None if waits else found.points
+        points = None if waits or found.status == UNDECIDED else found.points
         return Answered(question, points, WAITING if waits else found.status, found, comment, note)
     if status in (MISSING, INVALID):
         return Answered(question, 0.0, status, comment=comment, note=note)
-    return Answered(question, None, UNGRADED, comment=comment, note=note)
+    return Answered(question, None, status if status == UNCOLLECTED else UNGRADED, comment=comment, note=note)

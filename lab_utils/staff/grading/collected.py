@@ -24,6 +24,7 @@ class Collected:
         due: the student's own deadline, ISO 8601 with its offset, or "".
         open: whether the student's deadline, and the grace period after it, were not over.
         flags: sentences for the instructor.
+        left_out: sentences for the student: notebooks and tables of the commit that were not taken, and why.
         folder: of the exported files, below the working folder, or "".
     """
 
@@ -42,6 +43,7 @@ class Collected:
     due: str = ""
     open: bool = False
     flags: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     folder: str = ""
 
 

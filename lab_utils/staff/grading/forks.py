@@ -1,6 +1,12 @@
-"""Processes inside a sandbox: one per question, and how long the grader waits for them."""
+"""Processes inside a sandbox: one per question, and how long the grader waits for them.
 
+What a process may use is processor time, which is the same on a busy machine. Time on the clock is only a backstop: who
+meets it has not been too slow, it is not decided.
+"""
+
+import math
 import os
+import resource
 import select
 import signal
 import socket
@@ -12,6 +18,11 @@ from typing import Any, BinaryIO, NoReturn
 from lab_utils.staff.grading import wire
 
 DONE = 77  # exit status of a process whose work came to its end: a student's os._exit(0) did not
+
+
+def backstop(seconds: float) -> float:
+    """Return how long to wait, on the clock, for work that may take so many seconds of processor time."""
+    return min(20 * seconds, 240.0)
 
 
 class Question:
@@ -31,12 +42,17 @@ class Question:
         self._socket: socket.socket | None = here
 
     def ask(self, line: bytes, seconds: float) -> bytes:
-        """Send one message and return the reply to it, each a line; after a failure the process is gone."""
+        """Send one message and return the reply to it, each a line; after a failure the process is gone.
+
+        Args:
+            line: the message.
+            seconds: of processor time that the work may take.
+        """
         if self._socket is None:
             return wire.encode({"closed": True})
         try:
             _drain(self._socket)
-            self._socket.settimeout(seconds)
+            self._socket.settimeout(backstop(seconds))
             self._socket.sendall(line)
         except OSError:
             self.close()
@@ -47,14 +63,14 @@ class Question:
         """Return one line from the process; after a failure the process is gone."""
         if self._socket is None:
             return wire.encode({"closed": True})
-        line, failure = _receive(self._socket, seconds)
+        line, failure = _receive(self._socket, backstop(seconds))
         if failure:
-            self.close()
-            return wire.encode(failure)
+            return wire.encode({"timed_out": seconds} if ran_out(self.close()) else failure)
         return line
 
-    def close(self) -> None:
-        """End the process and all of its group."""
+    def close(self) -> int:
+        """End the process and all of its group; return how it ended."""
+        status = 0
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -63,7 +79,8 @@ class Question:
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)
             with suppress(OSError):
-                os.waitpid(self.pid, 0)
+                _, status = os.waitpid(self.pid, 0)
+        return status
 
 
 def _drain(connection: socket.socket) -> None:
@@ -81,7 +98,7 @@ def _receive(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str
     while True:
         left = end - time.monotonic()
         if left <= 0 or not select.select([connection], [], [], left)[0]:
-            return b"", {"timed_out": seconds}
+            return b"", {"undecided": seconds}
         try:
             part = connection.recv(2**20)
         except OSError:
@@ -130,15 +147,36 @@ def write_all(pipe: int, data: bytes) -> None:
         data = data[os.write(pipe, data) :]
 
 
+def limit_cpu(seconds: float | None, *, last: bool = False) -> None:
+    """Let this process use so many seconds of processor time from now on, in whole ones; None lifts it again.
+
+    Args:
+        seconds: before the system ends the process, see `ran_out`.
+        last: also for whoever asks the system to look away.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    soft = hard
+    if seconds is not None:
+        soft = math.ceil(time.process_time() + seconds)
+        soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 1 if last and soft != hard else hard))
+
+
+def ran_out(status: int) -> bool:
+    """Whether a process ended because its processor time was used up."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+
+
 def in_a_fork(work: Callable[[], Any], seconds: float) -> bytes:
-    """Return the reply of `work`, run in a process of its own."""
+    """Return the reply of `work`, run in a process of its own with `seconds` of processor time."""
     here, there = socket.socketpair()
     pid = os.fork()
     if not pid:
         here.close()
+        limit_cpu(seconds, last=True)
         run_guarded(lambda: there.sendall(wire.encode(work())))
     there.close()
-    line, failure = _receive(here, seconds)
+    line, failure = _receive(here, backstop(seconds))
     here.close()
     with suppress(OSError):
         os.kill(pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ from lab_utils.staff.grading.isolation import NONE, Limits, isolation
 from lab_utils.staff.grading.key import Key, load_key
 from lab_utils.staff.grading.lock import only_one
 from lab_utils.staff.grading.remote import Sandbox
-from lab_utils.staff.grading.result import MISSING, Result, read_result, write_result
+from lab_utils.staff.grading.result import MISSING, Result, read_result, undecided, write_result
 from lab_utils.staff.grading.submission import empty_result, grade_submission
 from lab_utils.staff.grading.written import update_written
 
@@ -48,7 +48,7 @@ def grade(
         as_json: print the summary as JSON.
 
     Returns:
-        0 if every student has a result, 1 if the grader failed on one (its message names the student).
+        0 if every student has a result, 1 if the grader failed on one, or could not decide (its message names them).
 
     Raises:
         ValueError: if there is no isolation and the work is not trusted, a student is not in the roster, or another
@@ -74,9 +74,10 @@ def grade(
         "graded_now": len(open_ones) - len(problems),
         "status": {kind: sum(r.status == kind for r in found) for kind in sorted({r.status for r in found})},
         "problems": problems,
+        "undecided": {r.student: open_ for r in found if (open_ := undecided(r))},
     }
     print(json.dumps(summary, indent=1, ensure_ascii=False) if as_json else _in_words(summary, results))
-    return int(bool(problems))
+    return int(bool(problems or summary["undecided"]))
 
 
 def _level(trust: bool) -> str:
@@ -102,13 +103,25 @@ def _forget_other_keys(results: Path, key: Key) -> None:
 
 def _is_done(results: Path, entry: Collected) -> bool:
     try:
-        return read_result(results / f"{entry.student}.json").sha == entry.sha
+        found = read_result(results / f"{entry.student}.json")
     except (OSError, ValueError):
         return False
+    return found.sha == entry.sha and not undecided(found)
 
 
 def _grade_all(entries: list[Collected], folder: Path, key: Key, workers: int, level: str) -> dict[str, str]:
-    """Grade side by side; return student to error for those on whom the grader itself failed."""
+    """Grade side by side, then alone those not decided; return student to error for those the grader failed on."""
+    again: list[Collected] = []
+    problems = _side_by_side(entries, folder, key, workers, level, again)
+    return dict(sorted((problems | _side_by_side(again, folder, key, 1, level, None)).items()))
+
+
+def _side_by_side(
+    entries: list[Collected], folder: Path, key: Key, workers: int, level: str, again: list[Collected] | None
+) -> dict[str, str]:
+    """Grade, and write what was found; who was not decided goes to `again` instead, if there is such a list."""
+    if not entries:
+        return {}
     slots: queue.SimpleQueue[int] = queue.SimpleQueue()
     for slot in range(workers):
         slots.put(slot)
@@ -116,7 +129,11 @@ def _grade_all(entries: list[Collected], folder: Path, key: Key, workers: int, l
     def work(entry: Collected) -> None:
         slot = slots.get()
         try:
-            write_result(folder / "results" / f"{entry.student}.json", _grade_one(entry, folder, key, slot, level))
+            result = _grade_one(entry, folder, key, slot, level)
+            if again is not None and undecided(result):
+                again.append(entry)
+            else:
+                write_result(folder / "results" / f"{entry.student}.json", result)
         finally:
             slots.put(slot)
 
@@ -132,7 +149,7 @@ def _grade_all(entries: list[Collected], folder: Path, key: Key, workers: int, l
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)  # those at work come to their end, nobody else begins
             raise
-    return dict(sorted(problems.items()))
+    return problems
 
 
 def _grade_one(entry: Collected, folder: Path, key: Key, slot: int, level: str) -> Result:
@@ -146,6 +163,11 @@ def _grade_one(entry: Collected, folder: Path, key: Key, slot: int, level: str) 
 def _in_words(summary: dict[str, Any], results: Path) -> str:
     lines = [f"{count} {kind}" for kind, count in summary["status"].items()]
     lines += [f"THE GRADER FAILED on {name}: {why}" for name, why in summary["problems"].items()]
+    lines += [
+        f"NOT DECIDED on {name}: {', '.join(names)}. This machine is too busy, or the code waits for something. Grade "
+        f"again when it is idle, or give points in {results.parent / 'written.csv'}."
+        for name, names in summary["undecided"].items()
+    ]
     lines.append(
         f"{summary['graded_now']} graded now, results in {results}. Marks for texts: {results.parent / 'written.csv'}"
     )

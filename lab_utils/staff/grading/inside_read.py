@@ -1,21 +1,28 @@
 """Read a notebook inside a sandbox, before any of its code runs."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from lab_utils.checks import slices
 from lab_utils.text_files import decoded
 
+LFS = b"version https://git-lfs.github.com/spec/"  # how a pointer begins
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
 
 
 def read(path: str, wanted: list[str]) -> dict[str, Any]:
     """Return the cells of a notebook (format 3 or later), and which functions it defines."""
     try:
-        text = decoded(Path(path).read_bytes(), errors="replace")
+        data = Path(path).read_bytes()
+        if data.startswith(LFS):
+            return {"invalid": "it is a Git LFS pointer, its content is not in the repository; commit the file itself"}
+        half = b"\0" in data[:2]  # UTF-16 without its mark
+        text = data.decode(json.detect_encoding(data), "replace") if half else decoded(data, errors="replace")
         notebook = json.loads(text)
-        del text
+        del data, text
         cells = notebook.get("cells")
         if cells is None:  # format 3
             cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
@@ -26,6 +33,7 @@ def read(path: str, wanted: list[str]) -> dict[str, Any]:
     if sum(map(len, code)) + sum(map(len, texts)) > LONGEST_SOURCE:
         return {"invalid": f"more than {LONGEST_SOURCE // 2**20} million characters of code and text"}
     program = slices.read_program(code)
+    all_texts = "\n".join(texts)
     return {
         "sources": code,
         "texts": texts,
@@ -34,7 +42,17 @@ def read(path: str, wanted: list[str]) -> dict[str, Any]:
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,
         "modules": slices.modules(program, wanted),
+        "split": _split(code, wanted),
+        "in_texts": [name for name in wanted if re.search(rf"^[ \t>]*def[ \t]+{re.escape(name)}\b", all_texts, re.M)],
     }
+
+
+def _split(code: list[str], wanted: list[str]) -> list[str]:
+    """Return the functions of which a cell holds the beginning, and the next one, indented, the rest."""
+    cells = [source.strip("\n") for source in code if source.strip()]
+    halves = [first for first, rest in itertools.pairwise(cells) if rest[0] in " \t"]
+    last = [re.findall(r"^def[ \t]+(\w+)", first, re.MULTILINE)[-1:] for first in halves]
+    return [name for names in last for name in names if name in wanted]
 
 
 def _source(cell: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from lab_utils.checks import slices
 from lab_utils.staff.grading import wire
 from lab_utils.staff.grading.cases import plain
-from lab_utils.staff.grading.forks import DONE, first_line, run_guarded, write_all
+from lab_utils.staff.grading.forks import DONE, first_line, limit_cpu, ran_out, run_guarded, write_all
 
 COPIED = 16 * 2**20  # bytes of files that the student's code may also write; it can read all of them
 
@@ -26,15 +26,18 @@ def serve_question(request: dict[str, Any], connection: socket.socket) -> None:
     os.chdir(folder)
     sys.path.append(str(folder))  # at the end: a torch.py beside the notebook is not torch
     sys.argv = [""]
+    limit_cpu(request["seconds"])
     space, reply = _define(request["sources"], request["name"])
+    limit_cpu(None)
     connection.sendall(wire.encode(reply))
     with connection.makefile("rb") as lines:
         while line := lines.readline():
-            connection.sendall(_answer(partial(_call, space[request["name"]], line), lines, connection))
+            work = partial(_call, space[request["name"]], line)
+            connection.sendall(_answer(work, request["per_call"], lines, connection))
 
 
-def _answer(work: Callable[[], bytes], lines: BinaryIO, connection: socket.socket) -> bytes:
-    """Return what `work` gives in a process of its own, as one line.
+def _answer(work: Callable[[], bytes], seconds: float, lines: BinaryIO, connection: socket.socket) -> bytes:
+    """Return what `work` gives in a process of its own, with `seconds` of processor time, as one line.
 
     That process does not hold the socket to the grader, and its answer is the first line that it writes: what else it
     writes, and what it leaves running, comes to nobody's ears.
@@ -45,6 +48,7 @@ def _answer(work: Callable[[], bytes], lines: BinaryIO, connection: socket.socke
         os.close(here)
         for file in (lines, connection):
             file.close()
+        limit_cpu(seconds, last=True)
         run_guarded(lambda: write_all(there, work()))
     os.close(there)
     line, status = first_line(here, pid)
@@ -53,6 +57,8 @@ def _answer(work: Callable[[], bytes], lines: BinaryIO, connection: socket.socke
         return wire.encode({"died": f"it returned more than {wire.LONGEST // 2**20} MiB"})
     if os.waitstatus_to_exitcode(status) == DONE and line.endswith(b"\n"):
         return line
+    if ran_out(status):
+        return wire.encode({"timed_out": seconds})
     why = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "it left Python"
     return wire.encode({"died": why})
 

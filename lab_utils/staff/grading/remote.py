@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Any
 
 from lab_utils.staff.grading import memory_watch, wire
+from lab_utils.staff.grading.forks import backstop
 from lab_utils.staff.grading.isolation import FULL, Limits, command, environment
 
 SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
-STARTING = 120.0  # seconds for imports
+STARTING = 600.0  # seconds for imports
+ALWAYS = ["torch"]  # imported for whatever work: that which does not name it comes to it by way of the kit or a case
 DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
 STARTS = 40  # how often it may be started anew for one submission
 
@@ -34,7 +36,11 @@ class Crashed(Failure):
 
 
 class TimedOut(Failure):
-    """The student's code did not finish."""
+    """The student's code used up its processor time."""
+
+
+class Undecided(Failure):
+    """The student's code had to end before its processor time was used up: the machine is busy, or the code waits."""
 
 
 class NotAttempted(Failure):
@@ -70,31 +76,40 @@ class Sandbox:
         self.end()
 
     def read(self, notebook: str, wanted: list[str], *, seconds: float = 60.0) -> dict[str, Any]:
-        """Return what `inside_read.py` finds in a notebook; {"invalid": why} if it is none."""
+        """Return what `inside_read.py` finds in a notebook; {"invalid": why} if it is none.
+
+        Raises:
+            Undecided: if reading it did not come to its end.
+        """
         path = f"{self._where}/{notebook}"
-        reply = self._ask({"op": "read", "path": path, "wanted": wanted, "seconds": seconds}, seconds)
+        reply = self._ask({"op": "read", "path": path, "wanted": wanted, "seconds": seconds}, backstop(seconds))
         if "sources" in reply or "invalid" in reply:
             return reply
+        if "undecided" in reply:
+            raise Undecided(f"{notebook} was not read to its end: the grader's computer was busy.")
         return {"invalid": "reading it took too much time or memory"}
 
     def preload(self, modules: list[str]) -> None:
-        """Import what the functions of the notebook import, before any of its code runs."""
-        reply = self._ask({"op": "preload", "modules": modules}, STARTING)
+        """Import torch, and what the functions of the notebook import, before any of its code runs."""
+        reply = self._ask({"op": "preload", "modules": [*ALWAYS, *modules]}, STARTING)
         self._modules = modules if reply.get("ok") else []  # what ended a sandbox once would end it again
 
     def open(self, sources: list[str], name: str, folder: str, *, seconds: float) -> None:
         """Define the function `name` of a notebook, in a process of its own.
 
+        `seconds` are those of processor time that a call may take.
+
         Raises:
             Failure: of the kind that fits.
         """
         request: dict[str, Any] = {"op": "open", "sources": sources, "name": name, "folder": folder}
-        request |= {"root": self._where, "seconds": seconds}
-        reply = self._ask(request, seconds)
+        defining = DEFINING * seconds
+        request |= {"root": self._where, "seconds": defining, "per_call": seconds}
+        reply = self._ask(request, backstop(defining))
         if reply.get("missing"):
             raise Missing(f"There is no function `{name}`.")
         if not reply.get("defined"):
-            _raise(name, reply, seconds)
+            _raise(name, reply, defining)
 
     def call(self, name: str, args: tuple[Any, ...], script: str | None, *, seconds: float) -> Any:
         """Call the function that was opened; see `cases.Student`.
@@ -102,7 +117,7 @@ class Sandbox:
         Raises:
             Failure: of the kind that fits.
         """
-        reply = self._ask({"op": "call", "args": list(args), "script": script, "seconds": seconds}, seconds)
+        reply = self._ask({"op": "call", "args": list(args), "script": script, "seconds": seconds}, backstop(seconds))
         if "value" in reply:
             return reply["value"]
         return _raise(name, reply, seconds)
@@ -168,7 +183,7 @@ class Sandbox:
             return reply
         except TimeoutError:
             self.end()
-            return {"timed_out": seconds}
+            return {"undecided": seconds}
         except (OSError, wire.BadMessage) as error:
             why = "it used too much memory" if self._too_much else f"its sandbox ended ({type(error).__name__})"
             self.end()
@@ -208,13 +223,13 @@ class Remote:
 
     def _call(self, args: tuple[Any, ...], script: str | None) -> Any:
         if not self._open:
-            self._sandbox.open(self._sources, self._name, self._folder, seconds=DEFINING * self._seconds)
+            self._sandbox.open(self._sources, self._name, self._folder, seconds=self._seconds)
             self._open = True
         try:
             return self._sandbox.call(self._name, args, script, seconds=self._seconds)
-        except (TimedOut, Crashed) as failure:
+        except (TimedOut, Undecided, Crashed) as failure:
             # Its process may be gone; a plain exception leaves it, and opening again is cheap.
-            self._open = not isinstance(failure, TimedOut) and failure.line != ""
+            self._open = isinstance(failure, Crashed) and failure.line != ""
             raise
 
 
@@ -232,6 +247,8 @@ def _raise(name: str, reply: dict[str, Any], seconds: float) -> Any:
     """Raise what a reply without a value means."""
     if "timed_out" in reply:
         raise TimedOut(f"`{name}` did not finish within {seconds:g} s.")
+    if "undecided" in reply:
+        raise Undecided(f"Not decided: `{name}` was waited for {backstop(seconds):g} s, and computed in few of them.")
     if "unusable" in reply:
         what = "numbers, texts, lists, dicts or arrays of at most 32 MiB"
         raise Unusable(f"`{name}` returned something else than {what}.")

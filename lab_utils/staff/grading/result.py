@@ -18,6 +18,7 @@ GRADED = "graded"  # verdicts were reached, right or wrong
 NOT_ATTEMPTED = "not attempted"  # the stub is still there
 CRASHED = "crashed"  # the student's code raised, or its process died
 TIMED_OUT = "timed out"
+UNDECIDED = "not decided"  # the grader's machine was too busy, or the code waits for something: nobody knows the points
 INVALID = "invalid notebook"  # cannot be read as a notebook
 MISSING = "missing"  # no function, file or answer of that name; no submission at all
 WAITING = "to be marked"  # a written answer that a person has not marked yet
@@ -32,7 +33,7 @@ class CaseResult:
     Attributes:
         name: what the case holds the answer to, in words for the student.
         weight: its share of the question, relative to the other cases.
-        status: PASSED, WRONG, NOT_ATTEMPTED, CRASHED, TIMED_OUT or MISSING.
+        status: PASSED, WRONG, NOT_ATTEMPTED, CRASHED, TIMED_OUT, UNDECIDED or MISSING.
         hint: for the student; never a probe's input, never the right answer.
         line: the student's own line where it went wrong, or "".
     """
@@ -65,11 +66,12 @@ class Result:
         student: the roster's identifier.
         sha: the graded commit, or "".
         notebook: path of the graded notebook inside the repository, or "".
-        status: GRADED, INVALID or MISSING.
+        status: GRADED, INVALID, MISSING or UNDECIDED.
         questions: one for each question of the homework, in order.
         metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
         answers: written question to the student's text, for the marker.
         message: why the submission as a whole was not graded, or "".
+        predictions: path of the graded file of predictions inside the repository, or "".
     """
 
     student: str
@@ -80,25 +82,32 @@ class Result:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
+    predictions: str = ""
 
 
 def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:
     """Add up the cases of a question: points in proportion to weight, to a hundredth of a point.
 
-    The status is GRADED as soon as one case reached a verdict; else it is that of the first case. Hint and line are
-    those of the first case that did not pass.
+    The status is UNDECIDED as long as one case is; else GRADED as soon as one case reached a verdict; else that of the
+    first case. Hint and line are those of the first case that did not pass.
     """
+    undecided = any(case.status == UNDECIDED for case in cases)
     failed = next((case for case in cases if case.status != PASSED), None)
     reached = any(case.status in (PASSED, WRONG) for case in cases)
     return QuestionResult(
         name=name,
         points=points_of(out_of, cases),
         out_of=out_of,
-        status=GRADED if reached or failed is None else failed.status,
+        status=UNDECIDED if undecided else GRADED if reached or failed is None else failed.status,
         cases=cases,
         hint=failed.hint if failed else "",
         line=failed.line if failed else "",
     )
+
+
+def undecided(result: Result) -> list[str]:
+    """Return the questions of which nobody knows the points yet."""
+    return [question.name for question in result.questions if question.status == UNDECIDED]
 
 
 def points_of(out_of: float, cases: Sequence[CaseResult]) -> float:

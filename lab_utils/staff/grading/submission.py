@@ -4,7 +4,10 @@ Verdicts are reached here, outside of the sandbox, from plain values that came b
 """
 
 import hashlib
+import os
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,19 +21,29 @@ from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.key import Key
 from lab_utils.staff.grading.predictions import score_predictions
-from lab_utils.staff.grading.remote import Crashed, Failure, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
+from lab_utils.staff.grading.remote import (
+    Crashed,
+    Failure,
+    Missing,
+    NotAttempted,
+    Remote,
+    Sandbox,
+    TimedOut,
+    Undecided,
+    Unusable,
+)
 from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result
 from lab_utils.text_files import decoded
 
-PER_CALL = 10.0  # seconds
+PER_CALL = 10.0  # seconds of processor time
 PATIENCE = 2  # cases of a question that may time out; then the others are not tried
-PER_SUBMISSION = 600.0  # seconds; what is left then counts as timed out
+PER_SUBMISSION = 900.0  # seconds on the clock; what is left then is not decided
 NOTEBOOKS = 40  # read at most
-READING = 150.0  # seconds for all of them together
+READING = 900.0  # seconds on the clock for all of them together
 LARGEST_PREDICTIONS = 4 * 2**20  # bytes
 
 _STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
-_STATUS |= {Missing: status.MISSING, Unusable: status.WRONG}
+_STATUS |= {Missing: status.MISSING, Unusable: status.WRONG, Undecided: status.UNDECIDED}
 
 
 class Found(NamedTuple):
@@ -43,13 +56,17 @@ class Found(NamedTuple):
 def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sandbox) -> Result:
     """Grade the files in `folder`; every failure of the student's work becomes a status, not an error."""
     wanted = [question.function for question in key.assignment.of_kind("function")]
-    found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
-    kind = status.GRADED if found else status.INVALID if problem else status.MISSING
-    message = "" if found else problem or "There is no notebook of the homework in the repository."
+    try:
+        found, problem = find_notebook(folder, key.assignment.name, wanted, sandbox)
+        kind = status.GRADED if found else status.INVALID if problem else status.MISSING
+    except Undecided as busy:
+        found, problem, kind = None, str(busy), status.UNDECIDED
+    message = "" if found else problem or "There is no notebook of the homework among the files that were collected."
     content = found.content if found else {"modules": [], "texts": []}
     sandbox.preload(content["modules"])
     end = time.monotonic() + PER_SUBMISSION
-    table, lack, why = _predictions(folder, found.path if found else "", key)
+    file, why = find_predictions(folder, found.path if found else "", key)
+    table, lack, why = _predictions(folder / file, key) if file else ({}, status.MISSING, why)
     answers = {q.name: answer_below(content["texts"], q.name) or "" for q in key.assignment.of_kind("written")}
     questions: list[QuestionResult] = []
     metrics: dict[str, dict[str, float]] = {}
@@ -68,6 +85,7 @@ def grade_submission(folder: Path, student: str, sha: str, key: Key, sandbox: Sa
         student=student,
         sha=sha,
         notebook=found.path if found else "",
+        predictions=file,
         status=kind,
         questions=tuple(questions),
         metrics=metrics,
@@ -88,6 +106,9 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     It is found by the functions it defines, not by its name: among those with at least half of the wanted functions
     (the other labs have some of them, too), the one in which most are attempted. A tie goes to the file that is called
     as the homework, then to the first by path.
+
+    Raises:
+        Undecided: if not all of them could be read in time.
     """
     # Jupyter's own copies are older versions; `collect` does not count them either.
     files = (p for p in folder.rglob("*") if p.suffix.lower() == ".ipynb" and ".ipynb_checkpoints" not in p.parts)
@@ -98,7 +119,7 @@ def find_notebook(folder: Path, name: str, wanted: list[str], sandbox: Sandbox) 
     end = time.monotonic() + READING
     for path in paths:
         if time.monotonic() > end:
-            break
+            raise Undecided("There was no time to read all notebooks of the repository.")
         content = sandbox.read(path, wanted)
         if "invalid" in content:
             problem = problem or f"{path} cannot be read as a notebook: {str(content['invalid'])[:300]}"
@@ -127,16 +148,24 @@ def _grade_function(
     results: list[CaseResult] = []
     remote = Remote(sandbox, content["sources"], name, "" if folder == "." else folder, seconds=PER_CALL)
     for number, case in enumerate(cases):
-        if [result.status for result in results].count(status.TIMED_OUT) >= PATIENCE:
+        before = [result.status for result in results]
+        if before.count(status.TIMED_OUT) >= PATIENCE:
             results.append(_failed(case, TimedOut(f"Not tried: {PATIENCE} other cases did not finish.")))
-        elif time.monotonic() > end:
-            results.append(_failed(case, TimedOut("The submission as a whole took too long.")))
+        elif status.UNDECIDED in before or time.monotonic() > end:
+            results.append(_failed(case, Undecided("Not tried: another case, or the submission, took too long.")))
         else:
             results.append(run_case(case, remote, _generator(key.secret, *who, name, str(number))))
         if results[-1].status == status.MISSING:
-            failure = Missing(_suggest(name, content["functions"]))
+            failure = Missing(_suggest(name, content))
             return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
-    return question_result(question.name, question.points, tuple(results))
+    found_out = question_result(question.name, question.points, tuple(results))
+    if name in content["split"] and found_out.points < question.points:
+        hint = (
+            f"`{name}` stands in two cells: the second begins indented, so it is no part of the function. Put both "
+            "into one cell (Edit, Merge Selected Cells)."
+        )
+        return replace(found_out, hint=hint)
+    return found_out
 
 
 def run_case(case: Case, student: Any, generator: np.random.Generator) -> CaseResult:
@@ -157,8 +186,10 @@ def _failed(case: Case, failure: Failure) -> CaseResult:
     return CaseResult(case.name, case.weight, _STATUS[type(failure)], str(failure), failure.line)
 
 
-def _suggest(name: str, functions: list[str]) -> str:
-    near = nearest(name, map(str, functions))
+def _suggest(name: str, content: Mapping[str, Any]) -> str:
+    if name in content["in_texts"]:
+        return f"`{name}` stands in a text cell, which is not run. Make it a code cell: click beside it, press Y."
+    near = nearest(name, map(str, content["functions"]))
     return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
 
 
@@ -171,19 +202,35 @@ def _generator(secret: bytes, *what: str) -> np.random.Generator:
     return np.random.default_rng(list(digest))
 
 
-def _predictions(folder: Path, notebook: str, key: Key) -> tuple[dict[str, Any], str, str]:
-    """Return the columns of the predictions file; or none, the status that this means, and why."""
+def find_predictions(folder: Path, notebook: str, key: Key) -> tuple[str, str]:
+    """Return the path of the file of predictions in the submission, or "" and why there is none.
+
+    That beside the notebook counts, then the first of this name. Without any, the only one of nearly this name does:
+    browsers and systems call a second copy "name (1).csv".
+    """
     if key.predictions is None:
-        return {}, status.MISSING, ""
+        return "", ""
     name = key.predictions.file
-    beside = folder / Path(notebook).parent / name
-    paths = [path for path in (beside, *sorted(folder.rglob(name))) if _is_own_file(path, folder)]
-    if not paths:
-        return {}, status.MISSING, f"There is no file {name} in the repository."
-    if paths[0].stat().st_size > LARGEST_PREDICTIONS:
-        return {}, status.WRONG, f"{name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
+    files = [path for path in sorted(folder.rglob("*")) if _is_own_file(path, folder)]
+    named = [path for path in (folder / Path(notebook).parent / name, *files) if path.name == name and path in files]
+    stem, suffix = (part.lower() for part in os.path.splitext(name))
+    ours = (path for path in files if ".ipynb_checkpoints" not in path.parts)
+    like = [path for path in ours if path.name.lower().startswith(stem) and path.suffix.lower() == suffix]
+    if named or len(like) == 1:
+        return (named or like)[0].relative_to(folder).as_posix(), ""
+    if not like:
+        return "", f"There is no file {name} in the repository."
+    several = ", ".join(path.name[:80] for path in like[:5])
+    return "", f"There is no file {name}, and more than one of nearly this name: {several}. Keep one, and rename it."
+
+
+def _predictions(path: Path, key: Key) -> tuple[dict[str, Any], str, str]:
+    """Return the columns of the predictions file; or none, the status that this means, and why."""
+    assert key.predictions is not None
+    if path.stat().st_size > LARGEST_PREDICTIONS:
+        return {}, status.WRONG, f"{path.name} is larger than {LARGEST_PREDICTIONS // 2**20} MiB."
     try:
-        text = decoded(paths[0].read_bytes(), errors="replace")
+        text = decoded(path.read_bytes(), errors="replace")
         return key.predictions.read(text, len(key.labels)), status.MISSING, ""
     except ValueError as error:
         return {}, status.WRONG, str(error)

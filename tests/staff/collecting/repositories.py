@@ -111,5 +111,5 @@ def written(folder):
 def take(repo, mirror, tmp_path):
     """Fetch and export; return the names of the files and the flags."""
     tip = fetch(mirror, str(repo), **LIMITS).tip
-    flags = export(mirror, commits(mirror, tip)[0].tree, tmp_path / "out" / "ann")
+    flags, _ = export(mirror, commits(mirror, tip)[0].tree, tmp_path / "out" / "ann")
     return written(tmp_path / "out" / "ann"), flags

@@ -1,5 +1,6 @@
 """Only regular files with ordinary names are written, and only below the folder."""
 
+from itertools import product
 from pathlib import PurePosixPath
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from lab_utils.staff.collecting.export import MOST_FILES, export, select
 from lab_utils.staff.collecting.git import GitError
-from lab_utils.staff.collecting.mirror import Entry
+from lab_utils.staff.collecting.mirror import Entry, commits, fetch
 from tests.staff.collecting import repositories
 from tests.staff.collecting.repositories import commit, take, tree_commit, written
 
@@ -70,10 +71,17 @@ def test_a_path_that_leaves_the_folder_or_means_something_to_git_is_refused(path
     assert left_out == [(path.encode(), "odd name")]
 
 
-def test_of_two_names_that_are_one_on_some_systems_only_the_first_is_written():
-    chosen, left_out = select([entry("A.txt"), entry("a.txt"), entry("b"), entry("B/c"), entry("d/e"), entry("D")])
-    assert [name for _, name in chosen] == ["A.txt", "B/c", "D"]
-    assert {path for path, _ in left_out} == {b"a.txt", b"b", b"d/e"}
+def test_of_two_names_that_are_one_on_some_systems_both_are_written_apart(repo, mirror, tmp_path):
+    chosen, left_out = select([entry("A.txt"), entry("a.txt"), entry("b"), entry("B/c"), entry("L/a.txt")])
+    assert [name for _, name in chosen] == ["a.txt", "b", "A (2).txt", "L/a.txt"]
+    assert [path for path, _ in left_out] == [b"B/c"]  # a file and a folder of one name
+    chosen, left_out = select([entry("".join(letters)) for letters in product("aA", "bB", "cC", "dD")])
+    assert (len(chosen), len(left_out)) == (9, 7)
+    commit(repo, "labs/Homework4.ipynb", "stub")
+    commit(repo, "labs/homework4.ipynb", "work")
+    names, (flag,) = take(repo, mirror, tmp_path)
+    assert names == {"labs/homework4.ipynb", "labs/Homework4 (2).ipynb"}
+    assert flag.startswith("labs/Homework4.ipynb is written as labs/Homework4 (2).ipynb:")
 
 
 def test_a_link_and_a_folder_of_one_name_do_not_lead_out(repo, mirror, tmp_path):
@@ -96,6 +104,40 @@ def test_limits_on_size_and_number_spare_the_notebook(monkeypatch):
     assert left_out[1][1] == "too many files"
     chosen, _ = select([entry(f"{i}.bin", size=49 * MIB) for i in range(9)])
     assert len(chosen) == 5  # 245 of 250 MiB
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        ["venv/lib/python3/{}.py"],
+        ["labs/mine/lib/python3/{}.py", "labs/mine/pyvenv.cfg"],
+        ["Lib/{}.py", "conda-meta/history"],  # the folder of the whole work is the environment
+        ["labs/odd/lib/python3/site-packages/{}.ipynb"],
+        ["node_modules/a/{}.csv"],
+    ],
+    ids=lambda paths: paths[0],
+)
+def test_an_environment_however_large_takes_no_place_from_what_is_graded(environment):
+    many = [entry(path.format(i)) for path in environment for i in range(MOST_FILES + 100 if "{}" in path else 1)]
+    work = ["labs/homework4.ipynb", "labs/homework4_predictions.csv"]
+    chosen, left_out = select([*many, *map(entry, work)])
+    assert [name for _, name in chosen][:2] == work
+    assert len(left_out) >= 100
+
+
+def test_a_student_is_told_of_work_that_was_not_taken_and_what_to_do(repo, mirror, tmp_path):
+    commit(repo, "labs/helper.py", "x = 1")
+    with (repo / "labs/homework4.ipynb").open("wb") as file:
+        file.truncate(65 * MIB)
+    commit(repo, "predictions.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    tip = fetch(mirror, str(repo), **repositories.LIMITS).tip
+    flags, told = export(mirror, commits(mirror, tip)[0].tree, tmp_path / "out" / "ann")
+    assert flags[0] == "Files left out: 'labs/homework4.ipynb' (65 MiB)."
+    assert told[0].startswith("labs/homework4.ipynb is in the repository and was not taken: 65 MiB. More than 50 MiB")
+    assert "clear the outputs" in told[0]
+    assert told[1].startswith("predictions.csv is a Git LFS pointer")
+    assert "git lfs untrack" in told[1]
+    assert len(told) == 2
 
 
 def test_a_huge_file_that_packs_well_is_not_unpacked(repo, mirror, tmp_path):

@@ -134,6 +134,8 @@ def test_a_hint_that_is_the_same_for_every_case_is_said_once(tmp_path):
         ({"late_seconds": 60}, "1 min after the deadline. There is no penalty for that."),
         ({"submitted": "2026-12-14T15:58:59Z", "evidence": "claimed"}, "Nothing else confirms it."),
         ({"sha": "def"}, "These points are of an earlier commit."),
+        ({}, "Gradedn.ipynb"),
+        ({"left_out": ["<b>.ipynb was not taken."]}, "<b>.ipynb was not taken."),
     ],
 )
 def test_lateness_and_evidence_are_explained(tmp_path, collected, words):
@@ -240,6 +242,17 @@ def test_somebody_without_a_result_gets_a_page_that_says_why(tmp_path, entry, wo
     assert "s1" in read(folder / "feedback" / "class.html").text
 
 
+def test_who_was_never_reached_stands_first_in_the_class(tmp_path):
+    make_assignment(tmp_path)
+    folder = tmp_path / "grading"
+    folder.mkdir()
+    students = [{"student": "ann", "status": "no commit"}, {"student": "zoe", "status": "unreachable"}]
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": students}), "utf-8")
+    assert feedback(folder, tmp_path) == 0
+    text = read(folder / "feedback" / "class.html").text
+    assert text.rindex("zoe") < text.rindex("ann")
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """A class in which everything that can be written by somebody is hostile."""
@@ -250,7 +263,9 @@ def hostile(tmp_path_factory):
     for number, text in enumerate(HOSTILE):
         fields = dict.fromkeys(("name", "email", "url", "sha", "evidence", "submitted"), text)
         student = f"s{number}&'=<"[: 3 + number % 3].rstrip("<")
-        entries.append({"student": student, "status": "collected", "flags": [text], "folder": "x", **fields})
+        entries.append(
+            {"student": student, "status": "collected", "flags": [text], "left_out": [text], "folder": "x", **fields}
+        )
         (folder / "submissions" / student).mkdir(parents=True)
         write_notebook(folder / "submissions" / student / "h.ipynb", [f"def f(x):\n    return '{number}'", text])
         case = CaseResult(text, 1, status.WRONG, text, text)
@@ -263,6 +278,7 @@ def hostile(tmp_path_factory):
             tuple(questions),
             {text: {text: 0.5}},
             {"A2": text},
+            text,
             text,
         )
         path = folder / "results" / f"{student}.json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab_utils.staff.feedback.standing import UNGRADED, read_results, stand
+from lab_utils.staff.feedback.standing import UNCOLLECTED, UNGRADED, read_results, stand
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.collected import Collected
 from lab_utils.staff.grading.result import (
@@ -60,13 +60,25 @@ def test_collected_but_not_graded_is_not_zero():
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("no commit", "nothing was pushed"), ("unreachable", "could not be fetched"), ("on the moon", "on the moon")],
+    [("no commit", "nothing was pushed"), ("on the moon", "on the moon")],
 )
 def test_nothing_collected_is_missing_and_says_why(status, words):
     standing = stand(Collected("s1", status=status), None, {}, HOMEWORK)
     assert (standing.status, standing.total, standing.complete) == (MISSING, 0, True)
     assert words in standing.message
     assert {answer.status for answer in standing.answered} == {MISSING}
+
+
+@pytest.mark.parametrize("graded", [True, False])
+def test_a_repository_that_was_never_reached_is_no_zero_until_the_roster_says_so(graded):
+    nothing = tuple(QuestionResult(name, 0.0, out_of, MISSING) for name, out_of in (("A1", 4), ("A2", 6)))
+    found = Result("s1", "", "", MISSING, nothing) if graded else None
+    standing = stand(Collected("s1", status="unreachable"), found, {}, HOMEWORK)
+    assert (standing.status, standing.known, standing.complete) == (UNCOLLECTED, False, False)
+    assert "could not be fetched" in standing.message
+    assert {answer.points for answer in standing.answered} == {None}
+    final = stand(Collected("s1", status="unreachable", penalty=1.0, by_hand=True), found, {}, HOMEWORK)
+    assert (final.status, final.total, final.complete) == (MISSING, 0, True)
 
 
 def test_an_invalid_notebook_says_so_in_every_question():

@@ -173,6 +173,29 @@ HONEST = {
         (GRADED, NOT_ATTEMPTED, GRADED, WAITING),
         **{"labs/.ipynb_checkpoints/homework5-checkpoint__ipynb": notebook(*PERFECT)},
     ),
+    "second_copy_of_the_predictions": Submission(
+        {"labs/homework5.ipynb": notebook(*PERFECT), f"labs/{FILE}".replace(".csv", " (1).csv"): predictions()},
+        (4, 6, 8),
+    ),
+    "utf_16_without_its_mark": Submission(
+        {"labs/homework5.ipynb": json.dumps(notebook(*PERFECT)).encode("utf-16-le"), FILE: predictions()}, (4, 6, 8)
+    ),
+    "function_in_two_cells": perfect(
+        (
+            IMPORTS,
+            SCALE.partition("    return")[0],
+            "    return" + SCALE.partition("    return")[2],
+            AUROC,
+            ("markdown", ANSWER),
+        ),
+        (0, 6, 8),
+    ),
+    "function_in_a_text_cell": perfect(
+        (IMPORTS, ("markdown", SCALE), AUROC, ("markdown", ANSWER)), (0, 6, 8), (MISSING, *ALL_GRADED[1:])
+    ),
+    "stub_of_the_same_name_in_capitals": perfect(
+        **{"labs/Homework5__ipynb": notebook(IMPORTS, *STUBS.values())},
+    ),
     "name_in_capitals": perfect(path="labs/HOMEWORK4.IPYNB"),
     "other_labs_beside": perfect(
         **{"labs/01_lab__ipynb": notebook(IMPORTS, "def auroc(labels, scores):\n    return 0")}
@@ -224,6 +247,10 @@ HONEST = {
         (IMPORTS, "from my_tools import scale", AUROC, ("markdown", ANSWER)),
         **{"labs/my_tools__py": f"{IMPORTS}\n{SCALE}\n"},
     ),
+    "the_kits_own_version": perfect((IMPORTS, SCALE, "from lab_utils.metrics import auroc", ("markdown", ANSWER))),
+    "torch_by_way_of_the_kit": with_scale(
+        "from lab_utils.training import fit\n" + SCALE.replace("    return", "    assert callable(fit)\n    return")
+    ),
     "returns_a_list": with_scale("def scale(x):\n    return [float(v) for v in (x - x.min()) / (np.ptp(x) or 1)]"),
     "changes_what_it_gets": with_scale(
         """
@@ -270,6 +297,14 @@ HONEST = {
 }
 
 BROKEN = {
+    "pointer_of_git_lfs": Submission(
+        {
+            "labs/homework5.ipynb": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            FILE: predictions(),
+        },
+        (0, 0, 8),
+        (INVALID, INVALID, GRADED, INVALID),
+    ),
     "no_json": Submission(
         {"labs/homework5.ipynb": "<<<<<<< HEAD\n{}", f"labs/{FILE}": predictions()},
         (0, 0, 8),
@@ -347,7 +382,7 @@ ATTACKS = {
         import gc, sys
         def scale(x):
             for module in list(sys.modules.values()):
-                if hasattr(module, "CASES"):
+                if "CASES" in vars(module):  # hasattr: torch.ops has whatever it is asked for
                     return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
             for thing in gc.get_objects():
                 if isinstance(thing, dict) and "expected" in thing:

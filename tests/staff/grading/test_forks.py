@@ -23,7 +23,7 @@ def test_of_an_answer_the_first_line_counts_and_silence_and_an_end_have_names():
     with here, there:
         there.sendall(b"one\ntwo\n")
         assert _receive(here, 10.0) == (b"one\n", {})
-        assert _receive(here, 0.01) == (b"", {"timed_out": 0.01})
+        assert _receive(here, 0.01) == (b"", {"undecided": 0.01})
         there.sendall(b"half a line")
         there.close()
         assert _receive(here, 10.0) == (b"", {"died": "its process ended"})

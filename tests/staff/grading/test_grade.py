@@ -12,14 +12,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab_utils.staff.feedback.feedback import feedback
+from lab_utils.staff.feedback.feedback import feedback, read_standings
 from lab_utils.staff.grading import grade as grade_module
 from lab_utils.staff.grading import key as key_module
+from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.staff.grading.grade import grade
 from lab_utils.staff.grading.isolation import FULL, NONE, Isolation, isolation
 from lab_utils.staff.grading.key import load_key
 from lab_utils.staff.grading.lock import only_one
-from lab_utils.staff.grading.result import MISSING, read_result
+from lab_utils.staff.grading.result import (
+    GRADED,
+    MISSING,
+    PASSED,
+    UNDECIDED,
+    CaseResult,
+    Result,
+    question_result,
+    read_result,
+)
 from tests.staff.grading.corpus import ATTACKS, HONEST
 from tests.staff.grading.mini_course import points, write_collected, write_course
 
@@ -153,6 +163,34 @@ def test_an_error_of_the_grader_costs_no_student_a_point_and_stops_nobody_else(c
     monkeypatch.undo()
     assert grade(course / "grading", course) == 0
     assert set(results(course)) == {"ada", "ben", "cleo"}
+
+
+@pytest.mark.parametrize("busy", [1, 2], ids=["once", "always"])
+def test_what_is_not_decided_is_graded_again_alone_and_costs_no_point(course, monkeypatch, capsys, busy):
+    """`scale` of ben meets the backstop: once, and the second try counts; always, and the points are unknown."""
+    monkeypatch.setattr(grade_module, "isolation", lambda: Isolation(FULL, "as if", ""))
+    tried = []
+
+    def fake(folder, student, sha, key, sandbox):
+        tried.append(student)
+        met = student == "ben" and tried.count("ben") <= busy
+        kind = UNDECIDED if met else GRADED
+        questions = [question_result(q.name, q.points, (CaseResult("c", 1, PASSED),)) for q in key.assignment.questions]
+        questions[0] = question_result("M1", 4, (CaseResult("c", 1, UNDECIDED if met else PASSED),))
+        assert questions[0].status == kind
+        return Result(student, sha, "n", GRADED, tuple(questions))
+
+    monkeypatch.setattr(grade_module, "grade_submission", fake)
+    assert grade(course / "grading", course) == busy - 1
+    assert sorted(tried[:3]) == ["ada", "ben", "cleo"]
+    assert tried[3:] == ["ben"]
+    assert ("NOT DECIDED on ben: M1." in capsys.readouterr().out) == (busy == 2)
+    assignment = read_assignment(homework_folder(course, "homework5"))
+    found = read_standings(course / "grading", assignment)
+    ben = {a.question.name: a.points for a in next(entry for entry in found if entry.student == "ben").answered}
+    assert ben["M1"] == (None if busy == 2 else 4)
+    assert grade(course / "grading", course) == 0  # who was not decided is tried again
+    assert tried[4:] == ["ben"] * (busy - 1)
 
 
 def test_untrusted_work_is_refused_where_nothing_isolates_it(course, monkeypatch):

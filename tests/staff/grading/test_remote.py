@@ -11,7 +11,16 @@ import psutil
 import pytest
 
 from lab_utils.staff.grading.isolation import FULL, KIT, NONE, Limits, command, isolation
-from lab_utils.staff.grading.remote import Crashed, Missing, NotAttempted, Remote, Sandbox, TimedOut, Unusable
+from lab_utils.staff.grading.remote import (
+    Crashed,
+    Missing,
+    NotAttempted,
+    Remote,
+    Sandbox,
+    TimedOut,
+    Undecided,
+    Unusable,
+)
 
 pytestmark = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
 
@@ -111,6 +120,25 @@ def test_an_endless_loop_is_timed_out_and_the_next_call_is_answered(tmp_path):
         with pytest.raises(TimedOut, match="did not finish within 2 s"):
             Remote(sandbox, [source], "answer", "", seconds=2)(True)
         assert Remote(sandbox, [source], "answer", "", seconds=60)(False) == "out"
+
+
+def test_who_only_waits_is_not_decided_and_the_next_call_is_answered(tmp_path):
+    """No processor time was used: on a busy machine honest work looks like this, too."""
+    source = "import time\ndef answer(x):\n    time.sleep(x)\n    return x"
+    with Sandbox(tmp_path) as sandbox:
+        sandbox.preload([])
+        assert Remote(sandbox, [source], "answer", "", seconds=60)(0) == 0
+        with pytest.raises(Undecided, match="Not decided: `answer` was waited for 10 s"):
+            Remote(sandbox, [source], "answer", "", seconds=0.5)(10**6)
+        assert Remote(sandbox, [source], "answer", "", seconds=60)(0) == 0
+
+
+def test_who_asks_the_system_to_look_away_is_ended_all_the_same(ask):
+    source = (
+        "import signal\ndef answer():\n    signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n    while True:\n        pass"
+    )
+    with pytest.raises(Crashed, match="signal 9"):
+        ask(source, seconds=1)
 
 
 def test_an_endless_recursion_ends_by_time_or_by_memory(ask):

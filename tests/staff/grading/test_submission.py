@@ -7,9 +7,9 @@ import numpy as np
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.key import Key
-from lab_utils.staff.grading.remote import TimedOut
-from lab_utils.staff.grading.result import PASSED, TIMED_OUT, WRONG
-from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions
+from lab_utils.staff.grading.remote import TimedOut, Undecided
+from lab_utils.staff.grading.result import PASSED, TIMED_OUT, UNDECIDED, WRONG
+from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions, find_predictions
 from lab_utils.staff.homework4.predictions import PREDICTIONS
 
 
@@ -20,17 +20,29 @@ def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_pat
         (tmp_path / folder).mkdir()
         text = f"image,model_1_fixed\n0,{value}\n1,{value}\n"
         (tmp_path / folder / PREDICTIONS.file).write_text(text)
-    assert _predictions(tmp_path, "labs/h.ipynb", key)[0]["model_1_fixed"].tolist() == [0.75] * 2
-    assert _predictions(tmp_path, "", key)[0]["model_1_fixed"].tolist() == [0.25] * 2
-    with (tmp_path / "labs" / PREDICTIONS.file).open("wb") as file:
+    name = PREDICTIONS.file
+    assert find_predictions(tmp_path, "labs/h.ipynb", key) == (f"labs/{name}", "")
+    assert find_predictions(tmp_path, "", key) == (f"a/{name}", "")
+    assert _predictions(tmp_path / "labs" / name, key)[0]["model_1_fixed"].tolist() == [0.75] * 2
+    with (tmp_path / "labs" / name).open("wb") as file:
         file.truncate(5 * 2**20)
-    assert _predictions(tmp_path, "labs/h.ipynb", key) == ({}, WRONG, f"{PREDICTIONS.file} is larger than 4 MiB.")
+    assert _predictions(tmp_path / "labs" / name, key) == ({}, WRONG, f"{name} is larger than 4 MiB.")
+
+
+def test_of_several_files_of_nearly_the_name_none_is_guessed(tmp_path):
+    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, np.zeros(2, np.int64), np.zeros(2, np.int64), b"")
+    assert find_predictions(tmp_path, "", key) == ("", f"There is no file {PREDICTIONS.file} in the repository.")
+    for number in (1, 2):
+        (tmp_path / f"homework4_predictions ({number}).csv").write_text("x")
+        found, why = find_predictions(tmp_path, "", key)
+        assert found == ("homework4_predictions (1).csv" if number == 1 else "")
+    assert "homework4_predictions (1).csv, homework4_predictions (2).csv. Keep one" in why
 
 
 class Fake:
     """A sandbox that notes what it is asked and gives it back, or is slow."""
 
-    def __init__(self, slow=False):
+    def __init__(self, slow=None):
         self.slow, self.asked = slow, []
 
     def open(self, *args, **settings): ...
@@ -38,11 +50,11 @@ class Fake:
     def call(self, name, args, script, *, seconds):
         self.asked.append(args[0])
         if self.slow:
-            raise TimedOut("too slow")
+            raise self.slow("too slow")
         return args[0]
 
 
-CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sources": []}
+CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sources": [], "split": []}
 CASES = tuple(Case(f"case {i}", 1, lambda student, rng: student(int(rng.integers(2**60)))) for i in range(5))
 
 
@@ -54,18 +66,25 @@ def graded(sandbox, who=("ann", "1"), secret=b"s", end=math.inf):
 
 
 def test_a_function_that_is_slow_in_two_cases_is_not_tried_in_the_others():
-    sandbox = Fake(slow=True)
+    sandbox = Fake(slow=TimedOut)
     result = graded(sandbox)
     assert len(sandbox.asked) == PATIENCE == 2
     assert [case.status for case in result.cases] == [TIMED_OUT] * 5
     assert ["Not tried" in case.hint for case in result.cases] == [False, False, True, True, True]
 
 
+def test_a_function_that_the_machine_was_too_busy_for_is_not_decided():
+    sandbox = Fake(slow=Undecided)
+    result = graded(sandbox)
+    assert (len(sandbox.asked), result.status) == (1, UNDECIDED)
+    assert [case.status for case in result.cases] == [UNDECIDED] * 5
+
+
 def test_a_submission_that_took_too_long_as_a_whole_is_asked_no_more():
     sandbox = Fake()
     result = graded(sandbox, end=-math.inf)
-    assert (sandbox.asked, result.status) == ([], TIMED_OUT)
-    assert "as a whole took too long" in result.hint
+    assert (sandbox.asked, result.status) == ([], UNDECIDED)
+    assert "took too long" in result.hint
 
 
 def test_a_commit_always_gets_the_same_inputs_and_no_other_gets_them():

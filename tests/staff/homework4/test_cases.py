@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks import homework4
+from lab_utils.checks import homework4, lab02
+from lab_utils.checks.lab01_normalise import NORMALISE
+from lab_utils.checks.lab03_conv1 import ADAPT_CONV1
 from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.assignment import homework_folder, read_assignment
 from lab_utils.staff.grading.cases import Local
@@ -175,3 +177,20 @@ def test_the_thresholds_are_exact_in_single_precision():
 def test_other_right_answers_pass(name, right):
     for seed in DRAWS:
         assert not any(hints(name, Local(right), seed).values())
+
+
+# What a student may hand in as it is: the kit's own version of the question. C1 has none: lab 2's gets no classifier.
+KITS = {
+    "prepare": NORMALISE.kit,
+    "first_conv": ADAPT_CONV1.kit,
+    "train_mode": lab02.TRAIN_MODE.kit,
+    "optimizer_parameters": lab02.TRAINABLE_PARAMETERS.kit,
+}
+
+
+@pytest.mark.parametrize("name", KITS)
+def test_the_version_of_the_kit_gets_full_points_and_passes_the_public_check(name, capsys):
+    for seed in range(20):
+        assert share(name, hints(name, Local(KITS[name]), seed)) == 1
+    getattr(homework4, f"check_{name}")(KITS[name])
+    assert "correct" in capsys.readouterr().out.split()

@@ -1,0 +1,117 @@
+"""The study of source weights: what it runs, what it keeps, and the tables that README shows."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from lab_utils.data import Split
+from lab_utils.metrics import paired_difference
+from lab_utils.profile import data_root
+from lab_utils.studies import source_weights as study
+from lab_utils.training import score
+from tests.checks.notebook_functions import ROOT
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Two sets of coloured squares, two starts, two seeds: minutes become seconds."""
+    rng = np.random.default_rng(0)
+    paths = {}
+    for name, classes in (("xrays", 2), ("retinas", 5)):
+        arrays = {}
+        for part, n in (("train", 60), ("val", 24), ("test", 24)):
+            labels = np.arange(n) % classes
+            images = rng.integers(0, 60, (n, 16, 16, 3)) + 60 * labels[:, None, None, None]
+            arrays |= {f"{part}_images": images.astype(np.uint8), f"{part}_labels": labels[:, None].astype(np.uint8)}
+        paths[name] = str(tmp_path / ("retinamnist.npz" if name == "retinas" else "xrays.npz"))
+        np.savez(paths[name], **arrays)
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    starts = {name: ("resnet10_w16", weights) for name, (_, weights) in list(study.STARTS.items())[:2]}
+    monkeypatch.setattr(study, "STARTS", starts)
+    monkeypatch.setattr(study, "COMPARED", [("procedural ResNet-10", "random ResNet-10")])
+    monkeypatch.setattr(study, "TUNED", ("procedural ResNet-10",))
+    monkeypatch.setattr(study, "TUNING", {"steps": 2, "batch_size": 8, "lrs": [1e-3, 1e-2], "seeds": [0, 1]})
+    monkeypatch.setattr(study, "SEEDS", range(2))
+    monkeypatch.setattr(study, "SIDE", 64)
+    monkeypatch.setattr(study, "SIZES", {"phantoms": [20], "xrays": [20], "retinas": [30]})
+    monkeypatch.setattr(study, "COUNTS", {"n_train": 40, "n_val": 24, "n_test": 24})
+    study.load.cache_clear()
+    study.features.cache_clear()
+    return paths
+
+
+def test_the_study_runs_goes_on_from_what_it_kept_and_names_no_folder_of_one_machine(small, tmp_path, monkeypatch):
+    found = study.run_study(small, tmp_path / "found.json", workers=1)
+    assert json.loads((tmp_path / "found.json").read_text()) == found
+    assert len(found["probes"]) == 3 * 2 * 2  # sets, starts, seeds
+    assert len(found["tuned"]) == 2 * 2  # rates, seeds
+    assert str(tmp_path) not in json.dumps(found)
+    assert study.probe_table(found).count("\n") == 1 + 3
+    assert "chosen on val" in study.tuned_table(found)
+    monkeypatch.setattr(study, "features", lambda *_: pytest.fail("nothing is computed twice"))
+    monkeypatch.setattr(study, "fit", lambda *_, **__: pytest.fail("nothing is trained twice"))
+    assert study.run_study(small, tmp_path / "again.json", workers=1) == found
+
+
+def test_another_file_under_the_same_name_is_another_run(small):
+    before = study.depends(path=small["xrays"])
+    arrays = dict(np.load(small["xrays"]))
+    arrays["test_images"][0, 0, 0, 0] += 1
+    np.savez(small["xrays"], **arrays)
+    assert study.depends(path=small["xrays"])["file"] != before["file"]
+
+
+@pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("ordinal", 3), ("multilabel", 3)])
+def test_measures_of_probabilities_are_those_of_the_logits_they_come_from(task, classes):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % classes
+    if task == "multilabel":
+        labels = torch.rand(60, classes, generator=generator).round()
+    images = torch.zeros(60, 1, 4, 4, dtype=torch.uint8)
+    split = Split(images, labels, torch.arange(60), task, tuple(f"class {k}" for k in range(classes)))
+    logits = torch.randn(60, classes, generator=generator).double()
+    probs = logits.sigmoid() if task == "multilabel" else logits.softmax(dim=1)
+    found = study.measures((probs[:, 1] if task == "binary" else probs).numpy(), split)
+    expected = score(logits, split)
+    assert found == pytest.approx({key: expected[key] for key in found})
+    assert "auroc" in found
+
+
+def test_rates_are_chosen_on_validation_images_and_never_on_test_images():
+    rows = [
+        {"start": start, "lr": lr, "seed": seed, "val": val, "auroc": 1 - val, "accuracy": 0.5, "kappa": 0.1}
+        for start in study.TUNED
+        for lr, val in ((1e-3, 0.6), (1e-2, 0.8))
+        for seed in range(2)
+    ]
+    probes = [
+        {"data": "retinas", "start": start, "n": 1000, "seed": seed, "auroc": 0.5, "accuracy": 0.5, "kappa": 0.1}
+        for start in study.STARTS
+        for seed in range(2)
+    ]
+    table = study.tuned_table({"tuning": {"steps": 2, "lrs": [1e-3, 1e-2]}, "tuned": rows, "probes": probes})
+    assert table.count("lr 0.01 chosen on val") == len(study.TUNED)
+    assert "| 0.200 [" in table
+
+
+def test_the_tables_in_readme_are_those_of_the_stored_study():
+    stored = json.loads((data_root() / "results" / f"{study.STUDY}.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    assert study.probe_table(stored) in readme
+    assert study.tuned_table(stored) in readme
+    assert study.COMMAND in readme
+
+
+def test_the_sentence_in_readme_says_what_the_intervals_say():
+    rows = json.loads((data_root() / "results" / f"{study.STUDY}.json").read_text())["probes"]
+    for data, sizes in study.SIZES.items():
+        for n in sizes:
+            imagenet, procedural, random = (
+                np.array([row["auroc"] for row in rows if (row["data"], row["n"], row["start"]) == (data, n, start)])
+                for start in ("ImageNet EfficientNet-Lite0", "procedural ResNet-10", "random ResNet-10")
+            )
+            _, low, high = paired_difference(imagenet, procedural)
+            assert low > 0 if data == "retinas" else low < 0 < high  # "level" on grey images, ahead on colour
+            assert data != "retinas" or paired_difference(procedural, random)[2] < 0  # "worse than random ones"
