@@ -179,9 +179,7 @@ def _report(probe: Probe, version: Function) -> Any:
         with same_random_numbers(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return probe(version)
-    except NotImplementedError:  # a stub
-        raise
-    except Wrong:  # a probe may refuse what cannot be reported
+    except (NotImplementedError, Wrong):  # a stub; a probe may refuse what cannot be reported
         raise
     except Exception as error:
         return Raised(type(error).__name__)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -34,6 +35,14 @@ def check_size(size: object) -> None:
     """Refuse anything but a side in pixels."""
     if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
         raise ValueError(f"size must be a side in pixels, a whole number of at least 1; got {size!r}. For example 64.")
+
+
+def check_channels(root: Path, channels: object) -> None:
+    """Refuse anything but 1, 3, or None, which is to look at the pictures."""
+    if channels not in (None, 1, 3):
+        raise ValueError(
+            f"{root}: channels must be 1 for grey, 3 for colour, or None to look; got {channels!r}. Choose one."
+        )
 
 
 def check_numbers(*, size: object, seed: object, **counts: object) -> None:

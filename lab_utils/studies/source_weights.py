@@ -80,7 +80,7 @@ def features(data: str, path: str, start: str, seed: int) -> list[dict[str, NDAr
     return [{stage: x.numpy() for stage, x in collect_activations(model, images).items()} for images in parts]
 
 
-def probe_stages(data: str, path: str, start: str, n: int, seed: int) -> dict[str, Any]:
+def probe_best_stage(data: str, path: str, start: str, n: int, seed: int) -> dict[str, Any]:
     """Probe every stage after n training images; the stage is chosen on val, and measured once on test."""
     splits = load(data, path)
     train, val, test = (splits[part] for part in ("train", "val", "test"))
@@ -142,7 +142,7 @@ def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None
         for seed in SEEDS
         for n in SIZES[data]
     ]
-    rows = run_grid(probe_stages, probes, keep=keep / "probes", depends=depends, workers=workers)
+    rows = run_grid(probe_best_stage, probes, keep=keep / "probes", depends=depends, workers=workers)
     grid = combinations(data=["retinas"], path=[paths["retinas"]], start=TUNED, lr=TUNING["lrs"], seed=TUNING["seeds"])
     tuned = run_grid(fine_tune, grid, keep=keep / "tuned", depends=depends, workers=workers)
     study = {

@@ -47,7 +47,7 @@ from lab_utils.data.folders.tree import scan
 from lab_utils.data.pool import decode_parts
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split
-from lab_utils.data.validation import check_labels, check_numbers, naming
+from lab_utils.data.validation import check_channels, check_labels, check_numbers, naming
 
 
 def load_folder(
@@ -123,10 +123,7 @@ def _check_arguments(root: Path, size: int | None, channels: int | None) -> None
             f"{root}: pictures of a folder differ in size, so a side in pixels is needed; got size=None. For example "
             "size=64."
         )
-    if channels not in (None, 1, 3):
-        raise ValueError(
-            f"{root}: channels must be 1 for grey, 3 for colour, or None to look; got {channels!r}. Choose one."
-        )
+    check_channels(root, channels)
 
 
 def _names(root: Path, class_names: Any) -> tuple[str, ...] | None:

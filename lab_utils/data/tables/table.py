@@ -26,9 +26,8 @@ from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split, with_notes
 from lab_utils.data.tables.labels import ClassNames
 from lab_utils.data.tables.listed import Listed, list_table
-from lab_utils.data.validation import check_labels, check_numbers, check_size, naming
+from lab_utils.data.validation import check_channels, check_labels, check_numbers, check_size, naming
 
-COLOURS = (None, 1, 3)
 PAGED = (".tif", ".tiff", ".webp")  # of PNGs there may be hundreds of thousands, and none has frames
 
 
@@ -123,8 +122,7 @@ def plan_table(root: Path | str, *, size: int = 64, channels: int | None = None,
 def _check(root: Path, size: int, channels: int | None, seed: int, **counts: int | None) -> None:
     check_size(size)
     check_numbers(size=size, seed=seed, **counts)
-    if channels not in COLOURS:
-        raise ValueError(f"{root}: channels must be 1 for grey, 3 for colour, or None to look; got {channels!r}.")
+    check_channels(root, channels)
 
 
 def _decoded(
