@@ -1,5 +1,6 @@
 from . import cbr as cbr
 from . import small_resnet as small_resnet
+from .architectures import is_known as is_known
 from .architectures import list_models as list_models
 from .building import build_model as build_model
 from .cbr import cbr_large_t as cbr_large_t

@@ -51,16 +51,20 @@ def torchvisions() -> list[str]:
     return list(tv.list_models(module=tv))
 
 
+def is_known(name: object) -> bool:
+    """Whether `build_model` knows a name; asks torchvision only for those that are not ours, and timm last."""
+    return isinstance(name, str) and (
+        name in OURS or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
+    )
+
+
 def check_name(name: object) -> None:
-    """Refuse what is no name of a network; asks torchvision only for those that are not ours, and timm last.
+    """Refuse what is no name of a network.
 
     Raises:
         ValueError: With the nearest names.
     """
-    known = isinstance(name, str) and (
-        name in OURS or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
-    )
-    if not known:
+    if not is_known(name):
         error = unknown_name("model", name, list_models())
         raise error if timm_networks.names() else ValueError(f"{error} For the networks of timm: pip install timm.")
 

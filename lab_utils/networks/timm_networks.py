@@ -52,11 +52,6 @@ def names() -> dict[str, str]:
     return {LITE0: "tf_efficientnet_lite0", **found}
 
 
-def is_timms(name: str) -> bool:
-    """Whether timm builds the network of this name."""
-    return name == LITE0 or name in names()
-
-
 def config(name: str) -> Any:
     """What timm says of a network by default: its input, its first convolution, its classifier."""
     timm = library()

@@ -34,6 +34,7 @@ from lab_utils.networks import (
     stages,
     timm_networks,
 )
+from lab_utils.networks.architectures import is_timms
 from lab_utils.networks.conv1 import input_convs
 from lab_utils.networks.weight_files import read_file
 from lab_utils.similarity import collect_activations, extract_features
@@ -126,7 +127,7 @@ def test_a_package_that_is_missing_or_damaged_is_named_with_its_pip_line(
 def test_a_name_keeps_what_it_meant_and_timms_network_of_that_name_has_a_prefix() -> None:
     names = list_models()
     assert len(names) == len(set(names))
-    assert len(timm.list_models()) + 1 == len(timm_networks.names()) == sum(map(timm_networks.is_timms, names))
+    assert len(timm.list_models()) + 1 == len(timm_networks.names()) == sum(map(is_timms, names))
     assert type(build_model("resnet18", num_classes=2)).__module__.startswith("torchvision")
     assert type(build_model("timm/resnet18", num_classes=2)).__module__.startswith("timm")
     assert {"timm/resnet18", "timm/efficientnet_lite0", DEIT} <= set(names)
@@ -153,7 +154,7 @@ def test_without_timm_its_names_are_left_out_and_asking_for_one_gives_the_pip_li
     monkeypatch.setitem(sys.modules, "timm", None)
     monkeypatch.setattr(timm_networks, "names", timm_networks.names.__wrapped__)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert not any(map(timm_networks.is_timms, list_models()))
+    assert not any(map(is_timms, list_models()))
     with pytest.raises(ImportError, match="pip install timm"):
         build_model("efficientnet_lite0", num_classes=2)
     with pytest.raises(ValueError, match=r"Expected a model.*pip install timm"):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lab_utils.checks.outcome import Case, Wrong
 from lab_utils.names import did_you_mean
-from lab_utils.networks import list_models
+from lab_utils.networks import is_known, list_models
 
 Floats = NDArray[np.float64]
 PAIRED = ("accuracy_a", "accuracy_b", "difference", "only_a_right", "only_b_right")
@@ -30,10 +30,9 @@ def two_names(answer: Any) -> list[str]:
 
 def explain_known(answer: Any) -> None:
     """Raise a hint if one of the names is none that `build_model` knows."""
-    known = list_models()
     for name in two_names(answer):
-        if name not in known:
-            hint = did_you_mean(name, known)
+        if not is_known(name):
+            hint = did_you_mean(name, list_models())
             raise Wrong(f"`build_model` knows no network {name[:60]!r}.{hint} See `list_models()`.")
 
 
