@@ -199,17 +199,6 @@ def test_a_picture_that_a_text_names_goes_into_its_cell(course, tmp_path, monkey
         build(solutions, labs, file)
 
 
-def test_a_cell_with_a_title_is_folded_and_no_other(course):
-    solutions, labs, file = course
-    shown = {"cellView": "form", "jupyter": {"source_hidden": True}}
-    cells = [new_code_cell("# @title Draws the curves\nplot()"), new_code_cell("plot()"), new_markdown_cell("# @title")]
-    cells[1].metadata = dict(shown)
-    write(solutions, "01_a", *cells)
-    build(solutions, labs, file)
-    for folder in (solutions, labs):
-        assert [cell.metadata for cell in read(folder, "01_a").cells[1:]] == [shown, {}, {}]
-
-
 def test_the_first_cell_of_version_0_1_0_makes_room_for_the_new_one(course):
     solutions, labs, _ = course
     first = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
@@ -378,3 +367,14 @@ def test_a_course_file_without_a_setting_is_named(tmp_path, text):
 def test_a_missing_course_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"course\.toml"):
         read_course(tmp_path / "course.toml")
+
+
+def test_a_cell_with_a_title_is_folded_and_no_other(course):
+    solutions, labs, _ = course
+    plain = new_code_cell("y = 1", metadata={"jupyter": {"source_hidden": True}, "cellView": "form"})
+    write(solutions, "00_a", "# @title Draws\ny = 1", plain)
+    build(*course)
+    for folder in (solutions, labs):
+        _, titled, other = read(folder, "00_a").cells
+        assert titled.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
+        assert other.metadata == {}
