@@ -27,7 +27,8 @@ NETWORKS = {
     "resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50",
 }  # fmt: skip
 TASK, FIRST = "Edema", "Consolidation"
-SIZES = (5000, 20_000, 50_000, 100_000, 200_000)
+SIZES: tuple[int, ...] = (5000, 20_000, 50_000, 100_000, 200_000)
+SMALL_SIZES: tuple[int, ...] = (16, 32)
 IN_DOMAIN = "cbr_large_w"
 GAINS = {  # in percent of AUROC, as the project prints them, without spread
     "50,000 to 200,000 images": 3.3,
@@ -37,12 +38,9 @@ GAINS = {  # in percent of AUROC, as the project prints them, without spread
 
 def grid(whole: bool) -> list[Row]:
     """All networks on all sizes from scratch; the network of the in-domain question also after the other finding."""
-    if whole:
-        networks, sizes, seeds, size = tuple(NETWORKS), SIZES, range(3), {"epochs": 100, "batch_size": 32}
-    else:
-        networks, sizes, seeds, size = ("cbr_tiny", "resnet18", IN_DOMAIN), (16, 32), range(2), {
-            "epochs": 2, "batch_size": 8,
-        }  # fmt: skip
+    networks = tuple(NETWORKS) if whole else ("cbr_tiny", "resnet18", IN_DOMAIN)
+    sizes, seeds = (SIZES, range(3)) if whole else (SMALL_SIZES, range(2))
+    size = {"epochs": 100 if whole else 2, "batch_size": 32 if whole else 8}
     rows = []
     for seed, n in product(seeds, sizes):
         rows += [{"network": network, "start": "random", "n": n, "seed": seed} for network in networks]

@@ -1,4 +1,7 @@
-"""Runs on a cluster: Dask hands them out, joblib speaks with Dask, and the kit adds two checks.
+"""Runs on a cluster: Dask hands them out, and the kit adds two checks.
+
+(Not through joblib's backend for Dask: where the cluster has one slot it runs everything in this process, and it takes
+a lost connection for the end of the runs.)
 
 A scheduler and workers are started by Dask's own commands (``dask scheduler``, ``dask worker --nthreads 1``) or by
 dask-jobqueue and dask-kubernetes, in an environment with the same kit. Images are opened on the worker, from a path
@@ -12,16 +15,14 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-import joblib
-
 import lab_utils
 
 SECONDS = 20  # to reach the scheduler
 
 
 @contextmanager
-def on_cluster(address: str) -> Iterator[int]:
-    """Within it joblib's runs go to the workers of a Dask scheduler; gives the number of their threads.
+def on_cluster(address: str) -> Iterator[Any]:
+    """A client of a Dask scheduler whose workers have the same kit; it is closed at the end.
 
     Args:
         address: such as "tcp://scheduler:8786".
@@ -35,7 +36,7 @@ def on_cluster(address: str) -> Iterator[int]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=SECONDS, set_as_default=True)
+        client = Client(address, timeout=SECONDS, set_as_default=True)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ValueError(
             f"Expected a Dask scheduler at {address}, but nobody answers there ({error}). Start one: dask scheduler"
@@ -53,8 +54,7 @@ def on_cluster(address: str) -> Iterator[int]:
                 f"have {len(other) - 1} others. Install the same version there, and start the worker again."
             )
         print(f"{len(versions)} workers; Dask's dashboard: {client.dashboard_link}")
-        with joblib.parallel_config(backend="dask"):
-            yield sum(client.nthreads().values())
+        yield client
 
 
 def _version() -> str:
@@ -70,9 +70,9 @@ def is_lost(error: BaseException) -> bool:
     return type(error).__name__ in ("CommClosedError", "CancelledError", "FutureCancelledError", "KilledWorker")
 
 
-def lost(address: str, error: Any) -> RuntimeError:
+def lost(address: str) -> RuntimeError:
     """What to say then."""
     return RuntimeError(
-        f"The cluster at {address} went away in the middle of the study ({type(error).__name__}). Finished runs are "
-        "kept where keep= points: call it again when the scheduler is back, and it does the rest."
+        f"The cluster at {address} went away in the middle of the study. Finished runs are kept where keep= points: "
+        "call it again when the scheduler is back, and it does the rest."
     )

@@ -211,15 +211,17 @@ def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, clus
     from lab_utils.studies.cluster import is_lost, lost, on_cluster
 
     try:
-        with on_cluster(cluster) as threads:
-            calls = (joblib.delayed(_run_in_worker)(function, *task) for task in tasks)
-            for index, row, failure in joblib.Parallel(threads, return_as="generator_unordered", batch_size=1)(calls):
+        with on_cluster(cluster) as client:
+            from distributed import as_completed
+
+            for future in as_completed([client.submit(_run_in_worker, function, *task, pure=False) for task in tasks]):
+                index, row, failure = future.result()
                 if failure is not None:
                     raise RuntimeError(f"run {index + 1} of {total} {failure}")
                 yield index, row
     except Exception as error:
         if is_lost(error):
-            raise lost(cluster, error) from error
+            raise lost(cluster) from error
         raise
 
 

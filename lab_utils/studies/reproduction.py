@@ -77,8 +77,10 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     aucs = []
     for ((network, start), printed), divided in product(PRINTED.items(), DIVIDED):
         own = _part(runs, network=network, start=start, divided=divided)["auroc"] if len(runs) else ()
-        said = printed if divided == "by image" else (None, None)
-        aucs.append(Cell(f"{NETWORKS[network]}, {start}", f"divided {divided}", *said, tuple(100 * value for value in own)))
+        values = tuple(100 * value for value in own)
+        as_printed = divided == "by image"
+        mean, spread = (printed[0], printed[1]) if as_printed else (None, None)
+        aucs.append(Cell(f"{NETWORKS[network]}, {start}", f"divided {divided}", mean, spread, values))
     alike = []
     for network, kind in product(NETWORKS, ("random - random", "transfer - random")):
         values = tuple(svccas(runs, network, kind)) if len(runs) else ()

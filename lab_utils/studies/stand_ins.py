@@ -6,12 +6,13 @@ They prove that every line of a study runs. They say nothing about the real set.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from lab_utils.data import Split, load_data
 
-COUNTS = {"n_train": 32, "n_val": 48, "n_test": 48}
+COUNTS: dict[str, Any] = {"n_train": 32, "n_val": 48, "n_test": 48}
 _ORDINAL, _BINARY, _EIGHT = "ordinal", "binary", "multiclass"
 TASKS = {  # set: task, channels
     "chexpert": ("multilabel", 1),

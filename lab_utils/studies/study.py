@@ -11,13 +11,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lab_utils.arguments import one_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from lab_utils.data import Split
@@ -27,11 +25,9 @@ Row = dict[str, Any]
 Splits = dict[str, "Split"]
 
 
-class RunFunction(Protocol):
-    """What trains and measures one configuration, on the images of its set."""
-
-    def __call__(self, splits: Splits, *, weights: str | Path | None, checkpoint: Path, **config: Any) -> Row:
-        """Return numbers, text and arrays; `checkpoint` is for a training that may be cut short."""
+# Trains and measures one configuration: run(splits of its set, weights=, checkpoint=, **configuration) -> numbers, text
+# and arrays. The checkpoint is for a training that may be cut short.
+RunFunction = Callable[..., Row]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ PRINTED = {
     ("cbr_tiny", "transfer"): ((80.02, 1.06), (75.74, 0.71), (84.28, 0.82), (89.81, 1.08), (87.69, 0.75)),
 }
 # AUC in % on the source's retinas: all of them (mean, sd), and 5,000
-RETINA = {
+RETINA: dict[tuple[str, str], tuple[tuple[float, float] | None, float]] = {
     ("resnet50", "random"): ((96.4, 0.05), 92.2),
     ("resnet50", "transfer"): ((96.7, 0.04), 94.6),
     ("cbr_large_t", "random"): ((96.2, 0.04), 93.6),
@@ -59,17 +59,15 @@ def grid(whole: bool) -> list[Row]:
     else:
         size = {"epochs": 1, "batch_size": 8, "lr": 1e-3}
         seeds, few, networks = range(2), 16, ("resnet50", "cbr_tiny")
-    rows = []
+    rows: list[Row] = []
     for seed in seeds:
         for network, start in product(networks, ("random", "transfer")):
-            rows.append({"data": "chexpert", "network": network, "start": start, "n": None})
-        for network, start, n in product(networks, ("random", "transfer"), (None, few)):
+            rows.append({"data": "chexpert", "network": network, "start": start, "n": None, "seed": seed})
             if (network, "random") in RETINA:
-                rows.append({"data": "eyepacs", "network": network, "start": start, "n": n})
-        rows += [{"data": "chexpert", "network": "resnet50", "start": start, "n": few} for start in STARTS]
-        rows += [{"data": "chexpert", "network": "resnet50", "start": s, "n": few} for s in ("random", "transfer")]
-        for row in rows:
-            row.setdefault("seed", seed)
+                where = {"data": "eyepacs", "network": network, "start": start, "seed": seed}
+                rows += [{**where, "n": n} for n in (None, few)]
+        for start in ("random", "transfer", *STARTS):
+            rows.append({"data": "chexpert", "network": "resnet50", "start": start, "n": few, "seed": seed})
     return [{**row, "pretrained": _pretrained(row["network"], whole), **size} for row in rows]
 
 
@@ -104,25 +102,23 @@ def run(
 
 def tables(runs: pd.DataFrame) -> list[Table]:
     """Table 2, the retinas, and the starts, which the source draws as curves and prints no numbers of."""
-    chest = [
-        Cell(f"{NETWORKS[network]}, {start}", finding, *printed,
-             _percent(runs, f"auroc_{finding}", data="chexpert", network=network, start=start, n=None))
-        for (network, start), row in PRINTED.items()
-        for finding, printed in zip(FINDINGS, row, strict=True)
-    ]  # fmt: skip
+    counts = runs["n"].dropna() if len(runs) else []
+    few = max(counts, default=0)
+    chest = []
+    for (network, start), row in PRINTED.items():
+        for finding, (mean, spread) in zip(FINDINGS, row, strict=True):
+            own = _percent(runs, f"auroc_{finding}", data="chexpert", network=network, start=start, n=None)
+            chest.append(Cell(f"{NETWORKS[network]}, {start}", finding, mean, spread, own))
     retina = []
-    for (network, start), (whole, few) in RETINA.items():
-        name, own = f"{NETWORKS[network]}, {start}", {"data": "eyepacs", "network": network, "start": start}
-        retina.append(Cell(name, "all images", *(whole or (None, None)), _percent(runs, "auroc", **own, n=None)))
-        counts = [n for n in runs.get("n", []) if n == n and n is not None]
-        retina.append(Cell(name, "5,000 images", few, None, _percent(runs, "auroc", **own, n=max(counts, default=0))))
-    few_starts = ("random", "transfer", *STARTS)
-    counts = [n for n in runs.get("n", []) if n == n and n is not None]
-    own_starts = [
-        Cell(words_of(start), "mean of the findings", None, None,
-             _percent(runs, "auroc", data="chexpert", network="resnet50", start=start, n=max(counts, default=0)))
-        for start in few_starts
-    ]  # fmt: skip
+    for (network, start), (all_images, after_few) in RETINA.items():
+        name, whole = f"{NETWORKS[network]}, {start}", all_images or (None, None)
+        where = {"data": "eyepacs", "network": network, "start": start}
+        retina.append(Cell(name, "all images", whole[0], whole[1], _percent(runs, "auroc", **where, n=None)))
+        retina.append(Cell(name, "5,000 images", after_few, None, _percent(runs, "auroc", **where, n=few)))
+    own_starts = []
+    for start in ("random", "transfer", *STARTS):
+        own = _percent(runs, "auroc", data="chexpert", network="resnet50", start=start, n=few)
+        own_starts.append(Cell(words_of(start), "mean of the findings", None, None, own))
     return [
         Table("CheXpert, five findings", "AUC in %", tuple(chest)),
         Table("Retinas: grade 2 and above against the others", "AUC in %", tuple(retina)),
