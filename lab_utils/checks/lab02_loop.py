@@ -99,7 +99,7 @@ def _explain(got: Any, expected: Any) -> str:
     return {
         "type": f"expected a list, got {got[key]}.",
         "steps": f"expected {expected[key]} forward passes, one for each batch, got {got[key]}.",
-        "modes": f"in the steps the batch norm should have been in these modes: {expected[key]}. It was in: {got[key]}.",
+        "modes": f"expected the batch norm in these modes, step by step: {expected[key]}. It was in: {got[key]}.",
         "end": f"at the end the network is in {got[key]}.",
     }.get(key) or difference(got, expected)
 

@@ -8,6 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.__main__ import main
+from lab_utils.checks import lab02
 from lab_utils.checks.answers import STUB
 from lab_utils.checks.homework4.file import COLUMNS, FILE
 from lab_utils.checks.run_checks import run_checks
