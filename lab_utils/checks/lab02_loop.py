@@ -67,7 +67,7 @@ def _with(mode: Mode = nn.Module.train, *, after_looking: Mode = lambda model: N
         optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
         result = student(model, optimizer, nn.functional.binary_cross_entropy_with_logits, batches, mode, watch)
         return {
-            "type": f"a {type(result).__name__}",
+            "type": "a list" if isinstance(result, tuple) else f"a {type(result).__name__}",
             "steps": len(model.modes),
             "modes": ", ".join(model.modes),
             "seen": list(result) if isinstance(result, list | tuple) else None,
