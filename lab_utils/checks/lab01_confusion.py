@@ -137,4 +137,9 @@ CONFUSION = Exercise(
     _explain,
     WRONG,
     "Two arrays of true and false, `sick` and `alarm`, of the known images; count each combination.",
+    steps=(
+        "Leave out the unknown images first, in labels and probabilities alike. Then: who is sick, where is an alarm?",
+        "`a & b` is true where both are, `~a` where `a` is not, and `.sum()` counts. You need four counts.",
+        "Both rates have the found ones above the line. Below it: all alarms, or all sick. Which number can be 0?",
+    ),
 )

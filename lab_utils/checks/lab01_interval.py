@@ -124,6 +124,11 @@ PAIRED_INTERVAL = Exercise(
     WRONG,
     "Differences within each seed; their mean; the sd of the differences over the root of n, times the quantile of t.",
     1e-6,
+    steps=(
+        "Begin with one array: the difference within each seed. All else is computed from it.",
+        "Half of the interval is a product: the quantile of t, times the sd of the differences over the root of n.",
+        "`np.std` and `.std()` divide by n unless you give them `ddof`.",
+    ),
 )
 
 
@@ -213,4 +218,8 @@ CHOOSE_THEN_TEST = Exercise(
     WRONG_CHOICES,
     "The mean over seeds on validation chooses; `paired_interval` compares two columns of the test scores.",
     1e-6,
+    steps=(
+        "First the mean over the seeds: which axis is that? Then the position of the largest one.",
+        "Two columns of the test scores are compared: that of the chosen stage, and the last one.",
+    ),
 )

@@ -143,4 +143,9 @@ MEASURE_DRIFT = Exercise(
     _explain,
     WRONG,
     "First one number per channel, without sign; then the median over the channels.",
+    steps=(
+        "Keep the names that end in `.running_mean`. What stands before this end is the name of the layer.",
+        "With the name of the layer you find the old and the new variance. Compute for all channels at once.",
+        "A tensor has a method for its median; `.item()` makes a number of the result.",
+    ),
 )

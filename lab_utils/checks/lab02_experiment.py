@@ -183,4 +183,9 @@ DRIFT_EXPERIMENT = Exercise(
     _explain,
     WRONG,
     "Twice: build, freeze, optimizer, train. Then three pairs of a head and of features.",
+    steps=(
+        "Write a loop over the two modes. In each turn: a new network, frozen, its own optimizer, your training.",
+        "Keep two things of each trained network, under its name: its head, and its features of the test images.",
+        "Logits are what a head makes of features. There are three pairs: which head, and whose features?",
+    ),
 )

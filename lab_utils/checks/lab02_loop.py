@@ -206,4 +206,9 @@ TRAIN_AND_WATCH = Exercise(
     _explain,
     WRONG,
     "In each step: mode, forward pass, loss, zero_grad, backward, step, watch.",
+    steps=(
+        "Make a list that begins with one look. Then a loop over the pairs, with a look at the end of each turn.",
+        "Inside of the loop: the mode, the forward pass, the loss. Then three calls: which one removes old gradients?",
+        "After the loop two things are left: a mode for the network, and what to return.",
+    ),
 )
