@@ -94,7 +94,11 @@ def _rate(numerator: str, *denominators: str) -> Callable[..., float]:
 
 
 def _rates(precision: Callable[..., float], recall: Callable[..., float]) -> Callable[..., tuple[float, float]]:
-    return lambda tn, fp, fn, tp: tuple(rate(tn=tn, fp=fp, fn=fn, tp=tp) for rate in (precision, recall))
+    def rates(tn: float, fp: float, fn: float, tp: float) -> tuple[float, float]:
+        counts = {"tn": tn, "fp": fp, "fn": fn, "tp": tp}
+        return precision(**counts), recall(**counts)
+
+    return rates
 
 
 PRECISION, RECALL = _rate("tp", "tp", "fp"), _rate("tp", "tp", "fn")
