@@ -65,5 +65,4 @@ def chexpert(
         "blank": blank,
         "channels": 1,
         "notes": [f"{lateral:,} lateral views were left out."] if lateral else [],
-        "licence": LICENCE,
     }

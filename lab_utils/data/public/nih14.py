@@ -40,7 +40,6 @@ def nih14(root: Path, *, official: bool = True) -> dict[str, Any]:
         "task": "multilabel",
         "patient": "Patient ID",
         "channels": 1,
-        "licence": LICENCE,
     }
     lists = {
         part: find_table(root, [name], of="ChestX-ray14", access=LICENCE, required=False)

@@ -62,7 +62,6 @@ def pcam(root: Path) -> dict[str, Any]:
         "part": "part",
         "channels": 3,
         "notes": notes,
-        "licence": LICENCE,
     }
 
 
