@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lab_utils import arguments
-from lab_utils.arguments import number, whole
+from lab_utils.arguments import flag, number, whole
 from lab_utils.data import Augment, Split
 from lab_utils.device import default_device, seeded
 from lab_utils.networks import unwrapped
@@ -129,6 +129,8 @@ def fit(
     check_parts(model, train, val, augment)
     path = arguments.path("checkpoint", checkpoint, example="run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
+    flag("keep_best", keep_best)
+    flag("progress", progress)
     batch_size, seed = whole("batch_size", batch_size, 1), whole("seed", seed, example=0)
     warmup = whole("warmup", warmup, example=0)
     lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
