@@ -42,6 +42,9 @@ def load_data(
 ) -> dict[str, Split]:
     """Load a data set: the one line to change to go from phantoms to real images.
 
+    Pictures of a set that is too large for memory are decoded once into one file, where they stay; when it is loaded
+    again, the parts are there in a second or two. What of a change is noticed then, and what is not: see `reopening`.
+
     ==========================  =========================================================================
     `name`                      what is loaded
     ==========================  =========================================================================
@@ -89,13 +92,13 @@ def load_data(
     common = {"size": size, "n_train": n_train, "n_val": n_val, "n_test": n_test, "seed": seed}
     if size is None and load not in (load_npz, load_course, load_folder):
         raise ValueError(f"{name!r} needs a side in pixels; got size=None. For example size=64.")
-    if load is load_public:
-        say_licence(str(name))
     if load in (load_public, load_table, load_folder):
         given = partial(load, *where, **common, **options)
         splits = reopened(where[-1], f"{load.__name__} {where[:-1]}", common | options, given)
     else:
         splits = load(*where, **common, **options)
+    if load is load_public:
+        say_licence(str(name))
     check_disjoint(*splits.values())
     return splits
 

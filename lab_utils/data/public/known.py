@@ -48,5 +48,6 @@ def plan_data(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **o
     """
     one_of("name", name, tuple(PUBLIC))
     root = Path(root).expanduser()
+    described = PUBLIC[name](root, **options)
     say_licence(name)
-    return plan_table(root, **PUBLIC[name](root, **options), size=size, seed=seed)
+    return plan_table(root, **described, size=size, seed=seed)
