@@ -24,8 +24,8 @@ from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import flag, whole
 from lab_utils.arguments import function as check_function
-from lab_utils.arguments import whole
 from lab_utils.profile import setting
 from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run, write_run
 
@@ -94,6 +94,7 @@ def run_grid(
             or of another run; if the cluster cannot be used, see `cluster.on_cluster`.
     """
     check_function("function", function, example="def run(seed): ..., without brackets")
+    flag("progress", progress)
     configs = _configs(grid)
     if keep is None and depends is not None:
         raise ValueError("depends= says when a kept run may be used again: give keep=, a folder, too.")
