@@ -35,6 +35,7 @@ RECIPES = {
     "cbr_small": Recipe(steps=6_000, small_steps=3_600),
 }
 
+OPTIMIZERS = {"sgd": "SGD, Nesterov, cosine to 0", "adamw": "AdamW, weights alone decay, cosine to 0"}
 CONVERGED = 0.99  # held-out accuracy from which the manifest calls a training converged
 
 
@@ -70,7 +71,7 @@ def ship(
         "converged": accuracy >= CONVERGED,
         "parameters": sum(p.numel() for k, p in model.named_parameters() if k[:5] != "head."),
         "preprocessing": asdict(DEFAULT_PREPROCESSING[1]),
-        "recipe": {"optimizer": "SGD, Nesterov, cosine to 0", **asdict(recipe)},
+        "recipe": {**asdict(recipe), "optimizer": OPTIMIZERS[recipe.optimizer]},
         "std_over_init": [round(value, 3) for value in relative_scale(model)],
         "torch": str(torch.__version__),
     }
