@@ -63,7 +63,7 @@ def receptive_field(model: nn.Module) -> int:
     """
     if any("attention" in type(module).__name__.lower() for module in model.modules()):
         raise ValueError(
-            f"expected a convolutional network, got {type(model).__name__} with attention: from its first attention on, "
+            f"expected a convolutional network, got {type(model).__name__} with attention: after the first, "
             "every place sees the whole image"
         )
     field, jump = 1, 1
