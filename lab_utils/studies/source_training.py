@@ -32,7 +32,7 @@ class Recipe:
         small_steps: How many of them, from the first, see images average-pooled to half the side:
             three to five times as fast, and the rest of the schedule is enough to grow into the
             full side.
-        images: Fractals to train on.
+        images: Fractals to train on; 0 leaves fractals out.
         photos: Patches of photographs to train on; 0 leaves photographs out.
         held_out: Images of another seed that source accuracy is measured on, of each kind.
         categories: Fractal categories.

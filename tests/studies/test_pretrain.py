@@ -260,6 +260,27 @@ def test_source_images_are_fractals_and_then_patches_with_categories_of_their_ow
     assert torch.equal(images[8:], torch.from_numpy(patches))
     only_fractals, _ = source_images(SHORT, fractals=8, photos=0, seed=3)
     assert torch.equal(only_fractals, images[:8])
+    only_photos, their_kinds = source_images(SHORT, fractals=0, photos=6, seed=3)
+    assert torch.equal(only_photos, images[8:])
+    assert their_kinds.tolist() == kinds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "4 categories of IFS fractals and 52 of photo patches"),
+        ({"photos": 0}, "4 categories of IFS fractals"),
+        ({"images": 0}, "52 categories of photo patches"),
+    ],
+)
+def test_the_manifest_says_what_the_images_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, int], said: str
+) -> None:
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    recipe = replace(SHORT, **{"steps": 2, "small_steps": 1, "warmup": 1} | change)
+    entry = pretrain.pretrain("resnet10_w16", recipe)
+    assert entry["source"] == said
 
 
 def test_the_head_has_a_place_for_every_category(tmp_path: Path, data: Data) -> None:
