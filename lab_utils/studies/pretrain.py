@@ -120,8 +120,8 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
         raise unknown_name("recipe", name, RECIPES)
     recipe = recipe or RECIPES[name]
     data = source_images(recipe, recipe.images, recipe.photos, recipe.seed)
-    counts = (recipe.held_out * bool(number) for number in (recipe.images, recipe.photos))
-    held_out = source_images(recipe, *counts, recipe.seed + 1)
+    fractals, photos = (recipe.held_out * bool(number) for number in (recipe.images, recipe.photos))
+    held_out = source_images(recipe, fractals, photos, recipe.seed + 1)
     device = default_device()
     checkpoint = cache_root() / "pretrain" / f"{name}.pt"
     model, lines = train(name, recipe, data, held_out, checkpoint, device=device)
