@@ -15,8 +15,8 @@ from lab_utils.names import unknown_name
 from lab_utils.networks import cbr, families, timm_networks
 from lab_utils.networks.conv1 import adapt_conv1, first_conv, input_convs, set_conv1
 from lab_utils.networks.small_resnet import resnet10
-from lab_utils.networks.small_vit import small_vit
 from lab_utils.networks.stage_list import head_path
+from lab_utils.networks.transformer import small_vit
 
 OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_large_t": cbr.cbr_large_t,

@@ -6,7 +6,7 @@ import torch
 from lab_utils.data import make_fractals, make_phantoms
 from lab_utils.networks import build_model
 from lab_utils.similarity import collect_activations, frechet_distance
-from lab_utils.studies.source_distances import SOURCES, draw_source, source_distances
+from lab_utils.studies.sources_on_the_spot import SOURCES, draw_source, source_distances
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lab_utils.networks import (
     small_vit,
     stages,
 )
-from lab_utils.networks.small_vit import Attention, TransformerBlock
+from lab_utils.networks.transformer import Attention, TransformerBlock
 from lab_utils.similarity import collect_activations, extract_features
 
 
