@@ -18,11 +18,11 @@ from .preprocessing import to_grey as to_grey
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
 from .small_resnet import resnet10 as resnet10
-from .small_vit import small_vit as small_vit
 from .stage_list import Stage as Stage
 from .stage_list import head as head
 from .stage_list import head_path as head_path
 from .stage_list import stages as stages
+from .transformer import small_vit as small_vit
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 from .wrappers import preprocess as preprocess

@@ -7,4 +7,6 @@ from .grid import combinations as combinations
 from .grid import run_grid as run_grid
 from .grid import workers_asked_for as workers_asked_for
 from .results import load_results as load_results
+from .sources_on_the_spot import draw_source as draw_source
+from .sources_on_the_spot import source_distances as source_distances
 from .stage_probes import probe_stages as probe_stages

@@ -1,12 +1,24 @@
 """The small transformer has the size, the stages and the arithmetic it claims."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from lab_utils.metrics import count_flops
-from lab_utils.networks import blocks, build_model, preprocess, small_vit, stages
-from lab_utils.networks.small_vit import Attention, TransformerBlock
+from lab_utils.networks import (
+    Preprocessing,
+    blocks,
+    build_model,
+    load_model,
+    preprocess,
+    save_model,
+    save_weights,
+    small_vit,
+    stages,
+)
+from lab_utils.networks.transformer import Attention, TransformerBlock
 from lab_utils.similarity import collect_activations, extract_features
 
 
@@ -108,3 +120,22 @@ def test_without_positions_the_order_of_the_patches_does_not_matter() -> None:
     mixed = patches[torch.randperm(64)]
     images = [p.view(8, 8, 8, 8).transpose(1, 2).reshape(1, 1, 64, 64) for p in (patches, mixed)]
     torch.testing.assert_close(model(images[0]), model(images[1]))
+
+
+def test_weights_of_colour_images_see_in_a_grey_image_what_they_saw_on_three_channels(tmp_path: Path) -> None:
+    imagenet = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)
+    colour = build_model("small_vit", num_classes=2, in_channels=3, preprocessing=imagenet, seed=0)
+    save_weights(tmp_path / "rgb.safetensors", colour.state_dict(), imagenet, model_name="small_vit")
+    grey = build_model("small_vit", weights=tmp_path / "rgb.safetensors", num_classes=2, keep_head=False, seed=1)
+    images = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    theirs, ours = extract_features(colour, images.expand(-1, 3, -1, -1)), extract_features(grey, images)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_a_trained_one_comes_back_whole(tmp_path: Path) -> None:
+    model = build_model("small_vit_w64", num_classes=3, seed=0)
+    save_model(model, tmp_path / "vit.safetensors")
+    again = load_model(tmp_path / "vit.safetensors")
+    assert (again.name, again.preprocessing) == (model.name, model.preprocessing)
+    pairs = zip(model.state_dict().items(), again.state_dict().items(), strict=True)
+    assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PATCH = 8  # px
+HEADS = 4
 GRID = 8  # patches along a side of the images that the positions are made for: 64 px
 
 
@@ -99,7 +100,7 @@ class SmallViT(nn.Module):
     def __init__(self, *, width: int, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.embed = PatchEmbedding(in_channels, width)
-        pairs = [[TransformerBlock(width, heads=4, hidden=2 * width) for _ in range(2)] for _ in range(4)]
+        pairs = [[TransformerBlock(width, HEADS, hidden=2 * width) for _ in range(2)] for _ in range(4)]
         self.blocks1 = nn.Sequential(*pairs[0])
         self.blocks2 = nn.Sequential(*pairs[1])
         self.blocks3 = nn.Sequential(*pairs[2])
@@ -125,5 +126,10 @@ def small_vit(*, width: int = 128, num_classes: int, in_channels: int = 1) -> Sm
         width: 128 (1.08 million parameters), or another multiple of 4.
         num_classes: Number of logits.
         in_channels: 1 for grey images, 3 for RGB.
+
+    Raises:
+        ValueError: If the width cannot be shared among the four heads of attention.
     """
+    if width % HEADS:
+        raise ValueError(f"Expected a width that is a multiple of {HEADS}, one part for each head, got {width}.")
     return SmallViT(width=width, num_classes=num_classes, in_channels=in_channels)
