@@ -215,7 +215,8 @@ def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, clus
         with on_cluster(cluster) as client:
             from distributed import as_completed
 
-            for future in as_completed([client.submit(_run_in_worker, function, *task, pure=False) for task in tasks]):
+            futures = [client.submit(_run_in_worker, function, *task, pure=False) for task in tasks]
+            for future in as_completed(futures):  # type: ignore[no-untyped-call]
                 index, row, failure = future.result()
                 if failure is not None:
                     raise RuntimeError(f"run {index + 1} of {total} {failure}")
