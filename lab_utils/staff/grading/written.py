@@ -74,7 +74,8 @@ def _brought_up(
             old = before.get((student, question.name))
             result = results.get(student)
             text = result.answers.get(question.name, "") if result is not None else None
-            row = _updated(old, Mark(student, question.name, text or ""), known=text is not None)
+            note = result.doubtful.get(question.name, "") if result is not None else ""
+            row = _updated(old, Mark(student, question.name, text or "", note=note), known=text is not None)
             if row is not None:
                 rows.append(row)
     written = {question.name for question in assignment.of_kind("written")}
