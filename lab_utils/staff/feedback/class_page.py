@@ -11,6 +11,7 @@ from lab_utils.staff.feedback.likeness import Alike
 from lab_utils.staff.feedback.pages import render
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing
 from lab_utils.staff.grading.assignment import Assignment
+from lab_utils.staff.grading.flags import grouped
 from lab_utils.staff.grading.result import GRADED
 
 MOST_MISTAKES = 25  # of the list of common mistakes
@@ -44,7 +45,8 @@ def class_page(
         mistakes=mistakes[:MOST_MISTAKES],
         more_mistakes=max(len(mistakes) - MOST_MISTAKES, 0),
         late=late,
-        flagged=flagged,
+        flagged=grouped(flagged),
+        unreached=[standing.student for standing in standings if standing.status == UNCOLLECTED],
         alike=alike,
         waiting=waiting(graded),
         question_status=question_status,

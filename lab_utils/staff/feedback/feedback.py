@@ -13,15 +13,17 @@ from lab_utils.staff.feedback.class_numbers import waiting
 from lab_utils.staff.feedback.class_page import class_page
 from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
 from lab_utils.staff.feedback.likeness import Alike, find_alike, read_cells, read_code
-from lab_utils.staff.feedback.standing import Standing, read_results, stand
+from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing, best, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
+from lab_utils.staff.grading.contenders import contenders, split
 from lab_utils.staff.grading.result import GRADED
 from lab_utils.staff.grading.safe_text import put
-from lab_utils.staff.grading.written import NAME, Mark, update_written
+from lab_utils.staff.grading.written import NAME, Mark, marks_of, update_written
 
 _TOLD = {
+    "not_reached": "nothing is final, these were never reached",
     "by_hand": "points given by a person instead of the grader",
     "left_over": "pages of people who are not in the class any more, delete them",
 }
@@ -69,11 +71,20 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
 def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     """Return where each student of collected.json stands; brings written.csv up to date on the way."""
     students = read_collection(folder).students
-    results = read_results(folder, students)
-    marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
-    for mark in update_written(folder, assignment, [entry.student for entry in students], results):
-        marks[mark.student][mark.question] = mark
-    return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
+    found = {entry.student: contenders(entry, folder / "results", assignment) for entry in students}
+    first, later = split(found)
+    marks: defaultdict[str, list[Mark]] = defaultdict(list)
+    for mark in update_written(folder, assignment, list(found), first, later):
+        marks[mark.student].append(mark)
+    return [
+        best(
+            [
+                stand(one.collected, one.result, marks_of(marks[name], own[0].result, one.result), assignment)
+                for one in own
+            ]
+        )
+        for name, own in found.items()
+    ]
 
 
 def _due(entry: Collected) -> datetime | None:
@@ -100,6 +111,7 @@ def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) 
         "status": dict(sorted(Counter(standing.status for standing in standings).items())),
         "to_mark": waiting([standing for standing in standings if standing.result is not None]),
         "look_alike": len(alike),
+        "not_reached": [standing.student for standing in standings if standing.status == UNCOLLECTED],
         "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
         "left_over": _left_over(folder, standings),
         "class_page": str(folder / "feedback" / "class.html"),

@@ -1,8 +1,8 @@
 """Find the written answers of a notebook inside a sandbox: also those whose heading is not as it was handed out.
 
 Under the line **Answer A2** an answer is certain. Elsewhere it is only likely: under a line that names the question in
-other words, in a code cell, at the place where the released notebook has the answer, or anywhere in the notebook. Such a
-text is handed on with a sentence about where it was found, for a person to decide: nobody gets 0 for a heading.
+other words, in a code cell, at the place where the released notebook has the answer, or anywhere in the notebook. Such
+a text is handed on with a sentence about where it was found, for a person to decide: nobody gets 0 for a heading.
 """
 
 import ast
@@ -138,7 +138,8 @@ def _unclaimed(fresh: Iterable[Fresh], claimed: Sequence[str]) -> list[Fresh]:
 def _heading(name: str) -> re.Pattern[str]:
     """A line that begins by naming the question: **A2**, Answer to A2, A 2), Task A.2:, A2 - why these two."""
     spelled = rf"{re.escape(name[0])}[ .\-]?{re.escape(name[1:])}"
-    before = r"(?:(?:my|the|our|answers?|ans|solution|response|reply|task|question|exercise|part|to|for|of|on)\b\W{0,5}){0,5}"
+    words = "my|the|our|answers?|ans|solution|response|reply|task|question|exercise|part|to|for|of|on"
+    before = rf"(?:(?:{words})\b\W{{0,5}}){{0,5}}"
     return re.compile(rf"^[^\w\n]{{0,20}}{before}{spelled}(?![0-9])[^\w\n]{{0,20}}", re.MULTILINE | re.IGNORECASE)
 
 

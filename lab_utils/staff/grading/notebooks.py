@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A written answer, and for the marker where it was found; "" if it stands where it belongs. told: to the student."""
+    """A written answer; for the marker where it was found, "" if it belongs there; what the student is told."""
 
     text: str
     doubt: str = ""
