@@ -18,7 +18,11 @@ MOST_MISTAKES = 25  # of the list of common mistakes
 
 
 def class_page(
-    assignment: Assignment, standings: Sequence[Standing], alike: Sequence[Alike], zone: tzinfo | None = None
+    assignment: Assignment,
+    standings: Sequence[Standing],
+    alike: Sequence[Alike],
+    zone: tzinfo | None = None,
+    cut: Sequence[str] = (),
 ) -> bytes:
     """Return the page of the class: how it went, what was hard, what to look at; times are those of `zone`."""
     graded = [standing for standing in standings if standing.status == GRADED]
@@ -48,6 +52,7 @@ def class_page(
         flagged=grouped(flagged),
         unreached=[standing.student for standing in standings if standing.status == UNCOLLECTED],
         alike=alike,
+        cut=cut,
         waiting=waiting(graded),
         question_status=question_status,
         zone=zone,

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from lab_utils.staff.course.settings import Homework, read_course, read_time
 from lab_utils.staff.feedback.class_numbers import waiting
 from lab_utils.staff.feedback.class_page import class_page
 from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
-from lab_utils.staff.feedback.likeness import Alike, find_alike, read_cells, read_code
+from lab_utils.staff.feedback.likeness import Alike, find_alike
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing, best, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
+from lab_utils.staff.feedback.submission_code import read_cells, read_code
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
 from lab_utils.staff.grading.contenders import contenders, split
@@ -52,13 +54,13 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     dates = _dates(root, assignment.name)
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
     dues = {standing.student: _due(standing.collected) for standing in standings}
-    alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
+    alike, cut = look_alike(folder, root, assignment.name, standings)
     over = not any(standing.collected.open for standing in standings)
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
         page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
         put(folder / "feedback" / f"{standing.student}.html", page)
     zone = next((due.tzinfo for due in dues.values() if due), None)
-    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone))
+    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone, cut))
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     if nbgrader:
         duedate = "" if dates is None else dates.deadline.isoformat()
@@ -92,10 +94,22 @@ def _due(entry: Collected) -> datetime | None:
     return read_time(entry.due, f"due of {entry.student} in {FILE}") if entry.due else None
 
 
-def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:
-    """Return the pairs of submissions that look alike, the released notebook taken away."""
-    codes = {entry.student: read_code(folder / "submissions" / entry.student) for entry in students if entry.folder}
-    return find_alike(codes, read_cells(released))
+def look_alike(
+    folder: Path, root: Path, homework: str, standings: Sequence[Standing]
+) -> tuple[tuple[Alike, ...], list[str]]:
+    """Return the submissions that look alike, what was released taken away; and whose code was not read to its end."""
+    codes = {
+        one.student: read_code(folder / one.collected.folder, one.result.notebook if one.result else "", root)
+        for one in standings
+        if one.collected.folder
+    }
+    released = read_cells(root / "labs" / f"{homework}.ipynb")
+    if any(code.rest for code in codes.values()):  # other labs, and modules of an older kit
+        released += [cell for path in sorted((root / "labs").glob("*.ipynb")) for cell in read_cells(path)]
+        released += [
+            path.read_text("utf-8") for path in sorted((root / "lab_utils").rglob("*.py")) if "staff" not in path.parts
+        ]
+    return find_alike(codes, released), [name for name, code in codes.items() if code.cut]
 
 
 def _dates(root: Path, homework: str) -> Homework | None:

@@ -54,7 +54,7 @@ class Page(html.parser.HTMLParser):
             self.text += data
 
 
-TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
+TAGS = {"h4", "html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
 TAGS |= {"b", "br", "bdi", "a", "span", "div", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td"}
 TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect"}
 
