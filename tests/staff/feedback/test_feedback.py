@@ -54,9 +54,9 @@ class Page(html.parser.HTMLParser):
             self.text += data
 
 
-TAGS = {"h4", "html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
+TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
 TAGS |= {"b", "br", "bdi", "a", "span", "div", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td"}
-TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect"}
+TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect", "h4"}
 
 
 def read(path):
