@@ -25,6 +25,7 @@ from tests.staff.grading.mini_course import (
 )
 
 FILE = "homework5_predictions.csv"
+RAN = "/tmp/ran"  # an attack leaves this file in its sandbox, and so proves that it ran
 GRADED, WAITING, CRASHED, TIMED_OUT = "graded", "to be marked", "crashed", "timed out"
 NOT_ATTEMPTED, MISSING, INVALID = "not attempted", "missing", "invalid notebook"
 ALL_GRADED = (GRADED, GRADED, GRADED, WAITING)
@@ -53,7 +54,9 @@ def with_scale(source, points=(4, 6, 8), status=GRADED, **files):
 
 def at_top(source, points=(4, 6, 8), status=GRADED):
     """Return a submission that does this at the top of the cell with a wrong `scale`."""
-    return with_scale(textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status)
+    return with_scale(
+        f"open({RAN!r}, 'w').close()\n" + textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status
+    )
 
 
 def with_words(*cells, status=WAITING, **files):
@@ -606,7 +609,6 @@ ATTACKS |= {
         statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED),
     ),
 }
-RAN = "/tmp/ran"  # an attack leaves this file in its sandbox, and so proves that it ran
 DROPPED = {"drops_asserts", "patched_numpy", "patched_kit"}  # by slicing: they are tried in a function, too
 WITHOUT_CODE = {"links_out", "shadows", "two_hundred_thousand_answers"}
 
@@ -624,5 +626,5 @@ def proving(submission):
     return submission._replace(files=files)
 
 
-ATTACKS = {name: found if name in WITHOUT_CODE else proving(found) for name, found in ATTACKS.items()}
+ATTACKS = {name: found if name in WITHOUT_CODE | DROPPED else proving(found) for name, found in ATTACKS.items()}
 CORPUS = HONEST | BROKEN | ATTACKS
