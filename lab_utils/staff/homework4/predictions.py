@@ -9,6 +9,7 @@ the kit's own hospital B, which are public, as are its labels: it is for tests a
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +28,10 @@ SAMPLE = 240  # labelled images beside a course's test set
 # What is drawn of a course's hospital B: from where to where a number, or the lower end of a range, may lie, and how
 # wide the range is, at least and at most.
 RANGES = {
-    "gain": (0.52, 0.80, 0.18, 0.32),
+    "gain": (0.55, 0.80, 0.18, 0.32),
     "offset": (-0.04, 0.12, 0.10, 0.20),
     "gamma": (0.70, 1.20, 0.40, 0.70),
-    "noise": (0.015, 0.045, 0.03, 0.05),
+    "noise": (0.015, 0.040, 0.03, 0.05),
     "tilt": (0.08, 0.18, 0.0, 0.0),
     "magnified": (0.0, 0.04, 0.0, 0.0),
     "tube": (0.35, 0.90, 0.0, 0.0),
@@ -39,10 +40,15 @@ RANGES = {
     "collimated": (0.20, 0.80, 0.0, 0.0),
 }
 
-# AUROC that counts as a trained network. The solution (profile quick, resnet10_w16 and cbr_tiny) on 30 draws of the
-# test set: fine-tuned 0.915 to 0.977, fixed 0.704 to 0.841; 13 seeds on 4 draws: 0.906 to 0.982 and 0.711 to 0.867.
-# Random weights in place of the pretrained ones, fixed: 0.483 to 0.616.
-LEVELS = {"fine_tuned": 0.80, "fixed": 0.65}
+# AUROC that counts as a trained network. The solution (profile quick) on 30 draws of the kit's hospital B: fine-tuned
+# 0.915 to 0.977, fixed 0.704 to 0.841; 13 seeds on 4 draws: 0.906 to 0.982 and 0.711 to 0.867. On eight private
+# hospitals, resnet10_w16, cbr_tiny, cbr_small with four seeds each: 0.856 to 0.981 and 0.724 to 0.873. Random weights
+# in place of the pretrained ones, fixed: 0.483 to 0.616.
+# Pixels alone, 4 x 4 averaged, learned from the homework's 1,000 training images (random forest and gradient boosting):
+# 0.718 and 0.728 at the kit's hospital B, 0.66 to 0.82 at four private ones. So "fine-tuned" stands above pixels, and
+# "fixed" cannot: honest fixed features are no better than they are. Trees on 2,400 phantoms of the kit's hospital B
+# reach 0.81 to 0.86 there, and 0.82 to 0.90 at the private ones: no level that honest work passes keeps them out.
+LEVELS = {"fine_tuned": 0.83, "fixed": 0.65}
 ADVICE = {
     "fine_tuned": "Was the input normalised as the weights expect it, and did the whole network train long enough?",
     "fixed": "Was the input normalised as the weights expect it, did frozen batch norm stay in eval mode, and did "
@@ -58,7 +64,7 @@ def draw_course_set(seed: int) -> Hidden:
 
 def private_site(seed: int) -> Site:
     """Return the hospital of a seed: patients as at the kit's hospital B, machine and habits within `RANGES`."""
-    drawn = {}
+    drawn: dict[str, Any] = {}
     for place, (name, (low, high, narrow, wide)) in enumerate(RANGES.items()):
         start = low + (high - low) * _fraction(seed, 2 * place)
         drawn[name] = (start, start + narrow + (wide - narrow) * _fraction(seed, 2 * place + 1)) if wide else start

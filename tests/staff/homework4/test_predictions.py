@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.ensemble import RandomForestClassifier
 
-from lab_utils.checks.homework4.data import IMAGES_FILE, SHARE_B, read_images, read_sample
+from lab_utils.checks.homework4.data import IMAGES_FILE, SHARE_B, load, read_images, read_sample
 from lab_utils.checks.homework4.file import COLUMNS
 from lab_utils.data import SITES, Split, make_phantoms
+from lab_utils.metrics import auroc
 from lab_utils.staff.grading import hidden_set
 from lab_utils.staff.grading.hidden_set import Hidden
 from lab_utils.staff.homework4 import predictions as hidden
@@ -152,3 +156,15 @@ def test_what_release_draws_is_the_private_hospital_with_its_sample(monkeypatch)
         (9, {"site": site}),
         (9, {"n": hidden.SAMPLE, "site": site, "use": 2}),
     ]
+
+
+def test_the_level_of_a_fine_tuned_network_stands_above_pixels_of_the_training_images(default):
+    """What trees learn from the images that students have, without any network; `fixed` cannot stand above it."""
+
+    def pixels(images):
+        return F.avg_pool2d(torch.as_tensor(images).float(), 4).flatten(1).numpy()
+
+    train = load("phantoms", n_train=300, n_val=10, n_b=10).train
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0).fit(pixels(train.images), train.labels)
+    value = auroc(default.labels, forest.predict_proba(pixels(default.images))[:, 1])
+    assert 0.6 < value < hidden.LEVELS["fine_tuned"] - 0.05
