@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from lab_utils.progress_file import Progress, progress_now
 from lab_utils.show import Question, explore, multiple_choice
 
 QUESTION = Question(
@@ -45,6 +46,15 @@ def test_a_choice_shows_its_own_feedback_at_once(choice, verdict):
     buttons.index = choice
     assert verdict in feedback.value
     assert QUESTION.options[choice][1].replace("<perfect>", "&lt;perfect&gt;") in feedback.value
+
+
+def test_a_right_choice_is_kept_and_a_wrong_one_is_not(monkeypatch):
+    monkeypatch.setattr("lab_utils.progress_file._current", Progress())
+    _, buttons, _ = parts(multiple_choice(QUESTION))
+    buttons.value = next(number for number in range(len(QUESTION.options)) if number != QUESTION.correct)
+    assert progress_now().questions == []
+    buttons.value = QUESTION.correct
+    assert progress_now().questions == [QUESTION.text]
 
 
 def test_a_choice_can_be_changed():
@@ -87,6 +97,23 @@ def test_turning_the_knob_redraws_the_figure():
     assert colour(picture.value) == (0, 0, 0)
     slider.value = 1.0
     assert colour(picture.value) == (1, 1, 1)
+
+
+def test_a_slider_rises_and_begins_at_the_first_value_given():
+    slider, _ = explore(paint, shade=[0.5, 1.0, 0.0]).children
+    assert [value for _, value in slider.options] == [0.0, 0.5, 1.0]
+    assert slider.value == 0.5
+
+
+def test_the_picture_is_shown_at_half_its_dots():
+    def draw(inches):
+        plt.figure(figsize=(inches, 1))
+
+    slider, picture = explore(draw, inches=[3, 7]).children
+    for inches in (3, 7):
+        slider.value = inches
+        assert plt.imread(io.BytesIO(picture.value)).shape[1] == 200 * inches
+        assert picture.layout.width == f"{100 * inches}px"
 
 
 def test_names_get_a_menu_and_every_knob_is_passed_on():
