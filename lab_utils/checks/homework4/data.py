@@ -62,10 +62,10 @@ def load(name: str | Path = "phantoms", *, n_train: int = 1000, n_val: int = 300
     if name == "phantoms":
         counts = {"train": n_train, "val": n_val, "hospital_b": n_b}
         file = data_root() / IMAGES_FILE
-        test, sample = read_images(file), read_sample(file)
+        unlabelled, sample = read_images(file), read_sample(file)
         splits = {part: _phantoms(part, count) for part, count in counts.items() if part != "hospital_b" or not sample}
         hospital_b = with_share(sample, n_b, SHARE_B) if sample else splits["hospital_b"]
-        return Data(splits["train"], splits["val"], hospital_b, test)
+        return Data(splits["train"], splits["val"], hospital_b, unlabelled)
     found = load_data(name, n_train=n_train, n_val=n_val)
     train, val, test = (found[part] for part in ("train", "val", "test"))
     if train.task != "binary":

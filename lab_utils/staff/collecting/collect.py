@@ -96,6 +96,11 @@ def summary(records: Sequence[Collected]) -> str:
             late += f", {record.penalty:.0%} off{' by hand' if record.by_hand else ''}"
         what = f"{record.sha[:10]}  {local_times(record.submitted, zone)}  {record.evidence:<7}  {late}"
         lines.append(f"{record.student:<{width}}  {what if record.sha else record.status}")
+        lines += [
+            f"{'':{width}}  + {other.sha[:10]}  {local_times(other.submitted, zone)}  {other.evidence}  "
+            f"{timedelta(seconds=other.late_seconds)} late, {other.penalty:.0%} off: graded, too, the better one counts"
+            for other in record.others
+        ]
         lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record.flags]
     count = sum(record.status == COLLECTED for record in records)
     lines.append(f"{count} of {len(records)} collected")
