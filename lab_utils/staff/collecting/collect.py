@@ -104,7 +104,11 @@ def summary(records: Sequence[Collected]) -> str:
         lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record.flags]
     count = sum(record.status == COLLECTED for record in records)
     lines.append(f"{count} of {len(records)} collected")
-    if still := sum(record.open for record in records):
+    lost = [r.student for r in records if r.open and any("could not be fetched" in flag for flag in r.flags)]
+    if lost:
+        names = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
+        lines.append(f"Not reached since the deadline, so not final: {names}. Collect again, or decide in the roster.")
+    if still := sum(record.open and record.student not in lost for record in records):
         lines.append(f"The deadline of {still} is not over yet: collect again after it, then grade.")
     return "\n".join(lines)
 
