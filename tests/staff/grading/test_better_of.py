@@ -89,8 +89,11 @@ def test_the_better_commit_counts_and_the_page_shows_both(tmp_path):
     }
     page = (folder / "feedback/in_words.html").read_text()
     assert "The better one counts" in page
-    assert "000000000" in page
-    assert "ffffffffff" in page
+    assert "<code>0000000</code>" in page
+    assert "<code>fffffff</code>" in page
+    pruned = (folder / "feedback/done_late.html").read_text()  # the work in time cannot be better, and is shown as well
+    assert "The better one counts" in pruned
+    assert ">at most 9<" in pruned or '<td class="number">4</td>' in pruned
     mark_all(folder, marks | {("in_words", ""): 5})
     assert feedback(folder, root) == 0
     assert (book(folder)["in_words"]["total"], book(folder)["in_words"]["penalty"]) == ("23", "0")
