@@ -96,9 +96,9 @@ def test_the_grader_reads_the_same_notebook_whatever_program_saved_it(tmp_path, 
     text = json.dumps(notebook(*cells, ("markdown", "größe \u2714")), indent=1, ensure_ascii=False) + "\n"
     (tmp_path / "a.ipynb").write_bytes(SPELLINGS[spelling](text))
     (tmp_path / "b.ipynb").write_bytes(text.encode())
-    found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"])
+    found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"], [], [])
     assert "invalid" not in found
-    assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"])
+    assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"], [], [])
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
