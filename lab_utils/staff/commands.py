@@ -1,7 +1,8 @@
 """The instructor's commands: ``python -m lab_utils build | run | release | collect | grade | feedback``.
 
-Every command that works on a class keeps its files in one folder, grading/ in the course. Each returns 0 if all is
-well, 1 if not, and 2 if it could not do its work; `build` and `run` return 1 for both.
+Every command that works on a class keeps its files in one folder, grading/ in the course, and in it those of each
+homework in a folder of its own. Each returns 0 if all is well, 1 if not, and 2 if it could not do its work; `build` and
+`run` return 1 for both.
 """
 
 import argparse
@@ -42,8 +43,8 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
     collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
-    collect.add_argument("--homework", help="which homework; default: the only one of course.toml")
-    _add_folder(collect)
+    collect.add_argument("--strict", action="store_true", help="return 1 where somebody's work was not collected")
+    _add_homework(collect)
     _finish(collect, _collect, "print what was collected as JSON")
     grade = _command(commands, "grade", "grade what was collected, each in a sandbox; goes on where it stopped")
     grade.add_argument(
@@ -51,11 +52,11 @@ def add_commands(commands: "Commands") -> None:
     )
     grade.add_argument("--workers", type=int, default=2, help="sandboxes at a time (%(default)s)")
     grade.add_argument("--trust-submissions", action="store_true", help="run them also where nothing isolates them")
-    _add_folder(grade)
+    _add_homework(grade)
     _finish(grade, _grade, "print the summary as JSON")
     feedback = _command(commands, "feedback", "write a page for each student, one for the class, the gradebook")
     feedback.add_argument("--nbgrader", action="store_true", help="also write the gradebook in nbgrader's long form")
-    _add_folder(feedback)
+    _add_homework(feedback)
     _finish(feedback, _feedback, "print a summary as JSON")
 
 
@@ -65,6 +66,11 @@ def _command(commands: "Commands", name: str, text: str) -> argparse.ArgumentPar
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="the instructor's working folder; default: grading/ in the course")
+
+
+def _add_homework(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--homework", metavar="NAME", help="which homework; default: the only one of course.toml")
+    _add_folder(parser)
 
 
 def _finish(parser: argparse.ArgumentParser, command: object, json_help: str, *, on_error: int = 2) -> None:
@@ -104,28 +110,33 @@ def _release(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.grading.collected import FILE
     from lab_utils.staff.grading.hidden_set import hidden_images
     from lab_utils.staff.grading.key import load_predictions
+    from lab_utils.staff.grading.place import place_of
 
-    if arguments.new_test_set and (_folder(arguments) / FILE).is_file():
+    homeworks = read_course(arguments.root / "course.toml").homeworks
+    places = {name: place_of(_folder(arguments), name) for name in homeworks}
+    scored = {name: form for name in homeworks if (form := load_predictions(homework_folder(arguments.root, name)))}
+    if begun := [name for name in scored if (places[name] / FILE).is_file()] if arguments.new_test_set else []:
         raise ValueError(
-            f"Expected --new-test-set before the first collect, but {_folder(arguments)} holds collected work: its "
+            f"Expected --new-test-set before the first collect, but {places[begun[0]]} holds collected work: its "
             "predictions are for the old images, and with new labels they would be graded as chance. Rename that "
             "folder, or name another one with --folder, for a new class; without --new-test-set the old set is kept."
         )
-    homeworks = read_course(arguments.root / "course.toml").homeworks
-    images, drawn = {}, False
-    for name in homeworks:
-        if form := load_predictions(homework_folder(arguments.root, name)):
-            found = hidden_images(_folder(arguments), name, form.draw, new=arguments.new_test_set)
-            images[f"data/{name}_images.npz"] = found[0]
-            drawn |= found[1]
+    images, sets = {}, {}
+    for name, form in scored.items():
+        images[f"data/{name}_images.npz"], drawn = hidden_images(
+            places[name], name, form.draw, new=arguments.new_test_set
+        )
+        sets[name] = "new" if drawn else "kept"
     archive, files = release(arguments.root, arguments.target, images)
-    note_release(arguments.target, _folder(arguments))
-    told = {"folder": str(arguments.target), "zip": str(archive), "test_set": "new" if drawn else "kept"}
+    for place in places.values():
+        note_release(arguments.target, place)
+    told = {"folder": str(arguments.target), "zip": str(archive), "test_sets": sets}
     if arguments.json:
         print(json.dumps(told | {"files": files}, indent=1))
     else:
         print(f"wrote {len(files)} files to {told['folder']}, and {told['zip']}")
-        print(f"hidden test set: {told['test_set']}; its labels stay in {_folder(arguments)}")
+        for name, state in sets.items():
+            print(f"{name}: hidden test set {state}; its labels stay in {places[name]}")
         for homework in homeworks.values():
             print(f"{homework.name}: due {written_out(homework.deadline)}")
         print("next: commit and push the folder as the repository that course.toml names")
@@ -141,7 +152,7 @@ def _collect(arguments: argparse.Namespace) -> int:
     records = collect(
         arguments.root,
         arguments.roster,
-        _folder(arguments),
+        _place(arguments),
         homework=arguments.homework,
         push_records=arguments.push_records,
         workers=arguments.workers,
@@ -150,7 +161,7 @@ def _collect(arguments: argparse.Namespace) -> int:
     )
     table = [asdict(record) for record in records]
     print(json.dumps(table, indent=1) if arguments.json else summary(records))
-    return int(any(record.status != COLLECTED for record in records))
+    return int(arguments.strict and any(record.status != COLLECTED for record in records))
 
 
 def _grade(arguments: argparse.Namespace) -> int:
@@ -158,7 +169,7 @@ def _grade(arguments: argparse.Namespace) -> int:
 
     try:
         return grade(
-            _folder(arguments),
+            _place(arguments),
             arguments.root,
             students=arguments.students,
             workers=arguments.workers,
@@ -173,8 +184,17 @@ def _grade(arguments: argparse.Namespace) -> int:
 def _feedback(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.feedback.feedback import feedback
 
-    return feedback(_folder(arguments), arguments.root, nbgrader=arguments.nbgrader, as_json=arguments.json)
+    return feedback(_place(arguments), arguments.root, nbgrader=arguments.nbgrader, as_json=arguments.json)
 
 
 def _folder(arguments: argparse.Namespace) -> Path:
     return arguments.folder or arguments.root / "grading"
+
+
+def _place(arguments: argparse.Namespace) -> Path:
+    """Return the folder of the homework in the instructor's folder."""
+    from lab_utils.staff.course.settings import homework_of, read_course
+    from lab_utils.staff.grading.place import place_of
+
+    course = read_course(arguments.root / "course.toml")
+    return place_of(_folder(arguments), homework_of(course, arguments.homework).name)

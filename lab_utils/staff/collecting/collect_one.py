@@ -49,6 +49,8 @@ def collect_one(student: Student, job: Job) -> Collected:
         by_hand=student.penalty is not None,
         reason=student.reason,
         due=_due(student, job).isoformat(),
+        lms_id=student.lms_id,
+        members=student.members,
     )
     mirror = job.folder / "mirrors" / f"{student.student}.git"
     flags: list[str] = []
@@ -147,7 +149,8 @@ def _times(
     student: Student, mirror: Path, seen: Mapping[str, datetime], now: datetime, job: Job
 ) -> Callable[[Commit], evidence.Known]:
     """Return what tells when a commit counts as handed in."""
-    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student == student.student]
+    names = {student.student, *(member.student for member in student.members)}
+    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student in names]
     pushed = first_times(mirror, pushes)
     cutoff = deadline.cutoff(job.homework, student.extension)
     return lambda commit: evidence.known(commit, seen, pushed, cutoff, now)

@@ -11,6 +11,16 @@ UNSAFE = set('/\\:*?"<>|\0')
 
 
 @dataclass(frozen=True)
+class Person:
+    """One student: identifier, full name, address, and the number that a learning platform has, each or ""."""
+
+    student: str
+    name: str = ""
+    email: str = ""
+    lms_id: str = ""
+
+
+@dataclass(frozen=True)
 class Collected:
     """One student of collected.json, as `collect` writes it and the later commands read it.
 
@@ -25,7 +35,9 @@ class Collected:
         open: whether the student's deadline, and the grace period after it, were not over.
         flags: sentences for the instructor.
         left_out: sentences for the student: notebooks and tables of the commit that were not taken, and why.
-        folder: of the exported files, below the working folder, or "".
+        folder: of the exported files, below the homework's folder, or "".
+        lms_id: the number that a learning platform has for the student, or "".
+        members: of a team; empty for a student alone.
     """
 
     student: str
@@ -45,6 +57,13 @@ class Collected:
     flags: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     folder: str = ""
+    lms_id: str = ""
+    members: tuple[Person, ...] = ()
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """All who get these points: the members of a team, or the student."""
+        return self.members or (Person(self.student, self.name, self.email, self.lms_id),)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Result:
         answers: written question to the student's text, for the marker.
         message: why the submission as a whole was not graded, or "".
         predictions: path of the graded file of predictions inside the repository, or "".
+        yardsticks: question -> what it was graded against, see `lab_utils.staff.grading.yardstick`.
     """
 
     student: str
@@ -83,6 +84,7 @@ class Result:
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
     predictions: str = ""
+    yardsticks: dict[str, str] = field(default_factory=dict)
 
 
 def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:
