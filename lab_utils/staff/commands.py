@@ -39,7 +39,7 @@ def add_commands(commands: "Commands") -> None:
     collect.add_argument(
         "roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit][,penalty][,reason]"
     )
-    collect.add_argument("--push-records", type=Path, metavar="CSV", help="the host's records: student,sha,pushed_at")
+    collect.add_argument("--push-records", type=Path, metavar="CSV", help="the host's records, see below")
     collect.add_argument("--workers", type=int, default=4, help="repositories fetched side by side (%(default)s)")
     collect.add_argument("--timeout", type=float, default=120.0, help="seconds for one repository (%(default)s)")
     collect.add_argument("--max-mib", type=int, default=500, help="size of one repository, compressed (%(default)s)")
@@ -55,7 +55,9 @@ def add_commands(commands: "Commands") -> None:
     _add_homework(grade)
     _finish(grade, _grade, "print the summary as JSON")
     feedback = _command(commands, "feedback", "write a page for each student, one for the class, the gradebook")
-    feedback.add_argument("--nbgrader", action="store_true", help="also write the gradebook in nbgrader's long form")
+    feedback.add_argument(
+        "--also", nargs="+", default=[], choices=("canvas", "moodle", "nbgrader"), help="further gradebooks to write"
+    )
     _add_homework(feedback)
     _finish(feedback, _feedback, "print a summary as JSON")
 
@@ -184,7 +186,7 @@ def _grade(arguments: argparse.Namespace) -> int:
 def _feedback(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.feedback.feedback import feedback
 
-    return feedback(_place(arguments), arguments.root, nbgrader=arguments.nbgrader, as_json=arguments.json)
+    return feedback(_place(arguments), arguments.root, also=arguments.also, as_json=arguments.json)
 
 
 def _folder(arguments: argparse.Namespace) -> Path:

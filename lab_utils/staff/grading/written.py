@@ -14,7 +14,7 @@ from lab_utils.staff.grading.result import Result
 from lab_utils.staff.grading.safe_text import LONGEST, Cell, neutral, read_table, restored, write_table
 
 NAME = "written.csv"
-COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note")
+COLUMNS = ("homework", "student", "question", "out_of", "answer", "points", "comment", "note")
 CHANGED = "The answer changed after it was marked: look at it again."
 LEFT = "This student is not in the class any more."
 GONE = "The answer was there when it was marked, and is not in the graded notebook now."
@@ -116,7 +116,16 @@ def write_written(path: Path, assignment: Assignment, marks: Collection[Mark]) -
     """Write the rows, whole or not at all. Who has read them before holds `one_writer`, or marks could be lost."""
     out_of = {question.name: question.points for question in assignment.questions}
     rows: list[list[Cell]] = [
-        [mark.student, mark.question, out_of[mark.question], mark.answer, mark.points, mark.comment, mark.note]
+        [
+            assignment.name,
+            mark.student,
+            mark.question,
+            out_of[mark.question],
+            mark.answer,
+            mark.points,
+            mark.comment,
+            mark.note,
+        ]
         for mark in marks
     ]
     write_table(path, COLUMNS, rows)
@@ -144,6 +153,8 @@ def read_written(path: Path, assignment: Assignment, students: Collection[str]) 
     problems: list[str] = []
     for line, row in table:
         try:
+            if (other := row.get("homework", "").strip()) not in ("", assignment.name):
+                raise ValueError(f"this is a mark of {other}, not of {assignment.name}; take it into that one's folder")
             mark = _read_row(row, questions, students)
             if mark is None:
                 continue
