@@ -1,4 +1,4 @@
-"""The instructor's commands: ``python -m lab_utils build | run | release | collect | grade | feedback``.
+"""The instructor's commands: ``build | run | release | roster | collect | grade | feedback``.
 
 Every command that works on a class keeps its files in one folder, grading/ in the course, and in it those of each
 homework in a folder of its own. Each returns 0 if all is well, 1 if not, and 2 if it could not do its work; `build` and
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab_utils.staff.collecting import deadline
+from lab_utils.staff.collecting import deadline, push_records, roster_from
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -34,8 +34,21 @@ def add_commands(commands: "Commands") -> None:
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
     _add_folder(release)
     _finish(release, _release, "print what was written as JSON")
+    roster = _command(commands, "roster", "make roster.csv from a file of GitHub Classroom or a list of addresses")
+    roster.formatter_class, roster.epilog = argparse.RawDescriptionHelpFormatter, roster_from.__doc__
+    roster.add_argument("source", type=Path, metavar="SOURCE", help="a csv of GitHub Classroom, or a text")
+    roster.add_argument(
+        "--url", default="", help="of the repositories, such as https://github.com/my-course/hw4-{github}.git"
+    )
+    roster.add_argument("--output", type=Path, help="default: roster.csv in the instructor's folder")
+    _add_folder(roster)
+    roster.add_argument("--root", type=Path, default=ROOT, help="the course")
+    roster.set_defaults(command=_roster, on_error=2)
     collect = _command(commands, "collect", "fetch the repositories of a class and choose the commit that counts")
-    collect.formatter_class, collect.epilog = argparse.RawDescriptionHelpFormatter, deadline.__doc__
+    collect.formatter_class, collect.epilog = (
+        argparse.RawDescriptionHelpFormatter,
+        f"{deadline.__doc__}\n{push_records.__doc__}",
+    )
     collect.add_argument(
         "roster", type=Path, metavar="ROSTER.csv", help="student,name,email,url[,extension][,commit][,penalty][,reason]"
     )
@@ -57,6 +70,14 @@ def add_commands(commands: "Commands") -> None:
     feedback = _command(commands, "feedback", "write a page for each student, one for the class, the gradebook")
     feedback.add_argument(
         "--also", nargs="+", default=[], choices=("canvas", "moodle", "nbgrader"), help="further gradebooks to write"
+    )
+    feedback.add_argument(
+        "--push",
+        nargs="?",
+        const="dry run",
+        choices=("dry run", "now"),
+        metavar="now",
+        help="say which pages would go into a branch of each student's repository; with `now`, push them",
     )
     _add_homework(feedback)
     _finish(feedback, _feedback, "print a summary as JSON")
@@ -147,6 +168,13 @@ def _release(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _roster(arguments: argparse.Namespace) -> int:
+    target = arguments.output or _folder(arguments) / "roster.csv"
+    count = roster_from.make_roster(arguments.source, target, url=arguments.url)
+    print(f"wrote {count} students to {target}; look at it, then: python -m lab_utils collect {target}")
+    return 0
+
+
 def _collect(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.collecting.collect import collect, summary
     from lab_utils.staff.collecting.collect_one import COLLECTED
@@ -186,7 +214,17 @@ def _grade(arguments: argparse.Namespace) -> int:
 def _feedback(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.feedback.feedback import feedback
 
-    return feedback(_place(arguments), arguments.root, also=arguments.also, as_json=arguments.json)
+    place = _place(arguments)
+    done = feedback(place, arguments.root, also=arguments.also, as_json=arguments.json)
+    if not arguments.push:
+        return done
+    from lab_utils.staff.collecting.push_pages import in_words, push_pages
+    from lab_utils.staff.grading.collected import read_collection
+
+    found, really = read_collection(place), arguments.push == "now"
+    pushed = push_pages(place, arguments.root, found.homework, found.students, really=really)
+    print(in_words(pushed, found.homework, really=really), file=sys.stderr if arguments.json else sys.stdout)
+    return int(really and any(entry.failed for entry in pushed))
 
 
 def _folder(arguments: argparse.Namespace) -> Path:

@@ -19,7 +19,7 @@ EXCEPTIONS = ("extension", "commit", "penalty", "reason")
 OPTIONAL = (*EXCEPTIONS, "team", "lms_id")
 PUSH_COLUMNS = ("student", "sha", "pushed_at")
 
-_STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|class", re.IGNORECASE)  # Windows; the class page
 _INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
 _SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)")
@@ -81,7 +81,7 @@ def read_roster(path: Path, homework: str = "", homeworks: Collection[str] = ())
 
 
 def _check_name(name: str, kind: str, where: str) -> None:
-    if not _STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
+    if not STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
         raise ValueError(
             f"Expected {kind} in {where} to be made of letters A-Z, digits, '.', '_' and '-', not beginning or "
             f"ending with '.', and neither 'class' nor a device of Windows such as 'nul', because files are named "
