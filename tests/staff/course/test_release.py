@@ -135,7 +135,8 @@ def test_the_readme_names_notebooks_deadline_and_the_check(course):
     assert "**Due: Friday 6 November 2026, 23:59:00 (UTC+08:00).** Every started hour after it costs 12.5 %" in readme
     assert "python -m lab_utils check labs/homework4.ipynb" in readme
     workflow = (course.parent / "out" / ".github" / "workflows" / "checks.yml").read_text("utf-8")
-    assert "- run: python -m lab_utils check labs/homework4.ipynb" in workflow
+    assert 'python -m lab_utils check "labs/homework4.ipynb" --summary "$GITHUB_STEP_SUMMARY"' in workflow
+    assert "if: ${{ !cancelled() && steps.install.outcome == 'success' }}" in workflow
 
 
 def test_the_zip_holds_the_folder_and_is_the_same_every_time(course):
