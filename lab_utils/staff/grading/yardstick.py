@@ -67,7 +67,7 @@ def needed_cases(source: str) -> dict[str, str]:
         everything = ast.unparse(tree)
         return defaultdict(lambda: everything)
     return {
-        str(key.value): "\n".join(map(ast.unparse, [*_closure([entry, *always], bound), entry]))
+        str(key.value): "\n".join(map(ast.unparse, [*_closure([entry, *always], bound), *always, entry]))
         for key, entry in zip(value.keys, value.values, strict=True)
         if isinstance(key, ast.Constant)
     }

@@ -87,11 +87,12 @@ CASES = {
 """
 
 FORM = """
-from lab_utils.checks.homework4.file import read_predictions
+from lab_utils.checks.predictions_file import PredictionsFile
 from lab_utils.staff.grading.predictions import Column, Predictions
 
+FORM = PredictionsFile("homework5", ("model_1_fine_tuned",))
 COLUMNS = {"model_1_fine_tuned": Column("model 1, fine-tuned", 0.8, "Was it trained?")}
-PREDICTIONS = Predictions("homework5_predictions.csv", COLUMNS, "normal", read_predictions, None)
+PREDICTIONS = Predictions(FORM.file, COLUMNS, "normal", FORM.read, None)
 """
 
 LABELS = np.arange(40) % 2

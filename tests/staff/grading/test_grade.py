@@ -83,6 +83,7 @@ def test_a_new_commit_and_a_torn_file_are_graded_again_and_a_named_student_alone
     edit_collected(course, lambda entries: entries["ada"].update(sha="f" * 40))
     torn = course / "grading/results/ben.json"
     torn.write_bytes(torn.read_bytes()[:100])
+    before = times(course)
     grade(course / "grading", course, students=["cleo"])  # and nobody else
     assert {name for name in before if times(course)[name] > before[name]} == {"cleo"}
     grade(course / "grading", course)
@@ -99,11 +100,12 @@ def test_one_changed_case_is_graded_again_for_everyone_and_nothing_else_is(cours
     before = {name: json.loads(text) for name, text in results(course).items()}
     cases = course / PRIVATE / "cases.py"
     cases.write_text(cases.read_text().replace('Case("ties", 1,', 'Case("ties", 4,'))
-    asked = []
+    asked, told = [], []
     working = grade_module.grade_submission
 
     def watched(folder, student, sha, key, sandbox, only):
-        assert "M2 AUROC (3)" in capsys.readouterr().err  # said first
+        told.append(capsys.readouterr().err)
+        assert "M2 AUROC (3)" in told[0]  # said first
         asked.append((student, only))
         return working(folder, student, sha, key, sandbox, only)
 
@@ -122,6 +124,7 @@ def test_one_changed_case_is_graded_again_for_everyone_and_nothing_else_is(cours
 def test_another_wording_of_a_rubric_grades_nothing_again(course, capsys):
     grade(course / "grading", course)
     before = times(course)
+    capsys.readouterr()
     questions = course / PRIVATE / "questions.toml"
     questions.write_text(questions.read_text().replace("5: says why", "5: says why, and how much"))
     assert grade(course / "grading", course, as_json=True) == 0
