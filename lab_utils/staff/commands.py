@@ -1,8 +1,8 @@
-"""The instructor's commands: ``build | run | release | roster | collect | grade | feedback``.
+"""The instructor's commands: ``build | count | run | release | new-homework | roster | collect | grade | feedback``.
 
 Every command that works on a class keeps its files in one folder, grading/ in the course, and in it those of each
-homework in a folder of its own. Each returns 0 if all is well, 1 if not, and 2 if it could not do its work; `build` and
-`run` return 1 for both.
+homework in a folder of its own. Each returns 0 if all is well, 1 if not, and 2 if it could not do its work; `build`,
+`count` and `run` return 1 for both.
 """
 
 import argparse
@@ -25,6 +25,8 @@ def add_commands(commands: "Commands") -> None:
     build = _command(commands, "build", "build labs/ from solutions/")
     build.add_argument("--check", action="store_true", help="write nothing; fail where labs/ is out of date")
     _finish(build, _build, "print the changed files, or the problems, as JSON", on_error=1)
+    count = _command(commands, "count", "count what a student reads and writes in each lab, beside the aims")
+    _finish(count, _count, "print the counts as JSON", on_error=1)
     run = _command(commands, "run", "run the solved labs, write HTML, compare with the published bands")
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
@@ -34,6 +36,11 @@ def add_commands(commands: "Commands") -> None:
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
     _add_folder(release)
     _finish(release, _release, "print what was written as JSON")
+    new = _command(commands, "new-homework", "write a small homework that works, to be made into yours")
+    new.add_argument("name", metavar="NAME", help="such as homework5: small letters, digits and _")
+    new.add_argument("--title", default="", help="the heading; default: from the name")
+    new.add_argument("--root", type=Path, default=ROOT, help="the course")
+    new.set_defaults(command=_new_homework, on_error=2)
     roster = _command(commands, "roster", "make roster.csv from a file of GitHub Classroom or a list of addresses")
     roster.formatter_class, roster.epilog = argparse.RawDescriptionHelpFormatter, roster_from.__doc__
     roster.add_argument("source", type=Path, metavar="SOURCE", help="a csv of GitHub Classroom, or a text")
@@ -119,6 +126,15 @@ def _build(arguments: argparse.Namespace) -> int:
     return int(bool(problems))
 
 
+def _count(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.counts import count, table
+
+    found = count(arguments.root / "solutions")
+    rows = [asdict(counts) | {"share": counts.share, "missed": counts.missed} for counts in found]
+    print(json.dumps(rows, indent=1) if arguments.json else table(found))
+    return int(any(counts.missed for counts in found))
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.course.run import run
 
@@ -165,6 +181,13 @@ def _release(arguments: argparse.Namespace) -> int:
         print("next: commit and push the folder as the repository that course.toml names")
         if "https://example.org/" in (arguments.root / "course.toml").read_text("utf-8"):
             print("course.toml still holds the example's repository: the first cells will not find yours on Colab")
+    return 0
+
+
+def _new_homework(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.new_homework import new_homework
+
+    print(new_homework(arguments.root, arguments.name, title=arguments.title))
     return 0
 
 
