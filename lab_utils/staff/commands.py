@@ -185,7 +185,7 @@ def _release(arguments: argparse.Namespace) -> int:
 
 
 def _new_homework(arguments: argparse.Namespace) -> int:
-    from lab_utils.staff.course.new_homework import new_homework
+    from lab_utils.staff.authoring.new_homework import new_homework
 
     print(new_homework(arguments.root, arguments.name, title=arguments.title))
     return 0

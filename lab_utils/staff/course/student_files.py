@@ -145,9 +145,7 @@ def pyproject(text: str) -> str:
     kept = ("[build-system]", "[project]", "[tool.setuptools]")
     sections = re.split(r"\n(?=\[)", text.strip())
     lines = "\n\n".join(section.strip() for section in sections if section.startswith(kept)).splitlines()
-    return (
-        "\n".join(line for line in lines if "lab_utils.staff.feedback" not in line and not line.startswith("#")) + "\n"
-    )
+    return "\n".join(line for line in lines if "lab_utils.staff." not in line and not line.startswith("#")) + "\n"
 
 
 def _dates(homework: Homework) -> list[str]:

@@ -14,7 +14,7 @@ from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.isolation import KIT
 
 JUDGING = ("staff/grading", "checks", "data")
-NOT_JUDGING = ("staff/collecting", "staff/course", "staff/feedback")
+NOT_JUDGING = ("staff/authoring", "staff/collecting", "staff/course", "staff/feedback")
 KNOWN = ("cases.py", "predictions.py", "__init__.py")  # of a homework's folder; other modules count for all questions
 
 
