@@ -129,6 +129,18 @@ def write_course(root: Path) -> Path:
     return root
 
 
+def write_second(root: Path) -> None:
+    """Write a second homework, which asks for no predictions, and the settings of a course with both."""
+    private = root / "lab_utils/staff/homework6"
+    private.mkdir(parents=True)
+    parts = QUESTIONS.replace("homework5", "homework6").replace('"In words"', '"In other words"').split("[[question]]")
+    (private / "questions.toml").write_text("[[question]]".join(part for part in parts if '"M3"' not in part))
+    (private / "cases.py").write_text(CASES)
+    dates = 'release = "2026-10-01T09:00:00Z"\ndeadline = "2026-11-06T23:59:00Z"\n'
+    about = '[course]\nrepository = "https://example.org/a.git"\nfolder = "a"\n'
+    (root / "course.toml").write_text(f"{about}[homework5]\n{dates}[homework6]\n{dates}")
+
+
 def notebook(*cells, **extra) -> dict:
     """Return a notebook, format 4, from sources; ("markdown", text) for texts."""
     made = []
@@ -162,13 +174,13 @@ def write_submission(folder: Path, files: dict) -> Path:
     return folder
 
 
-def write_collected(folder: Path, submissions: dict[str, dict]) -> None:
+def write_collected(folder: Path, submissions: dict[str, dict], homework: str = "homework5") -> None:
     """Write submissions and what `collect` says of them: student to files."""
     entries = []
     for student, files in submissions.items():
         write_submission(folder / "submissions" / student, files)
         entries.append({"student": student, "sha": f"{len(entries):040x}", "folder": f"submissions/{student}"})
-    (folder / "collected.json").write_text(json.dumps({"homework": "homework5", "students": entries}))
+    (folder / "collected.json").write_text(json.dumps({"homework": homework, "students": entries}))
 
 
 def points(result: Result) -> list[float]:

@@ -20,6 +20,7 @@ from lab_utils.staff.grading.grade import grade
 from lab_utils.staff.grading.isolation import FULL, NONE, Isolation, isolation
 from lab_utils.staff.grading.key import load_key
 from lab_utils.staff.grading.lock import only_one
+from lab_utils.staff.grading.place import place_of
 from lab_utils.staff.grading.result import (
     GRADED,
     MISSING,
@@ -31,11 +32,12 @@ from lab_utils.staff.grading.result import (
     read_result,
 )
 from tests.staff.grading.corpus import ATTACKS, HONEST
-from tests.staff.grading.mini_course import points, write_collected, write_course
+from tests.staff.grading.mini_course import points, write_collected, write_course, write_second
 
 ROOT = Path(__file__).resolve().parents[3]
 PRIVATE = "lab_utils/staff/homework5"
 KILLS = 50
+HOMEWORKS = ("homework5", "homework6")
 
 needs_sandbox = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
 
@@ -292,54 +294,56 @@ def test_two_workers_find_what_one_finds(course):
 
 def _snapshot(root):
     folder = root / "grading"
-    names = ["gradebook.csv", "written.csv", *(f"results/{path.name}" for path in (folder / "results").glob("*.json"))]
-    return {name: (folder / name).read_bytes() for name in sorted(names)}
+    paths = [*folder.glob("*/gradebook.csv"), *folder.glob("*/written.csv"), *folder.glob("*/results/*.json")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @needs_sandbox
-def test_a_grader_killed_at_fifty_random_moments_ends_with_the_same_gradebook(tmp_path):
-    kinds = [
-        "perfect",
-        "partly_right",
-        "half_done",
-        "renamed",
-        "as_handed_out",
-        "error_in_the_function",
-        "only_predictions",
-    ]
-    submissions = {f"{kind}{i}": HONEST[kind].files for kind in kinds for i in range(4)}
+def test_graders_of_two_homeworks_killed_at_fifty_random_moments_end_with_the_same_gradebooks(tmp_path):
+    kinds = ["perfect", "partly_right", "half_done", "renamed", "as_handed_out", "error_in_the_function"]
+    submissions = {f"{kind}{i}": HONEST[kind].files for kind in kinds for i in range(2)}
+    submissions["only_predictions"] = HONEST["only_predictions"].files
     submissions |= {name: ATTACKS[name].files for name in ("kills_everything", "segfault", "forged_replies")}
     roots = [write_course(tmp_path / name) for name in ("undisturbed", "killed")]
     for root in roots:
-        write_collected(root / "grading", submissions)
+        write_second(root)
+        for name in HOMEWORKS:
+            write_collected(root / "grading" / name, submissions, name)
     undisturbed, killed = roots
-    assert grade(undisturbed / "grading", undisturbed) == 0
-    line = [sys.executable, "-m", "lab_utils", "grade", "--root", str(killed), "--folder", str(killed / "grading")]
+    for name in HOMEWORKS:
+        assert grade(undisturbed / "grading" / name, undisturbed) == 0
+    line = [sys.executable, "-m", "lab_utils", "grade", "--root", str(killed), "--homework"]
     moments = random.Random(0)
     alive_after = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        name = HOMEWORKS[number % 2]
         with subprocess.Popen(
-            line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [*line, name], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         ) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(moments.uniform(0.2, 1.6))
             alive_after += process.poll() is None
             os.kill(process.pid, signal.SIGKILL)
-        if len(results(killed)) >= len(submissions) - 3:  # as good as done: begin anew, so that every kill meets work
-            for path in (killed / "grading/results").glob("*.json"):
+        done = list((killed / "grading" / name / "results").glob("*.json"))
+        if len(done) >= len(submissions) - 3:  # as good as done: begin anew, so that every kill meets work
+            for path in done:
                 path.unlink()
     assert alive_after > KILLS / 2
-    assert subprocess.run(line, cwd=ROOT, capture_output=True, check=False).returncode == 0
-    for root in roots:
-        feedback(root / "grading", root)
+    for name in HOMEWORKS:
+        assert subprocess.run([*line, name], cwd=ROOT, capture_output=True, check=False).returncode == 0
+        for root in roots:
+            feedback(root / "grading" / name, root)
     assert _snapshot(killed) == _snapshot(undisturbed)
+    assert len(_snapshot(killed)) == 2 * (len(submissions) + 2)
     assert not list((killed / "grading").rglob("*.tmp"))
 
 
 @needs_sandbox
 def test_no_sandbox_outlives_a_killed_grader(course):
-    mark = str(course / "grading/submissions")
-    edit = course / "grading/submissions/ada/labs/homework5.ipynb"
+    write_second(course)  # and so course.toml
+    place = place_of(course / "grading", "homework5")
+    mark = str(place / "submissions")
+    edit = place / "submissions/ada/labs/homework5.ipynb"
     edit.write_text(edit.read_text().replace("x = np.asarray", "while True: pass\\n    x = np.asarray"))
     line = [
         sys.executable,
@@ -349,8 +353,8 @@ def test_no_sandbox_outlives_a_killed_grader(course):
         "ada",
         "--root",
         str(course),
-        "--folder",
-        str(course / "grading"),
+        "--homework",
+        "homework5",
     ]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 120
