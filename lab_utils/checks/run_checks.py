@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -150,7 +151,10 @@ def _check(exercise: Exercise, program: slices.Program) -> Outcome:
         error = failed.get(name)
         hint = f"`{name}` cannot be defined: {type(error).__name__}: {error}"
         return Outcome(name, "incorrect", hint, note="")
-    return exercise.examine(space[name])
+    found = exercise.examine(space[name])
+    if exercise.kit is None and found.status == "correct":  # no lab goes on with it
+        return replace(found, note="The grader tries other inputs.")
+    return found
 
 
 def _empty_answer(name: str, answer: str | None) -> Outcome | None:
