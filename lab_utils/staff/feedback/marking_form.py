@@ -19,7 +19,7 @@ from lab_utils.staff.grading.safe_text import shorten
 from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
-SHORTEST = 3  # letters of a name that is taken out of an answer
+SHORTEST = 3  # letters of a part of a name that is taken out of an answer
 PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
 
 
@@ -50,8 +50,9 @@ def marking_form(folder: Path | str, root: Path | str | None = None, *, anonymou
 
 def _names_of(entry: Collected) -> list[str]:
     """Return what would tell who a student is, the longest first."""
-    found = {entry.student, *(part for p in entry.people for part in (p.student, p.name, p.email, *p.name.split()))}
-    return sorted((name for name in found if len(name) >= SHORTEST), key=lambda name: (-len(name), name))
+    found = {entry.student, *(part for p in entry.people for part in (p.student, p.name, p.email))} - {""}
+    found |= {part for p in entry.people for part in p.name.split() if len(part) >= SHORTEST}
+    return sorted(found, key=lambda name: (-len(name), name))
 
 
 class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
