@@ -52,7 +52,8 @@ def _figure(name: str, uri: str, problem: str) -> str:
     if problem:
         return f"<p><i>Picture {caption} is not shown: {html.escape(problem)}.</i></p>"
     return (
-        f"<figure style='margin:.5em 0;max-width:52em'><img src='{uri}' alt='' style='max-width:100%;border:1px solid #d7dce1'>"
+        f"<figure style='margin:.5em 0;max-width:52em'>"
+        f"<img src='{uri}' alt='' style='max-width:100%;border:1px solid #d7dce1'>"
         f"<figcaption style='color:#56606b;font-size:.85em'>{caption}</figcaption></figure>"
     )
 
