@@ -87,7 +87,8 @@ def judging_code() -> list[Path]:
     homeworks = [path.parent for path in package.glob("staff/*/questions.toml")]
     aside = [*(package / name for name in NOT_JUDGING), *homeworks]
     modules = sorted(path for path in package.rglob("*.py") if "__pycache__" not in path.parts)
-    return [path for path in modules if not any(folder in path.parents for folder in aside)]
+    judging = [path for path in modules if path.parent != package / "staff"]  # nor the commands
+    return [path for path in judging if not any(folder in path.parents for folder in aside)]
 
 
 def _content(path: Path) -> bytes:

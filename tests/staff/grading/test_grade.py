@@ -172,7 +172,12 @@ def test_whatever_changes_a_grade_changes_what_it_is_graded_against_and_nothing_
     assert changed(questions, "points = 5", "points = 6") == set()  # of a written answer
     assert changed(private / "predictions.py", "0.8", "0.7") == {"M3"}
     assert changed(labels, "", "40,1,20\n") == {"M3"}
-    for name in ("feedback/page.py", "homework4/questions.toml", "homework4/cases.py"):  # these change no grade here
+    for name in (
+        "feedback/page.py",
+        "commands.py",
+        "homework4/questions.toml",
+        "homework4/cases.py",
+    ):  # these change no grade here
         assert changed(kit / "lab_utils/staff" / name, "", "# another") == set()
 
 
