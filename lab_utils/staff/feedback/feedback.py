@@ -13,18 +13,21 @@ from lab_utils.staff.course.settings import Homework, read_course, read_time
 from lab_utils.staff.feedback.class_numbers import waiting
 from lab_utils.staff.feedback.class_page import class_page
 from lab_utils.staff.feedback.gradebook import GRADEBOOKS, write_gradebook
-from lab_utils.staff.feedback.likeness import Alike, find_alike, read_cells, read_code
-from lab_utils.staff.feedback.standing import Standing, read_results, stand
+from lab_utils.staff.feedback.likeness import Alike, find_alike
+from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing, best, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
+from lab_utils.staff.feedback.submission_code import read_cells, read_code
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
+from lab_utils.staff.grading.contenders import contenders, split
 from lab_utils.staff.grading.result import GRADED
 from lab_utils.staff.grading.safe_text import put
-from lab_utils.staff.grading.written import NAME, Mark, update_written
+from lab_utils.staff.grading.written import NAME, Mark, marks_of, update_written
 
 CLASS_PAGE = "class.html"  # in the homework's folder: not among what students are sent
 
 _TOLD = {
+    "not_reached": "nothing is final, these were never reached",
     "by_hand": "points given by a person instead of the grader",
     "left_over": "pages of people who are not in the class any more, delete them",
 }
@@ -53,14 +56,14 @@ def feedback(folder: Path, root: Path, *, also: Sequence[str] = (), as_json: boo
     dates = _dates(root, assignment.name)
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
     dues = {standing.student: _due(standing.collected) for standing in standings}
-    alike = look_alike(folder, root / "labs" / f"{assignment.name}.ipynb", [entry.collected for entry in standings])
+    alike, cut = look_alike(folder, root, assignment.name, standings)
     over = not any(standing.collected.open for standing in standings)
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
         page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
         for person in standing.collected.people:
             put(folder / "feedback" / f"{person.student}.html", page)
     zone = next((due.tzinfo for due in dues.values() if due), None)
-    put(folder / CLASS_PAGE, class_page(assignment, standings, alike, zone))
+    put(folder / CLASS_PAGE, class_page(assignment, standings, alike, zone, cut))
     (folder / "feedback" / CLASS_PAGE).unlink(missing_ok=True)  # where earlier versions wrote it, beside pages to send
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     duedate = "" if dates is None else dates.deadline.isoformat()
@@ -74,11 +77,20 @@ def feedback(folder: Path, root: Path, *, also: Sequence[str] = (), as_json: boo
 def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     """Return where each student of collected.json stands; brings written.csv up to date on the way."""
     students = read_collection(folder).students
-    results = read_results(folder, students)
-    marks: defaultdict[str, dict[str, Mark]] = defaultdict(dict)
-    for mark in update_written(folder, assignment, [entry.student for entry in students], results):
-        marks[mark.student][mark.question] = mark
-    return [stand(entry, results.get(entry.student), marks[entry.student], assignment) for entry in students]
+    found = {entry.student: contenders(entry, folder / "results", assignment) for entry in students}
+    first, later = split(found)
+    marks: defaultdict[str, list[Mark]] = defaultdict(list)
+    for mark in update_written(folder, assignment, list(found), first, later):
+        marks[mark.student].append(mark)
+    return [
+        best(
+            [
+                stand(one.collected, one.result, marks_of(marks[name], own[0].result, one.result), assignment)
+                for one in own
+            ]
+        )
+        for name, own in found.items()
+    ]
 
 
 def _due(entry: Collected) -> datetime | None:
@@ -86,10 +98,22 @@ def _due(entry: Collected) -> datetime | None:
     return read_time(entry.due, f"due of {entry.student} in {FILE}") if entry.due else None
 
 
-def look_alike(folder: Path, released: Path, students: list[Collected]) -> tuple[Alike, ...]:
-    """Return the pairs of submissions that look alike, the released notebook taken away."""
-    codes = {entry.student: read_code(folder / "submissions" / entry.student) for entry in students if entry.folder}
-    return find_alike(codes, read_cells(released))
+def look_alike(
+    folder: Path, root: Path, homework: str, standings: Sequence[Standing]
+) -> tuple[tuple[Alike, ...], list[str]]:
+    """Return the submissions that look alike, what was released taken away; and whose code was not read to its end."""
+    codes = {
+        one.student: read_code(folder / one.collected.folder, one.result.notebook if one.result else "", root)
+        for one in standings
+        if one.collected.folder
+    }
+    released = read_cells(root / "labs" / f"{homework}.ipynb")
+    if any(code.rest for code in codes.values()):  # other labs, and modules of an older kit
+        released += [cell for path in sorted((root / "labs").glob("*.ipynb")) for cell in read_cells(path)]
+        released += [
+            path.read_text("utf-8") for path in sorted((root / "lab_utils").rglob("*.py")) if "staff" not in path.parts
+        ]
+    return find_alike(codes, released), [name for name, code in codes.items() if code.cut]
 
 
 def _dates(root: Path, homework: str) -> Homework | None:
@@ -105,6 +129,7 @@ def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) 
         "status": dict(sorted(Counter(standing.status for standing in standings).items())),
         "to_mark": waiting([standing for standing in standings if standing.result is not None]),
         "look_alike": len(alike),
+        "not_reached": [standing.student for standing in standings if standing.status == UNCOLLECTED],
         "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
         "left_over": _left_over(folder, standings),
         "class_page": str(folder / CLASS_PAGE),

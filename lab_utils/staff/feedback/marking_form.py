@@ -136,8 +136,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             points = read_points(self.points.value, question.points)
             with one_writer(self.path, patience=PATIENCE):
                 rows = list(read_written(self.path, self.assignment, self.students))
-                who = (shown.student, shown.question)
-                at = next(i for i, row in enumerate(rows) if (row.student, row.question) == who)
+                at = next(i for i, row in enumerate(rows) if row.key == shown.key)
                 rows[at] = self.marked(rows[at], shown, points)
                 write_written(self.path, self.assignment, rows)
         except StopIteration:
@@ -173,11 +172,13 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
     def pictures_of(self, row: Mark) -> str:
         """Return the pictures of an answer as HTML."""
+        folder, name = self.path.parent, f"{row.student}.{row.commit}" if row.commit else row.student
         try:
-            notebook = read_result(self.path.parent / "results" / f"{row.student}.json").notebook
+            notebook = read_result(folder / "results" / ("late" if row.commit else "") / f"{name}.json").notebook
         except (OSError, ValueError):
             return ""
-        return pictures_html(self.path.parent / "submissions" / row.student, notebook, row.answer)
+        work = folder / "late" / row.student / row.commit if row.commit else folder / "submissions" / row.student
+        return pictures_html(work, notebook, row.answer)
 
     def fill(self, row: Mark) -> None:
         """Show points and comment of a row in the fields."""

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from lab_utils.staff.grading.collected import FILE, Collected, read_collection
+from lab_utils.staff.grading.collected import FILE, Collected, attempts, read_collection, result_file
+from lab_utils.staff.grading.contenders import Contender, contenders, split
 from lab_utils.staff.grading.isolation import NONE, Limits, isolation
 from lab_utils.staff.grading.key import Key, load_key
 from lab_utils.staff.grading.lock import only_one
@@ -66,24 +67,27 @@ def grade(
     results = folder / "results"
     with only_one(folder, "grade"):
         key = load_key(folder, root, collection.homework)
-        open_questions = {name: _open(results, entry, key) for name, entry in known.items()}
+        all_ = [attempt for entry in known.values() for attempt in attempts(entry)]
+        open_questions = {result_file(results, entry): _open(results, entry, key) for entry in all_}
         if named:
-            if others := sum(map(bool, (open_questions[name] for name in known.keys() - named))):
+            asked = {result_file(results, entry) for entry in all_ if entry.student in named}
+            if others := sum(bool(open_) for path, open_ in open_questions.items() if path not in asked):
                 print(f"{others} others wait to be graded, and go on waiting: grade without names.", file=sys.stderr)
-            open_questions = dict.fromkeys(named, frozenset(key.yardsticks))
+            open_questions = dict.fromkeys(asked, frozenset(key.yardsticks))
         else:
-            for line in _changes(open_questions, results, key):
+            for line in _changes(open_questions, key):
                 print(line, file=sys.stderr)
-        open_ones = [known[name] for name, open_ in sorted(open_questions.items()) if open_]
-        work = Work(folder, key, level, open_questions)
-        problems = _grade_all(open_ones, work, workers)
-        found = [result for _, entry in sorted(known.items()) if (result := _result_of(results, entry)) is not None]
-        update_written(folder, key.assignment, list(known), {result.student: result for result in found})
+        open_ones = [entry for entry in all_ if open_questions.get(result_file(results, entry))]
+        problems = _grade_all(open_ones, Work(folder, key, level, open_questions), workers)
+        standing = {name: _contenders(known[name], results, key) for name in sorted(known)}
+        first, later = split(standing)
+        found = [*first.values(), *(result for results_ in later.values() for result in results_)]
+        update_written(folder, key.assignment, list(known), first, later)
     summary = {
         "homework": collection.homework,
         "isolation": level,
         "graded_now": len(open_ones) - len(problems),
-        "status": {kind: sum(r.status == kind for r in found) for kind in sorted({r.status for r in found})},
+        "status": dict(sorted(Counter(result.status for result in first.values()).items())),
         "problems": problems,
         "undecided": {r.student: open_ for r in found if (open_ := undecided(r))},
     }
@@ -100,12 +104,12 @@ def _level(trust: bool) -> str:
 
 
 class Work(NamedTuple):
-    """What is the same for all: the homework's folder, the key, the isolation, and student -> questions to grade."""
+    """The same for all: the homework's folder, the key, the isolation; file of a result -> its open questions."""
 
     folder: Path
     key: Key
     level: str
-    questions: Mapping[str, frozenset[str]]
+    questions: Mapping[Path, frozenset[str]]
 
 
 def _open(results: Path, entry: Collected, key: Key) -> frozenset[str]:
@@ -118,16 +122,24 @@ def _open(results: Path, entry: Collected, key: Key) -> frozenset[str]:
 
 def _result_of(results: Path, entry: Collected) -> Result | None:
     try:
-        return read_result(results / f"{entry.student}.json")
+        return read_result(result_file(results, entry))
     except (OSError, ValueError):
         return None
 
 
-def _changes(open_questions: Mapping[str, frozenset[str]], results: Path, key: Key) -> list[str]:
+def _contenders(entry: Collected, results: Path, key: Key) -> tuple[Contender, ...]:
+    """Return the commits that may count; none where a result cannot be read, which the next `grade` does anew."""
+    try:
+        return contenders(entry, results, key.assignment)
+    except ValueError:
+        return ()
+
+
+def _changes(open_questions: Mapping[Path, frozenset[str]], key: Key) -> list[str]:
     """Say what changed since it was graded, so that nobody is surprised by other points."""
-    again = {name: open_ for name, open_ in open_questions.items() if open_ and (results / f"{name}.json").is_file()}
-    counts = Counter(question for open_ in again.values() if open_ < key.yardsticks.keys() for question in open_)
-    whole = sum(open_ == key.yardsticks.keys() for open_ in again.values())
+    again = [open_ for path, open_ in open_questions.items() if open_ and path.is_file()]
+    counts = Counter(question for open_ in again if open_ < key.yardsticks.keys() for question in open_)
+    whole = sum(open_ == key.yardsticks.keys() for open_ in again)
     lines = []
     if counts:
         named = ", ".join(f"{q.name} {q.title} ({counts[q.name]})" for q in key.assignment.questions if counts[q.name])
@@ -162,7 +174,7 @@ def _side_by_side(entries: list[Collected], work: Work, workers: int, again: lis
             if again is not None and undecided(result):
                 again.append(entry)
             else:
-                write_result(work.folder / "results" / f"{entry.student}.json", result)
+                write_result(result_file(work.folder / "results", entry), result)
         finally:
             slots.put(slot)
 
@@ -182,7 +194,7 @@ def _side_by_side(entries: list[Collected], work: Work, workers: int, again: lis
 
 
 def _grade_one(entry: Collected, work: Work, slot: int) -> Result:
-    key, wanted = work.key, work.questions[entry.student]
+    key, wanted = work.key, work.questions[result_file(work.folder / "results", entry)]
     if not entry.folder:
         reason = f"Nothing was collected ({entry.status})."
         found = empty_result(entry.student, entry.sha, key.assignment, MISSING, reason)

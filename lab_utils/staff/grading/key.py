@@ -7,6 +7,7 @@ labels of the test images that come with the kit. A second homework is a second 
 
 import hashlib
 import importlib.util
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.hidden_set import labels_file, read_labels
 from lab_utils.staff.grading.predictions import Predictions
 from lab_utils.staff.grading.yardstick import yardsticks
+from lab_utils.text_files import decoded
 
 
 class Key(NamedTuple):
@@ -33,6 +35,8 @@ class Key(NamedTuple):
         groups: int64 (N,), the patients.
         secret: makes the inputs of the cases unpredictable, where the labels are.
         yardsticks: question -> what it is graded against, see `yardsticks`.
+        released: (kind, source) of the cells of the notebook as it was handed out, kind "code" or "text".
+        given: paths of files that were handed out.
     """
 
     assignment: Assignment
@@ -42,6 +46,8 @@ class Key(NamedTuple):
     groups: NDArray[np.int64]
     secret: bytes
     yardsticks: Mapping[str, str]
+    released: tuple[tuple[str, str], ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 def load_key(folder: Path, root: Path, homework: str) -> Key:
@@ -71,7 +77,18 @@ def load_key(folder: Path, root: Path, homework: str) -> Key:
     elif asked := assignment.of_kind("predictions"):
         raise ValueError(f"Expected {private / 'predictions.py'} for question {asked[0].name}, found no file. Add it.")
     fingerprint = hashlib.sha256(secret).digest()
-    return Key(assignment, cases, predictions, labels, groups, fingerprint, yardsticks(private, assignment, secret))
+    against = yardsticks(private, assignment, secret)
+    cells = _released(root / "labs" / f"{homework}.ipynb")
+    given = frozenset(path.relative_to(root).as_posix() for path in root.glob("*") if path.is_file())
+    return Key(assignment, cases, predictions, labels, groups, fingerprint, against, cells, given)
+
+
+def _released(notebook: Path) -> tuple[tuple[str, str], ...]:
+    """Return the cells of the notebook as it is handed out; none where there is none."""
+    if not notebook.is_file():
+        return ()
+    cells = json.loads(decoded(notebook.read_bytes())).get("cells", [])
+    return tuple(("code" if cell["cell_type"] == "code" else "text", "".join(cell["source"])) for cell in cells)
 
 
 def load_predictions(private: Path) -> Predictions | None:

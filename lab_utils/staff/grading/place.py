@@ -6,7 +6,7 @@ from pathlib import Path
 
 # What versions up to 0.4 wrote into grading/ itself; the last one tells whose the others are, so it moves last.
 LOOSE = [
-    *("ledger.jsonl", "mirrors", "submissions", "results", "written.csv", "feedback"),
+    *("ledger.jsonl", "mirrors", "submissions", "late", "results", "written.csv", "feedback"),
     *("gradebook.csv", "gradebook_nbgrader.csv", "collected.json"),
 ]
 

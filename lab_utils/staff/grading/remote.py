@@ -14,6 +14,7 @@ from typing import Any
 
 from lab_utils.staff.grading import memory_watch, wire
 from lab_utils.staff.grading.forks import backstop
+from lab_utils.staff.grading.inside_answers import Cells
 from lab_utils.staff.grading.isolation import FULL, Limits, command, environment
 
 SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
@@ -75,14 +76,17 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
 
-    def read(self, notebook: str, wanted: list[str], *, seconds: float = 60.0) -> dict[str, Any]:
+    def read(
+        self, notebook: str, wanted: list[str], written: list[str], released: Cells, *, seconds: float = 60.0
+    ) -> dict[str, Any]:
         """Return what `inside_read.py` finds in a notebook; {"invalid": why} if it is none.
 
         Raises:
             Undecided: if reading it did not come to its end.
         """
         path = f"{self._where}/{notebook}"
-        reply = self._ask({"op": "read", "path": path, "wanted": wanted, "seconds": seconds}, backstop(seconds))
+        request: dict[str, Any] = {"op": "read", "path": path, "wanted": wanted, "written": written}
+        reply = self._ask(request | {"released": released, "seconds": seconds}, backstop(seconds))
         if "sources" in reply or "invalid" in reply:
             return reply
         if "undecided" in reply:

@@ -70,6 +70,7 @@ class Result:
         questions: one for each question of the homework, in order.
         metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
         answers: written question to the student's text, for the marker.
+        doubtful: written question to where its text was found, in words for the marker, if not where it belongs.
         message: why the submission as a whole was not graded, or "".
         predictions: path of the graded file of predictions inside the repository, or "".
         yardsticks: question -> what it was graded against, see `lab_utils.staff.grading.yardstick`.
@@ -85,6 +86,7 @@ class Result:
     message: str = ""
     predictions: str = ""
     yardsticks: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
 
 
 def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:

@@ -9,10 +9,14 @@ import numpy as np
 
 from tests.staff.grading.mini_course import (
     ANSWER,
+    ASKED,
     AUROC,
+    FOOT,
+    HEAD,
     IMPORTS,
     PERFECT,
     SCALE,
+    STUB,
     STUBS,
     TRAINING,
     notebook,
@@ -49,6 +53,11 @@ def with_scale(source, points=(4, 6, 8), status=GRADED, **files):
 def at_top(source, points=(4, 6, 8), status=GRADED):
     """Return a submission that does this at the top of the cell with a wrong `scale`."""
     return with_scale(textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status)
+
+
+def with_words(*cells, status=WAITING, **files):
+    """Return a submission whose functions are right and whose answer is what these cells at its place say."""
+    return perfect((*HEAD, SCALE, AUROC, ASKED, *cells, FOOT), statuses=(GRADED, GRADED, GRADED, status), **files)
 
 
 def link_to(target):
@@ -94,6 +103,8 @@ FORMAT_3 = {
 _SHAPE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"
 BOMB = b"\x93NUMPY\x01\x00v\x00" + _SHAPE.ljust(117) + b"\n"
 FORGED = '{"value": [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]}\\n'
+
+WORDS = "Because the images come from another hospital, with other machines and sicker patients."
 
 HONEST = {
     "perfect": perfect(),
@@ -269,6 +280,27 @@ HONEST = {
     "answer_in_a_cell_of_its_own": perfect(
         (IMPORTS, SCALE, AUROC, ("markdown", "**Answer M4**"), ("markdown", "Because."), ("markdown", "# The end"))
     ),
+    "heading_in_other_words": with_words(("markdown", f"## My answer to question M.4\n{WORDS}")),
+    "heading_of_the_name_alone": with_words(("markdown", f"**M4**\n\n{WORDS}")),
+    "heading_deleted": with_words(("markdown", WORDS)),
+    "heading_left_and_answer_above_it": with_words(("markdown", WORDS), STUB),
+    "answer_below_the_question": perfect((*HEAD, SCALE, AUROC, ("markdown", f"{ASKED[1]}\n\n{WORDS}"), STUB, FOOT)),
+    "answer_in_a_code_cell": with_words(f"Answer M4\n\n{WORDS}"),
+    "answer_in_comments": with_words("\n".join(f"# {line}" for line in ("**Answer M4**", WORDS))),
+    "answer_in_quotes": with_words(STUB, f'"""{WORDS}"""'),
+    "answer_printed": with_words(STUB, f"print({WORDS!r})"),
+    "answer_at_the_end_of_everything": perfect(
+        (*HEAD, SCALE, AUROC, ASKED, STUB, FOOT, ("markdown", f"Thanks!\n{WORDS}"))
+    ),
+    "answer_at_the_top_of_another_order": perfect((("markdown", WORDS), AUROC, SCALE, IMPORTS)),
+    "answer_in_another_notebook": with_words(STUB, **{"labs/words__ipynb": notebook(("markdown", ANSWER))}),
+    "answer_in_a_document": with_words(STUB, **{"report__pdf": b"%PDF-1.7"}),
+    "no_answer_of_a_notebook_that_was_run": with_words(STUB, status=NOT_ATTEMPTED),
+    "no_answer_in_a_notebook_of_another_term": perfect(
+        (("markdown", HEAD[0][1].replace("6 November", "11 May")), *HEAD[1:], SCALE, AUROC, ASKED, STUB, FOOT),
+        statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED),
+    ),
+    "no_answer_but_notes": with_words(STUB, status=NOT_ATTEMPTED, **{"labs/notes__txt": WORDS}),
     "answer_of_stars_alone": perfect(
         (IMPORTS, SCALE, AUROC, ("markdown", "*\n" * 500_000)), statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED)
     ),

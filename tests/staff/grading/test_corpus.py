@@ -36,6 +36,11 @@ WORDS = {
 }
 
 
+# Where the answer does not stand where it belongs: a person sees it, and is told so.
+DOUBTFUL = {name for name in CORPUS if name.startswith(("heading_", "answer_"))}
+DOUBTFUL -= {"answer_in_a_cell_of_its_own", "answer_of_stars_alone"}
+
+
 def test_every_submission_that_is_to_time_out_is_known_as_a_loop():
     assert {name for name, found in CORPUS.items() if TIMED_OUT in found.statuses} <= set(LOOPS) <= set(CORPUS)
 
@@ -78,6 +83,8 @@ def check(name, root, key):
     assert statuses(result) == list(right_statuses), result
     assert not (words := WORDS.get(name)) or words in " ".join([result.message, *(q.hint for q in result.questions)])
     assert ledger.read_text() == "as it was"
+    assert set(result.doubtful) == ({"M4"} if name in DOUBTFUL else set())
+    assert name not in DOUBTFUL or "hospital" in result.answers["M4"] or "report.pdf" in result.answers["M4"]
     write_result(root / "result.json", result)
     assert read_result(root / "result.json") == result
 
