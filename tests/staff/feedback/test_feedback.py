@@ -458,3 +458,39 @@ def test_moments_and_points_for_people():
     assert moment("yesterday") == "yesterday"
     assert [points(value) for value in (0.0, 10.0, 2.5, 100, 3.333)] == ["0", "10", "2.5", "100", "3.33"]
     assert points(None) == "\u2013"
+
+
+def test_a_team_has_a_page_for_each_member_and_extra_credit_is_said_to_be_so(tmp_path):
+    assignment = make_assignment(tmp_path)
+    path = tmp_path / "lab_utils/staff/homework4/questions.toml"
+    path.write_text(
+        path.read_text("utf-8").replace('function = "explain_gap"', 'function = "explain_gap"\nextra = true'), "utf-8"
+    )
+    questions = tuple(QuestionResult(q.name, q.points, q.points, status.GRADED) for q in assignment.questions)
+    members = [{"student": "s1", "name": "Ada"}, {"student": "s2", "name": "Ben"}]
+    entry = {"student": "owls", "name": "Ada, Ben", "sha": "abc", "folder": "submissions/owls", "members": members}
+    folder = tmp_path / "grading"
+    write_result(folder / "results/owls.json", Result("owls", "abc", "n.ipynb", status.GRADED, questions))
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": [entry]}), "utf-8")
+    feedback(folder, tmp_path)
+    assert {path.name for path in (folder / "feedback").iterdir()} == {"s1.html", "s2.html"}
+    assert (folder / "feedback/s1.html").read_bytes() == (folder / "feedback/s2.html").read_bytes()
+    text = " ".join(read(folder / "feedback/s1.html").text.split())
+    for words in (
+        "Ada, Ben Team owls: s1, s2",
+        "of 96 points and up to 4 extra",
+        "Explain the gap (extra credit)",
+        "/ 96 + 4",
+    ):
+        assert words in text, words
+    of_class = " ".join(read(folder / "class.html").text.split())
+    assert "2 students, with teams 1 hand-in" in of_class
+
+
+def test_the_class_page_of_an_earlier_version_does_not_stay_among_the_pages_to_send(tmp_path):
+    make(tmp_path, [])
+    old = tmp_path / "grading/feedback/class.html"
+    old.write_text("the whole class")
+    make(tmp_path, [])
+    assert not old.exists()
+    assert (tmp_path / "grading/class.html").is_file()
