@@ -90,9 +90,14 @@ def _filled(template: str, name: str, title: str) -> str:
 
 
 def _notebook(text: str) -> str:
-    cells = [part.partition("\n") for part in text.split("=== ")[1:]]
-    make = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
-    notebook = nbformat.v4.new_notebook(cells=[make[kind](source.strip("\n")) for kind, _, source in cells])
+    parts = [part.partition("\n") for part in text.split("=== ")[1:]]
+    cells = [
+        nbformat.v4.new_code_cell(source.strip("\n"))
+        if kind == "code"
+        else nbformat.v4.new_markdown_cell(source.strip("\n"))
+        for kind, _, source in parts
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     return nbformat.writes(notebook) + "\n"
 
 

@@ -20,7 +20,8 @@ from lab_utils.staff.collecting import ledger
 from lab_utils.staff.collecting.collect_one import COLLECTED, Clock, Job, collect_one
 from lab_utils.staff.collecting.push_records import read_push_records
 from lab_utils.staff.collecting.released import read_released
-from lab_utils.staff.collecting.roster import Student, read_roster
+from lab_utils.staff.collecting.roster import read_roster
+from lab_utils.staff.collecting.teams import Student
 from lab_utils.staff.course.settings import homework_of, local_times, read_course
 from lab_utils.staff.grading.collected import FILE, Collected
 from lab_utils.staff.grading.lock import only_one

@@ -12,7 +12,8 @@ from lab_utils.staff.collecting.git import GitError
 from lab_utils.staff.collecting.ledger import Sighting
 from lab_utils.staff.collecting.mirror import Commit, commits, fetch, files, first_times, present, resolve
 from lab_utils.staff.collecting.released import Released
-from lab_utils.staff.collecting.roster import Push, Student, link_error
+from lab_utils.staff.collecting.roster import Push, link_error
+from lab_utils.staff.collecting.teams import Student
 from lab_utils.staff.course.settings import Homework
 from lab_utils.staff.grading.collected import Attempt, Collected
 from lab_utils.staff.grading.flags import ranked
