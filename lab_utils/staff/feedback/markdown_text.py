@@ -1,5 +1,6 @@
 """Markdown of a comment as HTML that can do nothing: no HTML of its own, no pictures, links to web pages only."""
 
+import html
 from functools import cache
 
 import mistune
@@ -23,11 +24,11 @@ class _Renderer(HTMLRenderer):
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         if not url.lower().startswith(_LINKS):
-            return f"{text} ({escape(url)})"
-        return f'<a href="{escape(url)}" rel="noopener noreferrer">{text}</a>'
+            return f"{text} ({_quoted(url)})"
+        return f'<a href="{_quoted(url)}" rel="noopener noreferrer">{text}</a>'
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        return f"{text} ({escape(url)})"
+        return f"{text} ({_quoted(url)})"
 
     def block_code(self, code: str, info: str | None = None) -> str:
         return f"<pre>{escape(code)}</pre>\n"
@@ -40,6 +41,10 @@ class _Renderer(HTMLRenderer):
 
     def thematic_break(self) -> str:
         return "<p>\u2013</p>\n"
+
+
+def _quoted(url: str) -> Markup:
+    return escape(html.unescape(url))  # some versions of mistune hand it on escaped
 
 
 @cache
