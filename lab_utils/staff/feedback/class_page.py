@@ -9,6 +9,7 @@ from lab_utils.staff.feedback.class_plots import draw_questions, draw_totals, pi
 from lab_utils.staff.feedback.gradebook import STALE, question_status
 from lab_utils.staff.feedback.likeness import Alike
 from lab_utils.staff.feedback.pages import render
+from lab_utils.staff.feedback.prediction_twins import Twins
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing
 from lab_utils.staff.grading.assignment import Assignment
 from lab_utils.staff.grading.flags import grouped
@@ -23,6 +24,7 @@ def class_page(
     alike: Sequence[Alike],
     zone: tzinfo | None = None,
     cut: Sequence[str] = (),
+    twins: Sequence[Twins] = (),
 ) -> bytes:
     """Return the page of the class: how it went, what was hard, what to look at; times are those of `zone`."""
     graded = [standing for standing in standings if standing.status == GRADED]
@@ -54,6 +56,7 @@ def class_page(
         unreached=[standing.student for standing in standings if standing.status == UNCOLLECTED],
         alike=alike,
         cut=cut,
+        twins=twins,
         waiting=waiting(graded),
         question_status=question_status,
         zone=zone,

@@ -14,12 +14,16 @@ from lab_utils.staff.feedback.class_numbers import waiting
 from lab_utils.staff.feedback.class_page import class_page
 from lab_utils.staff.feedback.gradebook import GRADEBOOKS, write_gradebook
 from lab_utils.staff.feedback.likeness import Alike, find_alike
+from lab_utils.staff.feedback.prediction_twins import Twins, find_twins
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing, best, stand
 from lab_utils.staff.feedback.student_page import by_hand, student_page
 from lab_utils.staff.feedback.submission_code import read_cells, read_code
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
 from lab_utils.staff.grading.contenders import contenders, split
+from lab_utils.staff.grading.hidden_set import labels_file, read_labels
+from lab_utils.staff.grading.key import load_predictions
+from lab_utils.staff.grading.predictions_file import read_column_table
 from lab_utils.staff.grading.result import GRADED
 from lab_utils.staff.grading.safe_text import put
 from lab_utils.staff.grading.written import NAME, Mark, marks_of, update_written
@@ -57,19 +61,20 @@ def feedback(folder: Path, root: Path, *, also: Sequence[str] = (), as_json: boo
     rule = "" if dates is None else deadline_text(dates).partition("** ")[2]
     dues = {standing.student: _due(standing.collected) for standing in standings}
     alike, cut = look_alike(folder, root, assignment.name, standings)
+    twins = prediction_twins(folder, root, assignment.name, standings)
     over = not any(standing.collected.open for standing in standings)
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
         page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
         for person in standing.collected.people:
             put(folder / "feedback" / f"{person.student}.html", page)
     zone = next((due.tzinfo for due in dues.values() if due), None)
-    put(folder / CLASS_PAGE, class_page(assignment, standings, alike, zone, cut))
+    put(folder / CLASS_PAGE, class_page(assignment, standings, alike, zone, cut, twins))
     (folder / "feedback" / CLASS_PAGE).unlink(missing_ok=True)  # where earlier versions wrote it, beside pages to send
     write_gradebook(folder / "gradebook.csv", assignment, standings)
     duedate = "" if dates is None else dates.deadline.isoformat()
     for kind in also:
         GRADEBOOKS[kind](folder / f"gradebook_{kind}.csv", assignment, standings, duedate)
-    summary = _summary(folder, standings, alike)
+    summary = _summary(folder, standings, alike, twins)
     print(json.dumps(summary, indent=1) if as_json else _sentences(summary, folder))
     return 0
 
@@ -116,13 +121,28 @@ def look_alike(
     return find_alike(codes, released), [name for name, code in codes.items() if code.cut]
 
 
+def prediction_twins(folder: Path, root: Path, homework: str, standings: Sequence[Standing]) -> tuple[Twins, ...]:
+    """Return whose predictions rank the images alike; nobody's where the homework asks for none."""
+    private = homework_folder(root, homework)
+    labels = next((p for p in (labels_file(folder, homework), private / "labels.csv") if p.is_file()), None)
+    form = load_predictions(private)
+    if form is None or labels is None:
+        return ()
+    images = len(read_labels(labels)[0])
+    graded = [one for one in standings if one.result is not None and one.collected.folder]
+    files = {one.student: (folder / one.collected.folder, one.result.predictions) for one in graded if one.result}
+    return find_twins({name: read_column_table(*file, form, images) for name, file in files.items()})
+
+
 def _dates(root: Path, homework: str) -> Homework | None:
     """Return the dates and the late policy of course.toml, or None where it has none."""
     path = root / "course.toml"
     return read_course(path).homeworks.get(homework) if path.is_file() else None
 
 
-def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) -> dict[str, object]:
+def _summary(
+    folder: Path, standings: list[Standing], alike: tuple[Alike, ...], twins: tuple[Twins, ...]
+) -> dict[str, object]:
     return {
         "students": len(standings),
         "complete": sum(standing.complete for standing in standings if standing.status == GRADED),
@@ -130,6 +150,7 @@ def _summary(folder: Path, standings: list[Standing], alike: tuple[Alike, ...]) 
         "to_mark": waiting([standing for standing in standings if standing.result is not None]),
         "look_alike": len(alike),
         "not_reached": [standing.student for standing in standings if standing.status == UNCOLLECTED],
+        "same_predictions": len(twins),
         "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
         "left_over": _left_over(folder, standings),
         "class_page": str(folder / CLASS_PAGE),

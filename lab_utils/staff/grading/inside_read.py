@@ -11,6 +11,7 @@ from lab_utils.staff.grading.inside_answers import Cells, find_answers
 from lab_utils.text_files import decoded
 
 LFS = b"version https://git-lfs.github.com/spec/"  # how a pointer begins
+SUGGESTED = 500  # functions among which one of nearly the name is looked for
 _KINDS = {"code": "code", "markdown": "text", "raw": "text", "heading": "text"}
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
 
@@ -47,7 +48,7 @@ def read(path: str, wanted: list[str], written: list[str], released: Cells) -> d
         "sources": code,
         "answers": find_answers(pairs, written, released),
         "names": list(program.names),
-        "functions": list(program.functions),
+        "functions": list(program.functions)[:SUGGESTED],
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,
         "modules": slices.modules(program, wanted),

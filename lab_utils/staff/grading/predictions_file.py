@@ -1,11 +1,13 @@
 """Find and read the file of predictions of a submission."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lab_utils.staff.grading import result as status
 from lab_utils.staff.grading.key import Key
+from lab_utils.staff.grading.predictions import Floats, Predictions
 from lab_utils.text_files import decoded
 
 LARGEST = 4 * 2**20  # bytes
@@ -43,6 +45,16 @@ def read_predictions(path: Path, key: Key) -> tuple[dict[str, Any], str, str]:
         return key.predictions.read(text, len(key.labels)), status.MISSING, ""
     except ValueError as error:
         return {}, status.WRONG, str(error)
+
+
+def read_column_table(folder: Path, file: str, form: Predictions, images: int) -> dict[str, Floats]:
+    """Return the columns of a file of predictions below `folder`; none where it cannot be read."""
+    path = folder / file
+    if not file or not is_own_file(path, folder) or path.stat().st_size > LARGEST:
+        return {}
+    with suppress(ValueError):
+        return form.read(decoded(path.read_bytes(), errors="replace"), images)
+    return {}
 
 
 def is_own_file(path: Path, folder: Path) -> bool:

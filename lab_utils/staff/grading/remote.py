@@ -21,6 +21,7 @@ SPARE = 15.0  # seconds that a sandbox may take longer than the time it was give
 STARTING = 600.0  # seconds for imports
 ALWAYS = ["torch"]  # imported for whatever work: that which does not name it comes to it by way of the kit or a case
 DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
+LONGEST_TEXT = 10_000  # characters of a text that a function returns, or of a key
 STARTS = 40  # how often it may be started anew for one submission
 
 
@@ -123,6 +124,8 @@ class Sandbox:
         """
         reply = self._ask({"op": "call", "args": list(args), "script": script, "seconds": seconds}, backstop(seconds))
         if "value" in reply:
+            if _longest_text(reply["value"]) > LONGEST_TEXT:
+                raise Unusable(f"`{name}` returned a text of more than {LONGEST_TEXT} characters.")
             return reply["value"]
         return _raise(name, reply, seconds)
 
@@ -235,6 +238,15 @@ class Remote:
             # Its process may be gone; a plain exception leaves it, and opening again is cheap.
             self._open = isinstance(failure, Crashed) and failure.line != ""
             raise
+
+
+def _longest_text(value: Any) -> int:
+    """Return the characters of the longest text in a plain value; its depth is that of a message."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return max((max(len(key), _longest_text(entry)) for key, entry in value.items()), default=0)
+    return max(map(_longest_text, value), default=0) if isinstance(value, list) else 0
 
 
 def _send(pipe: int, data: bytes, seconds: float) -> None:

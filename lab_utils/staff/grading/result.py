@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from lab_utils.atomic import write_text
+from lab_utils.staff.grading.limits import read_json
 
 # Of a question or a case. A failed run is never a bare 0: the status says which failure it was.
 GRADED = "graded"  # verdicts were reached, right or wrong
@@ -24,6 +25,7 @@ MISSING = "missing"  # no function, file or answer of that name; no submission a
 WAITING = "to be marked"  # a written answer that a person has not marked yet
 PASSED = "passed"  # of a case
 WRONG = "wrong"  # of a case
+LARGEST, MOST_VALUES = 16 * 2**20, 500_000  # of a file of results: bytes, values
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,6 @@ def read_result(path: Path) -> Result:
         ValueError: if the file is not a result.
     """
     try:
-        return msgspec.convert(json.loads(path.read_text("utf-8")), Result)
+        return msgspec.convert(read_json(path.read_bytes(), most_bytes=LARGEST, most_values=MOST_VALUES), Result)
     except (ValueError, msgspec.ValidationError) as error:
         raise ValueError(f"Expected a grading result in {path}, got: {error}. Delete it and grade again.") from error

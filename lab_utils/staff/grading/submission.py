@@ -33,9 +33,11 @@ from lab_utils.staff.grading.remote import (
     Unusable,
 )
 from lab_utils.staff.grading.result import CaseResult, QuestionResult, Result, question_result
+from lab_utils.staff.grading.safe_text import shorten
 
 PER_CALL = 10.0  # seconds of processor time
 PATIENCE = 2  # cases of a question that may time out; then the others are not tried
+LONGEST_HINT = 1000  # characters; what a student's function returned may stand in it
 PER_SUBMISSION = 900.0  # seconds on the clock; what is left then is not decided
 
 _STATUS = {NotAttempted: status.NOT_ATTEMPTED, Crashed: status.CRASHED, TimedOut: status.TIMED_OUT}
@@ -135,7 +137,7 @@ def run_case(case: Case, student: Any, generator: np.random.Generator) -> CaseRe
     try:
         case.run(student, generator)
     except Wrong as wrong:
-        return CaseResult(case.name, case.weight, status.WRONG, wrong.hint)
+        return CaseResult(case.name, case.weight, status.WRONG, shorten(wrong.hint, LONGEST_HINT))
     except Failure as failure:
         return _failed(case, failure)
     except Exception as error:  # a value of a kind that the case did not think of

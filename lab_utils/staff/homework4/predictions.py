@@ -1,14 +1,15 @@
 """The predictions of homework 4: the images of hospital B that they are for, and what they are held to.
 
-`release` draws a new test set for every course. The set that is committed with the kit comes from `DEFAULT_SEED`, which
-is public, as are its labels: it is for tests and for trying things out.
+`release` draws a new test set for every course, from a hospital B of its own. The set that is committed with the kit
+comes from `DEFAULT_SEED` and from the kit's own hospital B, which are public, as are its labels: it is for tests and
+for trying things out.
 """
 
 from functools import partial
 
 from lab_utils.checks.homework4.file import FORM
 from lab_utils.checks.hospitals import CLASSES
-from lab_utils.staff.grading.phantom_set import draw_test_set
+from lab_utils.staff.grading.phantom_set import draw_course_set
 from lab_utils.staff.grading.predictions import Column, Predictions
 
 DEFAULT_SEED = 4
@@ -35,5 +36,5 @@ PREDICTIONS = Predictions(
     {name: _column(name) for name in FORM.columns},
     CLASSES[0],
     FORM.read,
-    partial(draw_test_set, homework=FORM.homework),
+    partial(draw_course_set, homework=FORM.homework),
 )

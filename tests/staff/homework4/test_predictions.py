@@ -3,12 +3,13 @@ import numpy as np
 from lab_utils.checks.homework4.file import COLUMNS
 from lab_utils.checks.hospitals import images_file, read_images
 from lab_utils.staff.grading import hidden_set
+from lab_utils.staff.grading.phantom_set import draw_course_set, draw_test_set
 from lab_utils.staff.homework4 import predictions as hidden
 from tests.checks.notebook_functions import ROOT
 
 
 def test_the_committed_files_are_what_the_default_seed_gives():
-    default = hidden.PREDICTIONS.draw(hidden.DEFAULT_SEED)
+    default = draw_test_set(hidden.DEFAULT_SEED, "homework4")
     images = read_images(images_file("homework4"))
     assert np.abs(images.images.numpy().astype(int) - default.images).max() <= 1  # phantoms: within one grey level
     assert (images.groups.numpy() == default.groups).all()
@@ -27,3 +28,8 @@ def test_the_notebook_names_the_levels_that_the_grader_asks_for():
     text = (ROOT / "labs/homework4.ipynb").read_text("utf-8")
     for level in hidden.LEVELS.values():
         assert f"an AUROC of at least {level:.2f}" in text
+
+
+def test_release_draws_from_a_hospital_of_the_courses_own():
+    assert hidden.PREDICTIONS.draw.func is draw_course_set
+    assert hidden.PREDICTIONS.draw.keywords == {"homework": "homework4"}
