@@ -69,10 +69,10 @@ def load_hospitals(
     if name == "phantoms":
         counts = {"train": n_train, "val": n_val, "hospital_b": n_b}
         file = images_file(homework)
-        test, sample = read_images(file), read_sample(file)
+        unlabelled, sample = read_images(file), read_sample(file)
         splits = {part: _phantoms(part, count) for part, count in counts.items() if part != "hospital_b" or not sample}
         hospital_b = with_share(sample, n_b, SHARE_B) if sample else splits["hospital_b"]
-        return Data(splits["train"], splits["val"], hospital_b, test)
+        return Data(splits["train"], splits["val"], hospital_b, unlabelled)
     found = load_data(name, n_train=n_train, n_val=n_val)
     train, val, test = (found[part] for part in ("train", "val", "test"))
     if train.task != "binary":

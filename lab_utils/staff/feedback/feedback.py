@@ -20,7 +20,7 @@ from lab_utils.staff.feedback.student_page import by_hand, student_page
 from lab_utils.staff.feedback.submission_code import read_cells, read_code
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.collected import FILE, Collected, read_collection
-from lab_utils.staff.grading.contenders import contenders, split
+from lab_utils.staff.grading.contenders import Contender, contenders, graded, split
 from lab_utils.staff.grading.hidden_set import labels_file, read_labels
 from lab_utils.staff.grading.key import load_predictions
 from lab_utils.staff.grading.predictions_file import read_column_table
@@ -87,15 +87,20 @@ def read_standings(folder: Path, assignment: Assignment) -> list[Standing]:
     marks: defaultdict[str, list[Mark]] = defaultdict(list)
     for mark in update_written(folder, assignment, list(found), first, later):
         marks[mark.student].append(mark)
-    return [
-        best(
-            [
-                stand(one.collected, one.result, marks_of(marks[name], own[0].result, one.result), assignment)
-                for one in own
-            ]
-        )
-        for name, own in found.items()
-    ]
+    return [_best_of(entry, found[entry.student], marks[entry.student], folder, assignment) for entry in students]
+
+
+def _best_of(
+    entry: Collected, own: Sequence[Contender], marks: Sequence[Mark], folder: Path, assignment: Assignment
+) -> Standing:
+    """Return where a student stands with the commit that counts; all that were graded are shown beside it."""
+    first = own[0].result
+    every = graded(entry, folder / "results")
+    standings = {
+        one.collected.sha: stand(one.collected, one.result, marks_of(marks, first, one.result), assignment)
+        for one in every
+    }
+    return best([standings[one.collected.sha] for one in own], list(standings.values()))
 
 
 def _due(entry: Collected) -> datetime | None:

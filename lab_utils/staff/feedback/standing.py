@@ -119,19 +119,20 @@ def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark]
     return Standing(collected, result, status, message, answered, stale)
 
 
-def best(standings: Sequence[Standing]) -> Standing:
+def best(standings: Sequence[Standing], every: Sequence[Standing] = ()) -> Standing:
     """Return that of the commits of a student that counts: the one with most points after its penalty.
 
     As long as points are missing it is the one that may get most. Of two with as many, the first counts.
 
     Args:
         standings: of the commits that may count, the first that came first.
+        every: of all that were graded; those that cannot be the best are shown, and nobody marks their texts.
     """
     chosen = max(standings, key=lambda standing: standing.most)  # the first of the largest
-    if len(standings) == 1:
+    if len(standings) == 1 and len(every) < 2:
         return chosen
-    waits = any(not standing.complete for standing in standings)
-    return replace(chosen, considered=tuple(standings), waits=waits)
+    waits = len(standings) > 1 and any(not standing.complete for standing in standings)
+    return replace(chosen, considered=tuple(every or standings), waits=waits)
 
 
 def _out_of_reach(collected: Collected) -> bool:

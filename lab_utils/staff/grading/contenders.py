@@ -31,13 +31,18 @@ def contenders(entry: Collected, results: Path, assignment: Assignment) -> tuple
     Raises:
         ValueError: if a file is no result.
     """
-    found = [Contender(one, _read(result_file(results, one))) for one in attempts(entry)]
+    found = graded(entry, results)
     if len(found) == 1 or any(one.result is None for one in found):
-        return tuple(found)
+        return found
     bounds = [_bounds(one, assignment) for one in found]
     best = max(least for least, _ in bounds)
     first = next(place for place, (least, _) in enumerate(bounds) if least == best)
     return tuple(one for place, one in enumerate(found) if place == first or bounds[place][1] > best)
+
+
+def graded(entry: Collected, results: Path) -> tuple[Contender, ...]:
+    """Return all commits of a student of which the best counts, the one in time first, also those that cannot be it."""
+    return tuple(Contender(one, _read(result_file(results, one))) for one in attempts(entry))
 
 
 def split(

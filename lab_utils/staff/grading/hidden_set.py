@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def of_split(split: Split) -> Hidden:
 def write_images(path: Path, test: Hidden) -> None:
     """Write what students get: images and patients, no labels but those of the sample; whole or not at all."""
     buffer = io.BytesIO()
-    parts = {"images": test.images, "groups": test.groups}
+    parts: dict[str, Any] = {"images": test.images, "groups": test.groups}
     if test.sample is not None:
         sample = test.sample
         parts |= {"sample_images": sample.images, "sample_groups": sample.groups, "sample_labels": sample.labels}

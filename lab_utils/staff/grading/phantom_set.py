@@ -7,6 +7,7 @@ makes phantoms of "B" by the thousand learns another hospital. Students get labe
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ SAMPLE = 240  # labelled images beside a course's test set
 # What is drawn of a course's hospital B: from where to where a number, or the lower end of a range, may lie, and how
 # wide the range is, at least and at most.
 RANGES = {
-    "gain": (0.52, 0.80, 0.18, 0.32),
+    "gain": (0.55, 0.80, 0.18, 0.32),
     "offset": (-0.04, 0.12, 0.10, 0.20),
     "gamma": (0.70, 1.20, 0.40, 0.70),
-    "noise": (0.015, 0.045, 0.03, 0.05),
+    "noise": (0.015, 0.040, 0.03, 0.05),
     "tilt": (0.08, 0.18, 0.0, 0.0),
     "magnified": (0.0, 0.04, 0.0, 0.0),
     "tube": (0.35, 0.90, 0.0, 0.0),
@@ -44,7 +45,7 @@ def draw_course_set(seed: int, homework: str) -> Hidden:
 
 def private_site(seed: int, homework: str) -> Site:
     """Return the hospital of a seed: patients as at the kit's hospital B, machine and habits within `RANGES`."""
-    drawn = {}
+    drawn: dict[str, Any] = {}
     for place, (name, (low, high, narrow, wide)) in enumerate(RANGES.items()):
         start = low + (high - low) * _fraction(homework, seed, 2 * place)
         width = narrow + (wide - narrow) * _fraction(homework, seed, 2 * place + 1)

@@ -14,10 +14,15 @@ from lab_utils.staff.grading.predictions import Column, Predictions
 
 DEFAULT_SEED = 4
 
-# AUROC that counts as a trained network. The solution (profile quick, resnet10_w16 and cbr_tiny) on 30 draws of the
-# test set: fine-tuned 0.915 to 0.977, fixed 0.704 to 0.841; 13 seeds on 4 draws: 0.906 to 0.982 and 0.711 to 0.867.
-# Random weights in place of the pretrained ones, fixed: 0.483 to 0.616.
-LEVELS = {"fine_tuned": 0.80, "fixed": 0.65}
+# AUROC that counts as a trained network. The solution (profile quick) on 30 draws of the kit's hospital B: fine-tuned
+# 0.915 to 0.977, fixed 0.704 to 0.841; 13 seeds on 4 draws: 0.906 to 0.982 and 0.711 to 0.867. On eight private
+# hospitals, resnet10_w16, cbr_tiny, cbr_small with four seeds each: 0.856 to 0.981 and 0.724 to 0.873. Random weights
+# in place of the pretrained ones, fixed: 0.483 to 0.616.
+# Pixels alone, 4 x 4 averaged, learned from the homework's 1,000 training images (random forest and gradient boosting):
+# 0.718 and 0.728 at the kit's hospital B, 0.66 to 0.82 at four private ones. So "fine-tuned" stands above pixels, and
+# "fixed" cannot: honest fixed features are no better than they are. Trees on 2,400 phantoms of the kit's hospital B
+# reach 0.81 to 0.86 there, and 0.82 to 0.90 at the private ones: no level that honest work passes keeps them out.
+LEVELS = {"fine_tuned": 0.83, "fixed": 0.65}
 ADVICE = {
     "fine_tuned": "Was the input normalised as the weights expect it, and did the whole network train long enough?",
     "fixed": "Was the input normalised as the weights expect it, did frozen batch norm stay in eval mode, and did "

@@ -1,7 +1,12 @@
 import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.ensemble import RandomForestClassifier
 
+from lab_utils.checks.homework4 import load
 from lab_utils.checks.homework4.file import COLUMNS
 from lab_utils.checks.hospitals import images_file, read_images
+from lab_utils.metrics import auroc
 from lab_utils.staff.grading import hidden_set
 from lab_utils.staff.grading.phantom_set import draw_course_set, draw_test_set
 from lab_utils.staff.homework4 import predictions as hidden
@@ -33,3 +38,16 @@ def test_the_notebook_names_the_levels_that_the_grader_asks_for():
 def test_release_draws_from_a_hospital_of_the_courses_own():
     assert hidden.PREDICTIONS.draw.func is draw_course_set
     assert hidden.PREDICTIONS.draw.keywords == {"homework": "homework4"}
+
+
+def test_the_level_of_a_fine_tuned_network_stands_above_pixels_of_the_training_images():
+    """What trees learn from the images that students have, without any network; `fixed` cannot stand above it."""
+
+    def pixels(images):
+        return F.avg_pool2d(torch.as_tensor(images).float(), 4).flatten(1).numpy()
+
+    default = draw_test_set(hidden.DEFAULT_SEED, "homework4")
+    train = load("phantoms", n_train=300, n_val=10, n_b=10).train
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0).fit(pixels(train.images), train.labels)
+    value = auroc(default.labels, forest.predict_proba(pixels(default.images))[:, 1])
+    assert 0.6 < value < hidden.LEVELS["fine_tuned"] - 0.05
