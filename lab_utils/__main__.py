@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="run the public checks of a notebook, without its training")
     check.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="such as labs/homework4.ipynb")
     check.add_argument("--json", action="store_true", help="print the outcomes as JSON")
+    check.add_argument("--summary", type=Path, metavar="FILE", help="also add them to this file, as Markdown")
     check.set_defaults(command=_check, on_error=2)
     phantoms = commands.add_parser("phantoms", help="draw the phantoms that the labs use, once")
     phantoms.set_defaults(command=_phantoms)
@@ -60,7 +61,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from lab_utils.checks.run_checks import main as run_checks
 
-    return run_checks(arguments.notebook, as_json=arguments.json)
+    return run_checks(arguments.notebook, as_json=arguments.json, summary=arguments.summary)
 
 
 def _phantoms(arguments: argparse.Namespace) -> int:

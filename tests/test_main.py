@@ -65,12 +65,24 @@ def course(root):
     return root
 
 
-def test_collect_returns_1_if_one_student_is_missing_and_prints_json(course, capsys):
+def test_collect_tells_who_is_missing_and_returns_1_for_it_where_that_is_asked(course, capsys):
     (course / "roster.csv").write_text("student,name,email,url\nann,Ann,a@b.c,https://\n")
-    assert main(["collect", str(course / "roster.csv"), "--root", str(course), "--json"]) == 1
+    line = ["collect", str(course / "roster.csv"), "--root", str(course)]
+    assert main([*line, "--json"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert (record["student"], record["status"]) == ("ann", "unreachable")
-    assert json.loads((course / "grading" / "collected.json").read_text())["students"] == [record]
+    assert json.loads((course / "grading/homework4/collected.json").read_text())["students"] == [record]
+    assert main([*line, "--strict"]) == 1
+    assert "Not collected: ann (unreachable)" in capsys.readouterr().out
+
+
+def test_of_several_homeworks_one_is_named(course, capsys):
+    settings = course / "course.toml"
+    settings.write_text(settings.read_text() + HOMEWORK.replace("homework4", "homework5"))
+    (course / "roster.csv").write_text(ANN)
+    for command in (["collect", str(course / "roster.csv")], ["grade"], ["feedback"]):
+        assert main([*command, "--root", str(course)]) == 2
+        assert "got several in course.toml: homework4, homework5. Add --homework NAME." in capsys.readouterr().err
 
 
 ANN = "student,name,email,url\nann,,,https://\n"

@@ -121,4 +121,5 @@ def test_no_module_but_its_own_imports_a_homework_by_name():
     modules = [path for path, room in BELOW.items() if room == "staff" and path.parent.name not in homeworks]
     found = {module for path in modules for module, *_ in imports(path)}
     named = [module for module in found if any(name in module for name in homeworks)]
-    assert (homeworks, named) == (("homework4",), [])
+    assert "homework4" in homeworks
+    assert named == []

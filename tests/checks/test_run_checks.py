@@ -1,6 +1,7 @@
 """The public checks of a notebook from the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -156,3 +157,39 @@ def test_no_criterion_for_a_written_answer_is_told(tmp_path, capsys):
 def test_a_notebook_without_checks_is_told(tmp_path, capsys):
     assert main(["check", str(write(tmp_path, "x = 1", name="mine"))]) == 2
     assert "with checks" in capsys.readouterr().err
+
+
+def test_the_summary_of_a_job_tells_a_student_what_to_do(tmp_path, capsys):
+    summary = tmp_path / "summary.md"
+    path = write(tmp_path, 'def choose_models():\n    return "cbr_tiny", "cbr_tiny"')
+    for _ in range(2):  # a second homework is added below the first
+        assert main(["check", str(path), "--summary", str(summary)]) == 1
+    text = summary.read_text("utf-8")
+    assert text.count("## homework4.ipynb: 0 of 12 checks are correct") == 2
+    assert "| `choose_models` | \u274c not right yet | " in text
+    assert "| `answer A2` | \u2b1c not attempted | " in text
+    assert "this is not your mark" in text
+    assert "python -m lab_utils check labs/homework4.ipynb" in text
+
+
+def test_a_summary_holds_no_html_and_no_links_of_a_notebook(tmp_path, capsys):
+    summary = tmp_path / "summary.md"
+    hostile = "<img src=x> [a](https://e.org) | x\\n| `y` | **b** "
+    main(
+        [
+            "check",
+            str(write(tmp_path, f"def choose_models():\n    raise ValueError({hostile!r})")),
+            "--summary",
+            str(summary),
+        ]
+    )
+    (row,) = [
+        line
+        for line in summary.read_text("utf-8").splitlines()
+        if "choose\\_models" in line or "`choose_models`" in line
+    ]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
+    assert not re.search(r"(?<!\\)[<\[*]", row)
+    (tmp_path / "homework4.ipynb").write_text("{")
+    assert main(["check", str(tmp_path / "homework4.ipynb"), "--summary", str(summary)]) == 2
+    assert "## homework4.ipynb cannot be checked" in summary.read_text("utf-8")

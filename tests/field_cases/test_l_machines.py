@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from lab_utils import __main__ as command_line
 from lab_utils import doctor
 from lab_utils.atomic import write_text
-from lab_utils.checks.homework4.file import COLUMNS, describe, read_predictions
+from lab_utils.checks.homework4.file import COLUMNS, FORM
 from lab_utils.checks.run_checks import run_checks
 from lab_utils.notebook_file import read_notebook
 from lab_utils.show import Question, explore, multiple_choice
@@ -298,13 +298,13 @@ PREDICTIONS = f"image,{COLUMNS[0]}\n0,0.25\n1,0.75\n"
 )
 def test_predictions_are_read_whatever_program_saved_them(tmp_path, content):
     (tmp_path / "homework4_predictions.csv").write_bytes(content)
-    _, told = describe(tmp_path / "homework4_predictions.csv", 2)
+    _, told = FORM.describe(tmp_path / "homework4_predictions.csv", 2)
     assert "The form is right: 2 images." in told
 
 
 @pytest.mark.parametrize("text", [PREDICTIONS.replace(",", ";"), PREDICTIONS.replace(",", "\t"), f'"{PREDICTIONS}"'])
 def test_predictions_that_a_spreadsheet_rewrote_are_refused_with_what_to_do(text):
-    refuses("A spreadsheet seems to have saved it: run the cell", read_predictions, text, 2)
+    refuses("A spreadsheet seems to have saved it: run the cell", FORM.read, text, 2)
 
 
 # ---- encodings of the machine

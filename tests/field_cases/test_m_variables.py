@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab_utils.checks.homework4.file import file_path
+from lab_utils.checks.homework4.file import FORM
 from lab_utils.data.cache import cached_tensors
 from lab_utils.device import default_device
 from lab_utils.metrics import bands
@@ -74,7 +74,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch, nothing):
     assert [read() for read in READ.values()] == before
     assert (profile(), data_root(), cache_root()) == ("quick", ROOT / "data", ROOT / "data" / "cache")
     assert results_folder() is None
-    assert file_path() == Path.cwd() / "homework4_predictions.csv"
+    assert FORM.path() == Path.cwd() / "homework4_predictions.csv"
 
 
 @pytest.mark.parametrize("variable", ["LAB_CACHE", "LAB_DATA"])
@@ -143,7 +143,7 @@ def test_results_in_a_file_instead_of_a_folder_are_refused(monkeypatch, tmp_path
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         monkeypatch.setenv("LAB_RESULTS", str(place))
-        for write in (lambda: bands.compare("01_a", {"gain": 0.5}), file_path):
+        for write in (lambda: bands.compare("01_a", {"gain": 0.5}), FORM.path):
             refuses(r"LAB_RESULTS should name a folder, but .*file is a file", write)
     assert (tmp_path / "file").read_text("utf-8") == "mine"
 

@@ -18,8 +18,10 @@ from tqdm import tqdm
 from lab_utils.atomic import write_text
 from lab_utils.staff.collecting import ledger
 from lab_utils.staff.collecting.collect_one import COLLECTED, Clock, Job, collect_one
+from lab_utils.staff.collecting.push_records import read_push_records
 from lab_utils.staff.collecting.released import read_released
-from lab_utils.staff.collecting.roster import Student, read_pushes, read_roster
+from lab_utils.staff.collecting.roster import read_roster
+from lab_utils.staff.collecting.teams import Student
 from lab_utils.staff.course.settings import homework_of, local_times, read_course
 from lab_utils.staff.grading.collected import FILE, Collected
 from lab_utils.staff.grading.lock import only_one
@@ -42,9 +44,9 @@ def collect(
     Args:
         root: the course: course.toml, labs/.
         roster: a CSV, see `read_roster`.
-        folder: the instructor's working folder.
+        folder: of the homework, in the instructor's folder.
         homework: its name; None: the only one of course.toml.
-        push_records: the host's records of pushes, a CSV, see `read_pushes`.
+        push_records: the host's records of pushes, see `read_push_records`.
         workers: how many repositories are fetched side by side.
         seconds: time limit for one repository.
         most_mib: size limit for one repository, compressed.
@@ -56,9 +58,10 @@ def collect(
     """
     if shutil.which("git") is None:
         raise ValueError("Expected git on this machine, found none. Install it from https://git-scm.com.")
-    settings = homework_of(read_course(root / "course.toml"), homework)
-    students = read_roster(roster)
-    pushes = read_pushes(push_records) if push_records is not None else []
+    course = read_course(root / "course.toml")
+    settings = homework_of(course, homework)
+    students = read_roster(roster, settings.name, course.homeworks)
+    pushes = read_push_records(push_records) if push_records is not None else []
     with only_one(folder, "collect"):
         past, damaged = ledger.read_ledger(folder / "ledger.jsonl")
         if damaged:
@@ -104,6 +107,8 @@ def summary(records: Sequence[Collected]) -> str:
         lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record.flags]
     count = sum(record.status == COLLECTED for record in records)
     lines.append(f"{count} of {len(records)} collected")
+    if missing := [f"{record.student} ({record.status})" for record in records if record.status != COLLECTED]:
+        lines.append(f"Not collected: {', '.join(missing)}")
     lost = [r.student for r in records if r.open and any("could not be fetched" in flag for flag in r.flags)]
     if lost:
         names = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")

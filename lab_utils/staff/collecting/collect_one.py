@@ -12,7 +12,8 @@ from lab_utils.staff.collecting.git import GitError
 from lab_utils.staff.collecting.ledger import Sighting
 from lab_utils.staff.collecting.mirror import Commit, commits, fetch, files, first_times, present, resolve
 from lab_utils.staff.collecting.released import Released
-from lab_utils.staff.collecting.roster import Push, Student, link_error
+from lab_utils.staff.collecting.roster import Push, link_error
+from lab_utils.staff.collecting.teams import Student
 from lab_utils.staff.course.settings import Homework
 from lab_utils.staff.grading.collected import Attempt, Collected
 from lab_utils.staff.grading.flags import ranked
@@ -50,6 +51,8 @@ def collect_one(student: Student, job: Job) -> Collected:
         by_hand=student.penalty is not None,
         reason=student.reason,
         due=_due(student, job).isoformat(),
+        lms_id=student.lms_id,
+        members=student.members,
     )
     mirror = job.folder / "mirrors" / f"{student.student}.git"
     flags: list[str] = []
@@ -187,7 +190,8 @@ def _times(
     job: Job,
 ) -> Callable[[Commit], evidence.Known]:
     """Return what tells when a commit counts as handed in."""
-    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student == student.student]
+    names = {student.student, *(member.student for member in student.members)}
+    pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student in names]
     pushed = first_times(mirror, pushes)
     cutoff = deadline.cutoff(job.homework, student.extension)
     # Of this link alone: what an earlier, wrong one did not hold says nothing.

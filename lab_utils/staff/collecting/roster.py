@@ -3,51 +3,28 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lab_utils.names import MISSPELT, nearest
+from lab_utils.staff.collecting.teams import Student, as_teams
 from lab_utils.staff.course.settings import read_time
 from lab_utils.text_files import header_of, read_lines
 
 COLUMNS = ("student", "name", "email", "url")
-OPTIONAL = ("extension", "commit", "penalty", "reason")
+EXCEPTIONS = ("extension", "commit", "penalty", "reason")
+OPTIONAL = (*EXCEPTIONS, "team", "lms_id")
 PUSH_COLUMNS = ("student", "sha", "pushed_at")
 
-_STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+STUDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|class", re.IGNORECASE)  # Windows; the class page
 _INSIDE = re.compile(r"(https://github\.com/[^/]+/[^/]+)/(?:tree|blob|commits?)/.*")
 _SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 _PERCENT = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?%|0")  # without a sign, 0.1 and 10 could be one and the same
-
-
-@dataclass(frozen=True)
-class Student:
-    """One line of the roster.
-
-    Attributes:
-        student: the identifier; also a file name.
-        name: the full name.
-        email: the address.
-        url: of the repository: https://, file://, or the absolute path of a folder.
-        extension: a personal deadline, or None.
-        commit: the commit to grade whatever the deadline says, as (the beginning of) a SHA, or "".
-        penalty: fraction in [0, 1] of the points that is taken off, whatever the late policy says; None: as it says.
-        reason: for the exception, in words; the student reads it.
-    """
-
-    student: str
-    name: str
-    email: str
-    url: str
-    extension: datetime | None = None
-    commit: str = ""
-    penalty: float | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,29 +36,32 @@ class Push:
     pushed_at: datetime
 
 
-def read_roster(path: Path) -> list[Student]:
-    """Read the class, in the order of the file.
+def read_roster(path: Path, homework: str = "", homeworks: Collection[str] = ()) -> list[Student]:
+    """Read the class, in the order of the file; a team stands where the first of its members does.
 
     The file may be as spreadsheets save it: commas, semicolons or tabs, UTF-8 or UTF-16, any line ends, empty lines and
     empty cells at the end, columns of one's own. A column that looks like a misspelt one of ours is refused.
 
     A link that cannot be used is no error here: `link_error` tells, for this student alone.
 
+    Args:
+        path: the file.
+        homework: which is collected. Its own columns, such as homework5_url and homework5_extension, outrank those
+            without its name.
+        homeworks: all of the course. With more than one, an exception must say for which homework it is.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if a line is wrong; the message names it.
     """
     students: list[Student] = []
+    teams: list[str] = []
     lines: dict[str, int] = {}
-    for number, row in _rows(path, COLUMNS, OPTIONAL):
+    for number, row in _rows(path, COLUMNS, OPTIONAL, homework, homeworks):
         where = f"line {number} of {path}"
         name = row["student"]
-        if not _STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
-            raise ValueError(
-                f"Expected student in {where} to be made of letters A-Z, digits, '.', '_' and '-', not beginning or "
-                f"ending with '.', and neither 'class' nor a device of Windows such as 'nul', because files are named "
-                f"after it; got {name!r}. Choose another identifier."
-            )
+        for kind in ("student", "team") if row["team"] else ("student",):
+            _check_name(row[kind], kind, where)
         key = name.casefold()  # some file systems cannot tell Ann from ann
         if key in lines:
             raise ValueError(f"Expected each student once, got {name!r} in lines {lines[key]} and {number} of {path}.")
@@ -93,10 +73,20 @@ def read_roster(path: Path) -> list[Student]:
         url = _from_folder(url, path.parent)
         penalty = _penalty(row, where)
         about = (name, row["name"], row["email"], url)
-        students.append(Student(*about, extension, row["commit"].lower(), penalty, row["reason"]))
+        teams.append(row["team"])
+        students.append(Student(*about, extension, row["commit"].lower(), penalty, row["reason"], row["lms_id"]))
     if not students:
         raise ValueError(f"Expected at least one student in {path}, found none below the line of column names.")
-    return students
+    return as_teams(students, teams, path)
+
+
+def _check_name(name: str, kind: str, where: str) -> None:
+    if not STUDENT.fullmatch(name) or _RESERVED.fullmatch(name) or name.endswith("."):
+        raise ValueError(
+            f"Expected {kind} in {where} to be made of letters A-Z, digits, '.', '_' and '-', not beginning or "
+            f"ending with '.', and neither 'class' nor a device of Windows such as 'nul', because files are named "
+            f"after it; got {name!r}. Choose another identifier."
+        )
 
 
 def read_pushes(path: Path) -> list[Push]:
@@ -134,7 +124,10 @@ def link_error(url: str, course: Path, folder: Path) -> str:
         place = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url).resolve()
         if not url.removeprefix("file://").startswith("/") and os.name != "nt":
             return "A file:// link needs an absolute path: file:///folder/repository."
-        private = [folder.resolve(), *((course / name).resolve() for name in (".git", "solutions", "lab_utils"))]
+        private = [
+            folder.resolve(),
+            *((course / name).resolve() for name in (".git", "solutions", "lab_utils", "grading")),
+        ]
         if place == course.resolve() or any(place == p or p in place.parents for p in private):
             return "This folder belongs to the course itself."
         return ""
@@ -173,7 +166,13 @@ def _from_folder(url: str, folder: Path) -> str:
     return str(beside.resolve()) if is_path and not Path(url).is_absolute() else url
 
 
-def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+def _rows(
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str],
+    homework: str = "",
+    homeworks: Collection[str] = (),
+) -> list[tuple[int, dict[str, str]]]:
     """Return (line number, column -> text) for every line that is not empty."""
     if not path.is_file():
         raise FileNotFoundError(f"Expected a CSV with the columns {', '.join(columns)} in {path}, found no file.")
@@ -187,19 +186,27 @@ def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> list[t
         )
     if doubled := [name for name in optional if header.count(name) > 1]:
         raise ValueError(f"Expected the column {doubled[0]} once in the first line of {path}, got {header}.")
+    own = {f"{name}_{column}".lower(): (name, column) for name in homeworks for column in (*EXCEPTIONS, "url")}
     for name in header:
-        near = nearest(name, set(known) - set(header), MISSPELT)
-        if name not in known and near:
+        near = nearest(name, {*known, *own} - set(header), MISSPELT)
+        if name not in known and name not in own and near:
             raise ValueError(
                 f"The column {name!r} of {path} is not known and would be left out. Did you mean {near[0]!r}? Write it "
                 "like that, or give the column a name that looks less like it."
             )
-    return [(number, _row(number, cells, header, known, columns, path)) for number, cells in lines[1:]]
+    rows = [(number, _row(number, cells, header, columns, path)) for number, cells in lines[1:]]
+    for number, row in rows:
+        given = [name for name in EXCEPTIONS if row.get(name)]
+        if given and len(homeworks) > 1:
+            raise ValueError(
+                f"Expected the {given[0]} in line {number} of {path} to say for which homework it is, because the "
+                f"course has several. Name its column {homework}_{given[0]}, or after another homework."
+            )
+        row |= {column: row[key] for key, (name, column) in own.items() if name == homework and row.get(key)}
+    return [(number, {name: row.get(name, "") for name in known}) for number, row in rows]
 
 
-def _row(
-    number: int, cells: list[str], header: list[str], known: Sequence[str], columns: Sequence[str], path: Path
-) -> dict[str, str]:
+def _row(number: int, cells: list[str], header: list[str], columns: Sequence[str], path: Path) -> dict[str, str]:
     """Return column -> text. Spreadsheets add empty cells at the end of a line, or leave them out."""
     while len(cells) > len(header) and not cells[-1].strip():
         cells = cells[:-1]
@@ -209,5 +216,4 @@ def _row(
             f"Expected {len(header)} values in line {number} of {path}, got {len(cells)}. "
             "Put values that hold a comma between double quotes, without a blank before the first quote."
         )
-    row = {name: cell.strip() for name, cell in zip(header, [*cells, *[""] * len(lacking)], strict=True)}
-    return {name: row.get(name, "") for name in known}
+    return {name: cell.strip() for name, cell in zip(header, [*cells, *[""] * len(lacking)], strict=True)}

@@ -74,7 +74,7 @@ def _write_tree(root: Path, fresh: Path, course: Course, replaced: Mapping[str, 
     if missing := [f"data/{name}_images.npz" for name in scored if f"data/{name}_images.npz" not in replaced]:
         raise ValueError(f"Expected the hidden test images of this course for {', '.join(missing)}, got none.")
     texts = {
-        "README.md": student_files.readme(course, [(path.stem, _title(path)) for path in notebooks]),
+        "README.md": student_files.readme(course, [(path.stem, _title(path)) for path in notebooks], scored),
         "course.toml": student_files.course_file(course),
         "pyproject.toml": student_files.pyproject((root / "pyproject.toml").read_text("utf-8")),
         ".gitignore": student_files.GITIGNORE,

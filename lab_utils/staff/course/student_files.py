@@ -1,7 +1,7 @@
 """The files of a release that are written for students: README, settings, and the checks in their own CI."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lab_utils.staff.course.bootstrap import deadline_text
 from lab_utils.staff.course.settings import Course, Homework
@@ -66,13 +66,15 @@ _HOMEWORK = """
 {due}
 
 1. Work in a repository of your own: a copy of this one, at the link that you gave to your course. The notebook is
-   `labs/{name}.ipynb`. Save it, and commit it together with `labs/{name}_predictions.csv`, which it writes.
+   `labs/{name}.ipynb`. Save it, and commit it{predictions}.
 2. Push to the default branch of your repository before the deadline. The newest commit at the deadline is graded; one
    second later is late. Push early: the date of a commit proves little, a push shows that your work was there.
-3. Look at the checks of your push (tab *Actions* on GitHub), or run them yourself:
-   `.venv/bin/python -m lab_utils check labs/{name}.ipynb`. It runs your functions, without your training, and names
-   the written answers that are still empty. The grader tries other inputs than these checks.
+3. Look at the results of your push (on GitHub: tab *Actions*, the newest run, below *Summary*), or run the checks
+   yourself: `.venv/bin/python -m lab_utils check labs/{name}.ipynb`. They run your functions, without your training,
+   and name the written answers that are still empty. The grader tries other inputs than these checks.
 """
+
+_PREDICTIONS = " together with `labs/{name}_predictions.csv`, which it writes"
 
 _WORKFLOW = """\
 # Runs the public checks of the homework on every push. It takes your functions out of the notebook, without training.
@@ -91,23 +93,35 @@ jobs:
           python-version: "3.11"
           cache: pip
           cache-dependency-path: requirements.txt
-      - run: python -m pip install --requirement requirements.txt --editable .
+      - id: install
+        run: python -m pip install --requirement requirements.txt --editable .
 {steps}
 """
 
+# Every homework is checked, whatever came of the one before; the summary of the job shows them all.
+_STEP = """\
+      - name: {name}
+        if: ${{{{ !cancelled() && steps.install.outcome == 'success' }}}}
+        run: python -m lab_utils check "labs/{name}.ipynb" --summary "$GITHUB_STEP_SUMMARY\""""
 
-def readme(course: Course, notebooks: Sequence[tuple[str, str]]) -> str:
+
+def readme(course: Course, notebooks: Sequence[tuple[str, str]], scored: Collection[str] = ()) -> str:
     """Return the students' README.
 
     Args:
         course: its settings.
         notebooks: (name, title) of each notebook, in order.
+        scored: names of the homeworks that ask for predictions.
     """
     title = ", ".join(part for part in (course.name or "Transfer learning in medical imaging", course.term) if part)
     table = "\n".join(f"| `{name}` | {text} |" for name, text in notebooks)
     names = {name for name, _ in notebooks}
     sections = [
-        _HOMEWORK.format(name=homework.name, due=deadline_text(homework))
+        _HOMEWORK.format(
+            name=homework.name,
+            due=deadline_text(homework),
+            predictions=_PREDICTIONS.format(name=homework.name) if homework.name in scored else "",
+        )
         for homework in course.homeworks.values()
         if homework.name in names
     ]
@@ -116,7 +130,7 @@ def readme(course: Course, notebooks: Sequence[tuple[str, str]]) -> str:
 
 def workflow(homeworks: Sequence[str]) -> str:
     """Return the workflow that checks these notebooks on GitHub."""
-    steps = [f"      - run: python -m lab_utils check labs/{name}.ipynb" for name in homeworks]
+    steps = [_STEP.format(name=name) for name in homeworks]
     return _WORKFLOW.format(steps="\n".join(steps))
 
 
@@ -135,9 +149,7 @@ def pyproject(text: str) -> str:
     kept = ("[build-system]", "[project]", "[tool.setuptools]")
     sections = re.split(r"\n(?=\[)", text.strip())
     lines = "\n\n".join(section.strip() for section in sections if section.startswith(kept)).splitlines()
-    return (
-        "\n".join(line for line in lines if "lab_utils.staff.feedback" not in line and not line.startswith("#")) + "\n"
-    )
+    return "\n".join(line for line in lines if "lab_utils.staff." not in line and not line.startswith("#")) + "\n"
 
 
 def _dates(homework: Homework) -> list[str]:

@@ -40,6 +40,7 @@ def class_page(
         "class.html.j2",
         assignment=assignment,
         standings=sorted(standings, key=lambda standing: standing.status != UNCOLLECTED),
+        people=sum(len(standing.collected.people) for standing in standings),
         graded=graded,
         complete=sum(standing.complete for standing in graded),
         statuses=Counter(standing.status for standing in standings),

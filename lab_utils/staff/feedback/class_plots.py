@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +46,7 @@ def picture(figure: Figure) -> str:
 
 
 def draw_totals(totals: Sequence[float], out_of: float) -> Figure:
-    """A histogram of the totals in ten equal bins, and their median.
+    """A histogram of the totals in bins of a tenth of the full points, and their median.
 
     Args:
         totals: points, one for each graded submission.
@@ -54,12 +55,14 @@ def draw_totals(totals: Sequence[float], out_of: float) -> Figure:
     with _style():
         figure = Figure(figsize=(6.4, 3.2))
         ax = figure.subplots()
-        ax.hist(np.clip(totals, 0, out_of), bins=list(np.linspace(0, out_of, 11)), color=BLUE, edgecolor="white")
+        most = max([out_of, *totals])  # more than full points with extra credit
+        count = math.ceil(10 * most / out_of - 1e-9)
+        ax.hist(totals, bins=list(np.linspace(0, count * out_of / 10, count + 1)), color=BLUE, edgecolor="white")
         if len(totals):
             middle = float(np.median(totals))
             ax.axvline(middle, color=ORANGE, lw=2.5, ls="--")
             ax.set_title(f"median {middle:.4g} points (dashed)", fontsize=11, loc="right", color=GREY)
-        ax.set(xlabel=f"total (points of {out_of:g})", ylabel="students", xlim=(0, out_of))
+        ax.set(xlabel=f"total (points of {out_of:g})", ylabel="students", xlim=(0, count * out_of / 10))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 

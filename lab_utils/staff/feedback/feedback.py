@@ -12,7 +12,7 @@ from lab_utils.staff.course.bootstrap import deadline_text
 from lab_utils.staff.course.settings import Homework, read_course, read_time
 from lab_utils.staff.feedback.class_numbers import waiting
 from lab_utils.staff.feedback.class_page import class_page
-from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
+from lab_utils.staff.feedback.gradebook import GRADEBOOKS, write_gradebook
 from lab_utils.staff.feedback.likeness import Alike, find_alike
 from lab_utils.staff.feedback.prediction_twins import Twins, find_twins
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing, best, stand
@@ -28,6 +28,8 @@ from lab_utils.staff.grading.result import GRADED
 from lab_utils.staff.grading.safe_text import put
 from lab_utils.staff.grading.written import NAME, Mark, marks_of, update_written
 
+CLASS_PAGE = "class.html"  # in the homework's folder: not among what students are sent
+
 _TOLD = {
     "not_reached": "nothing is final, these were never reached",
     "by_hand": "points given by a person instead of the grader",
@@ -35,15 +37,15 @@ _TOLD = {
 }
 
 
-def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool = False) -> int:
+def feedback(folder: Path, root: Path, *, also: Sequence[str] = (), as_json: bool = False) -> int:
     """Write the pages and the gradebook from what was collected, graded and marked.
 
     Writing again with the same input gives the same files, byte for byte.
 
     Args:
-        folder: the instructor's working folder, with collected.json, results/ and written.csv.
+        folder: of the homework, with collected.json, results/ and written.csv.
         root: the course.
-        nbgrader: also write gradebook_nbgrader.csv, with the columns of nbgrader's export.
+        also: further gradebooks, out of `GRADEBOOKS`: gradebook_canvas.csv and so on.
         as_json: print a summary as JSON, and nothing else.
 
     Returns:
@@ -63,13 +65,15 @@ def feedback(folder: Path, root: Path, *, nbgrader: bool = False, as_json: bool 
     over = not any(standing.collected.open for standing in standings)
     for standing in tqdm(standings, desc="feedback", unit="page", leave=False, disable=True if as_json else None):
         page = student_page(assignment, standing, dues[standing.student], rule=rule, show_rubrics=over)
-        put(folder / "feedback" / f"{standing.student}.html", page)
+        for person in standing.collected.people:
+            put(folder / "feedback" / f"{person.student}.html", page)
     zone = next((due.tzinfo for due in dues.values() if due), None)
-    put(folder / "feedback" / "class.html", class_page(assignment, standings, alike, zone, cut, twins))
+    put(folder / CLASS_PAGE, class_page(assignment, standings, alike, zone, cut, twins))
+    (folder / "feedback" / CLASS_PAGE).unlink(missing_ok=True)  # where earlier versions wrote it, beside pages to send
     write_gradebook(folder / "gradebook.csv", assignment, standings)
-    if nbgrader:
-        duedate = "" if dates is None else dates.deadline.isoformat()
-        write_nbgrader(folder / "gradebook_nbgrader.csv", assignment, standings, duedate)
+    duedate = "" if dates is None else dates.deadline.isoformat()
+    for kind in also:
+        GRADEBOOKS[kind](folder / f"gradebook_{kind}.csv", assignment, standings, duedate)
     summary = _summary(folder, standings, alike, twins)
     print(json.dumps(summary, indent=1) if as_json else _sentences(summary, folder))
     return 0
@@ -154,14 +158,14 @@ def _summary(
         "same_predictions": len(twins),
         "by_hand": [f"{s.student} {a.question.name}" for s in standings for a in s.answered if by_hand(a)],
         "left_over": _left_over(folder, standings),
-        "class_page": str(folder / "feedback" / "class.html"),
+        "class_page": str(folder / CLASS_PAGE),
         "gradebook": str(folder / "gradebook.csv"),
     }
 
 
 def _left_over(folder: Path, standings: list[Standing]) -> list[str]:
     """Return the pages of people who are not in the class any more."""
-    known = {"class", *(standing.student for standing in standings)}
+    known = {person.student for standing in standings for person in standing.collected.people}
     return sorted(path.name for path in (folder / "feedback").glob("*.html") if path.stem not in known)
 
 

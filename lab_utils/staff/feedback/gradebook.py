@@ -1,4 +1,4 @@
-"""The gradebook: one row per student, for spreadsheets and learning platforms, and the same in nbgrader's columns."""
+"""The gradebook: one row per student, for spreadsheets, and the same as learning platforms and nbgrader read it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab_utils.staff.feedback.standing import Standing
 from lab_utils.staff.grading.assignment import Assignment
+from lab_utils.staff.grading.collected import Person
 from lab_utils.staff.grading.result import GRADED
 from lab_utils.staff.grading.safe_text import Cell, write_table
 
@@ -15,22 +16,23 @@ NBGRADER += ["raw_score", "late_submission_penalty", "score", "max_score"]
 
 
 def write_gradebook(path: Path, assignment: Assignment, standings: Sequence[Standing]) -> None:
-    """Write one row per student, in the roster's order.
+    """Write one row per student, in the roster's order; the members of a team have the same points.
 
     A question whose points nobody knows yet is empty, never 0, and then the column `complete` says no. Where points
     are missing for another reason than a wrong answer, the column `question_status` says which.
     """
-    header = ["student", "name", "email", *(question.name for question in assignment.questions)]
+    header = ["student", "name", "email", "team", *(question.name for question in assignment.questions)]
     header += ["raw_total", "penalty", "total", "out_of", "complete", "status", "question_status"]
     header += ["evidence", "submitted", "late_seconds", "reason", "flags", "url", "sha"]
     rows: list[list[Cell]] = []
-    for standing in standings:
+    for standing, person in _people(standings):
         collected = standing.collected
         rows.append(
             [
-                standing.student,
-                collected.name,
-                collected.email,
+                person.student,
+                person.name,
+                person.email,
+                standing.student if collected.members else None,
                 *(answer.points for answer in standing.answered),
                 standing.raw if standing.known else None,
                 collected.penalty,
@@ -67,14 +69,57 @@ def write_nbgrader(path: Path, assignment: Assignment, standings: Sequence[Stand
     known yet: nbgrader would write 0.
     """
     rows: list[list[Cell]] = []
-    for standing in standings:
-        last, first = _names(standing.collected.name)
+    for standing, person in _people(standings):
+        last, first = _names(person.name)
         final = standing.complete and standing.result is not None and standing.status == GRADED
         scores: list[Cell] = [standing.raw, standing.lost, standing.total] if final else [None, None, None]
         when = _utc(standing.collected.submitted)
-        row: list[Cell] = [assignment.name, _utc(duedate), when, standing.student, last, first]
-        rows.append([*row, standing.collected.email, *scores, assignment.points])
+        row: list[Cell] = [assignment.name, _utc(duedate), when, person.student, last, first]
+        rows.append([*row, person.email, *scores, assignment.points])
     write_table(path, NBGRADER, rows)
+
+
+def write_canvas(path: Path, assignment: Assignment, standings: Sequence[Standing], duedate: str = "") -> None:
+    """Write what the gradebook of Canvas imports: one row per student, one column for the homework.
+
+    Canvas finds a student by `ID`, its own number, which is lms_id of the roster; where that is empty, by SIS User ID,
+    which is the roster's identifier, then by SIS Login ID, which is the address. What is not complete stays empty.
+    """
+    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment.title]
+    rows: list[list[Cell]] = [["    Points Possible", None, None, None, None, assignment.points]]
+    for standing, person in _people(standings):
+        last, first = _names(person.name)
+        name = f"{last}, {first}" if first else last
+        rows.append([name, person.lms_id, person.student, person.email, None, _final(standing)])
+    write_table(path, header, rows)
+
+
+def write_moodle(path: Path, assignment: Assignment, standings: Sequence[Standing], duedate: str = "") -> None:
+    """Write what Moodle imports, as the grading worksheet of an assignment, or with Grades > Import > CSV file.
+
+    The worksheet finds a student by `Identifier`, "Participant" and Moodle's own number, which is lms_id of the roster;
+    the import of grades by the column that you choose there: Email address, or ID number, which is the roster's
+    identifier. What is not complete stays empty.
+    """
+    header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade", "Feedback comments"]
+    rows: list[list[Cell]] = []
+    for standing, person in _people(standings):
+        comments = "\n".join(f"{a.question.name}: {a.comment}" for a in standing.answered if a.comment)
+        number = f"Participant {person.lms_id}" if person.lms_id.isdecimal() else person.lms_id
+        row: list[Cell] = [number, person.name, person.student, person.email]
+        rows.append([*row, _final(standing), assignment.points, comments])
+    write_table(path, header, rows)
+
+
+GRADEBOOKS = {"canvas": write_canvas, "moodle": write_moodle, "nbgrader": write_nbgrader}
+
+
+def _people(standings: Sequence[Standing]) -> list[tuple[Standing, Person]]:
+    return [(standing, person) for standing in standings for person in standing.collected.people]
+
+
+def _final(standing: Standing) -> float | None:
+    return standing.total if standing.complete else None
 
 
 def _names(name: str) -> tuple[str, str]:

@@ -1,29 +1,36 @@
 """A form for JupyterLab to mark written answers: one answer at a time, question by question, saved at once."""
 
 import html
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
+from lab_utils.staff.feedback.pictures import pictures_html
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
-from lab_utils.staff.grading.collected import read_collection
+from lab_utils.staff.grading.collected import Collected, read_collection
 from lab_utils.staff.grading.lock import Busy, one_writer
+from lab_utils.staff.grading.result import read_result
 from lab_utils.staff.grading.safe_text import shorten
 from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
+SHORTEST = 3  # letters of a part of a name that is taken out of an answer
 PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
 
 
-def marking_form(folder: Path | str, root: Path | str | None = None) -> "MarkingForm":
+def marking_form(folder: Path | str, root: Path | str | None = None, *, anonymous: bool = False) -> "MarkingForm":
     """Return the form for the answers in `folder`/written.csv. Make it the last expression of a cell.
 
     Args:
-        folder: the instructor's working folder.
-        root: the course; by default the folder above `folder`.
+        folder: of the homework, such as grading/homework4.
+        root: the course; by default the folder above the one that `folder` is in.
+        anonymous: do not show who wrote an answer: no identifier, an order that does not tell it, and the student's own
+            name, identifier and address taken out of the text that is shown. Pictures are shown as they are.
 
     Raises:
         FileNotFoundError: if nothing was collected or graded yet.
@@ -31,25 +38,39 @@ def marking_form(folder: Path | str, root: Path | str | None = None) -> "Marking
     """
     folder = Path(folder).resolve()
     collection = read_collection(folder)
-    course = folder.parent if root is None else Path(root)
+    course = folder.parents[1] if root is None else Path(root)
     assignment = read_assignment(homework_folder(course, collection.homework))
     students = [entry.student for entry in collection.students]
     students += sorted(left_class(folder, students))
     if not (folder / NAME).is_file():
         raise FileNotFoundError(f"Expected {folder / NAME}, found no file. Run `python -m lab_utils grade` first.")
-    return MarkingForm(folder / NAME, assignment, students)
+    names = {entry.student: _names_of(entry) for entry in collection.students} if anonymous else None
+    return MarkingForm(folder / NAME, assignment, students, names)
+
+
+def _names_of(entry: Collected) -> list[str]:
+    """Return what would tell who a student is, the longest first."""
+    found = {entry.student, *(part for p in entry.people for part in (p.student, p.name, p.email))} - {""}
+    found |= {part for p in entry.people for part in p.name.split() if len(part) >= SHORTEST}
+    return sorted(found, key=lambda name: (-len(name), name))
 
 
 class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """The form. It reads the file again before each save, so marks made elsewhere meanwhile are kept."""
+    """The form. It reads the file again before each save, so marks made elsewhere meanwhile are kept.
 
-    def __init__(self, path: Path, assignment: Assignment, students: list[str]) -> None:
-        self.path, self.assignment, self.students = path, assignment, students
-        self.rows = list(read_written(path, assignment, students))
+    `names` are those that nobody shall see, student -> names; None: everybody is shown.
+    """
+
+    def __init__(
+        self, path: Path, assignment: Assignment, students: list[str], names: dict[str, list[str]] | None = None
+    ) -> None:
+        self.path, self.assignment, self.students, self.names = path, assignment, students, names
+        self.rows = self.ordered(read_written(path, assignment, students))
         self.place = 0
         self.filling = False  # whether the form itself is changing its fields
         self.refused = False  # whether the fields hold what is no mark
         self.head, self.answer, self.rubric, self.status = (widgets.HTML() for _ in range(4))
+        self.pictures = widgets.HTML()
         self.points = widgets.Text(description="Points", continuous_update=False, placeholder="not marked yet")
         wide = widgets.Layout(width="95%", height="6em")
         self.comment = widgets.Textarea(description="Comment", continuous_update=False, layout=wide)
@@ -63,7 +84,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.comment.observe(self.save, names="value")
         buttons = widgets.HBox([self.previous, self.next, self.next_open])
         fields = [self.points, self.comment, self.status] if self.rows else []
-        super().__init__([self.head, self.answer, self.rubric, *fields, buttons])
+        super().__init__([self.head, self.answer, self.pictures, self.rubric, *fields, buttons])
         self.show(self.find_open())
 
     def find_open(self) -> int:
@@ -89,14 +110,15 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         question = next(question for question in self.assignment.questions if question.name == row.question)
         marked = sum(row.points is not None for row in self.rows)
         note = f"<p style='color:{BAD}'><b>! {html.escape(row.note)}</b></p>" if row.note else ""
+        by = "" if self.names is not None else f", by {html.escape(shorten(row.student, 100))}"
         self.head.value = (
             f"<h3>{html.escape(question.name)} {html.escape(question.title)}</h3>"
-            f"<p>answer {self.place + 1} of {len(self.rows)}, by {html.escape(shorten(row.student, 100))}; "
-            f"{marked} marked</p>{note}"
+            f"<p>answer {self.place + 1} of {len(self.rows)}{by}; {marked} marked</p>{note}"
         )
-        text = html.escape(shorten(row.answer, 20_000))
+        text = html.escape(shorten(self.without_names(row), 20_000))
         box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em"
         self.answer.value = f"<div style='{box};line-height:1.5'>{text}</div>"
+        self.pictures.value = self.pictures_of(row)
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
         self.rubric.value = (
             f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
@@ -126,11 +148,37 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             self.refused = True
             self.say(f"Not saved: {error}. Correct it, or empty the field, before you go on.", bad=True)
         else:
-            self.rows = rows
-            self.place = at
+            self.rows = self.ordered(rows)
+            self.place = self.rows.index(rows[at])
             self.fill(rows[at])
             points = rows[at].points
             self.say("Saved, no points yet." if points is None else f"Saved: {points:g} of {question.points:g}.")
+
+    def ordered(self, rows: Iterable[Mark]) -> list[Mark]:
+        """Return the rows as they are gone through: those of the file, or those of a question in no order."""
+        if self.names is None:
+            return list(rows)
+        place = {question.name: number for number, question in enumerate(self.assignment.questions)}
+
+        def key(row: Mark) -> tuple[int, bytes]:
+            return place[row.question], sha256(f"{row.question} {row.student}".encode()).digest()
+
+        return sorted(rows, key=key)
+
+    def without_names(self, row: Mark) -> str:
+        """Return the answer, where nobody shall see whose it is without the names of who wrote it."""
+        names = "|".join(map(re.escape, (self.names or {}).get(row.student, [])))
+        return re.sub(rf"(?<!\w)({names})(?!\w)", "[name]", row.answer) if names else row.answer
+
+    def pictures_of(self, row: Mark) -> str:
+        """Return the pictures of an answer as HTML."""
+        folder, name = self.path.parent, f"{row.student}.{row.commit}" if row.commit else row.student
+        try:
+            notebook = read_result(folder / "results" / ("late" if row.commit else "") / f"{name}.json").notebook
+        except (OSError, ValueError):
+            return ""
+        work = folder / "late" / row.student / row.commit if row.commit else folder / "submissions" / row.student
+        return pictures_html(work, notebook, row.answer)
 
     def fill(self, row: Mark) -> None:
         """Show points and comment of a row in the fields."""

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lab_utils.staff.course.settings import local_times
+from lab_utils.staff.feedback.markdown_text import markdown
 from lab_utils.staff.feedback.standing import UNCOLLECTED, UNGRADED, Answered
 from lab_utils.staff.grading import result
 from lab_utils.staff.grading.safe_text import shorten
@@ -53,7 +54,14 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        text=text, points=points, prose=prose, code=code, duration=duration, moment=moment, signed=signed
+        text=text,
+        points=points,
+        prose=prose,
+        markdown=markdown,
+        code=code,
+        duration=duration,
+        moment=moment,
+        signed=signed,
     )
     return environment
 

@@ -55,7 +55,8 @@ def _task(letter: str, answers: Sequence[Answered], show_rubrics: bool) -> dict[
     return {
         "letter": letter,
         "points": sum(answer.points or 0.0 for answer in answers),
-        "out_of": sum(answer.question.points for answer in answers),
+        "out_of": sum(answer.question.points for answer in answers if not answer.question.extra),
+        "extra": sum(answer.question.points for answer in answers if answer.question.extra),
         "open": any(answer.points is None for answer in answers),
         "questions": [_question(answer, show_rubrics) for answer in answers],
     }

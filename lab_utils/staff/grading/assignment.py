@@ -27,6 +27,7 @@ class Question:
         function: its name; "" for other kinds.
         columns: of the predictions file; empty for other kinds.
         rubric: one line per criterion, for the marker; empty for other kinds.
+        extra: whether its points are extra credit: they count, and nobody needs them for full points.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Question:
     function: str = ""
     columns: tuple[str, ...] = ()
     rubric: tuple[str, ...] = ()
+    extra: bool = False
 
     @property
     def task(self) -> str:
@@ -53,8 +55,13 @@ class Assignment:
 
     @property
     def points(self) -> float:
-        """What a perfect submission gets."""
-        return sum(question.points for question in self.questions)
+        """What full points are: all but extra credit."""
+        return sum(question.points for question in self.questions if not question.extra)
+
+    @property
+    def extra(self) -> float:
+        """What can be reached beyond them."""
+        return sum(question.points for question in self.questions if question.extra)
 
     def of_kind(self, kind: str) -> tuple[Question, ...]:
         """Return the questions of one kind, in order."""
@@ -92,6 +99,10 @@ def read_assignment(private: Path) -> Assignment:
                 f"Expected question {question.name!r} of {path} to have points above 0 and a kind with its detail: "
                 f"function with function, predictions with columns, written with rubric; got {question}."
             )
+    if all(question.extra for question in table.question):
+        raise ValueError(
+            f"Expected a question of {path} that is no extra credit, got none. Take `extra` away from one."
+        )
     return Assignment(table.name, table.title, table.question)
 
 

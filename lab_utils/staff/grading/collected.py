@@ -11,6 +11,16 @@ UNSAFE = set('/\\:*?"<>|\0')
 
 
 @dataclass(frozen=True)
+class Person:
+    """One student: identifier, full name, address, and the number that a learning platform has, each or ""."""
+
+    student: str
+    name: str = ""
+    email: str = ""
+    lms_id: str = ""
+
+
+@dataclass(frozen=True)
 class Attempt:
     """Another commit that may count instead: late, and better than the work in time. Attributes as of `Collected`."""
 
@@ -38,7 +48,9 @@ class Collected:
         open: whether the student's deadline, and the grace period after it, were not over.
         flags: sentences for the instructor.
         left_out: sentences for the student: notebooks and tables of the commit that were not taken, and why.
-        folder: of the exported files, below the working folder, or "".
+        folder: of the exported files, below the homework's folder, or "".
+        lms_id: the number that a learning platform has for the student, or "".
+        members: of a team; empty for a student alone.
         others: later commits of which the best counts instead, if it gets more points after its penalty.
     """
 
@@ -60,6 +72,13 @@ class Collected:
     left_out: tuple[str, ...] = ()
     folder: str = ""
     others: tuple[Attempt, ...] = ()
+    lms_id: str = ""
+    members: tuple[Person, ...] = ()
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """All who get these points: the members of a team, or the student."""
+        return self.members or (Person(self.student, self.name, self.email, self.lms_id),)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,9 @@ from numpy.typing import NDArray
 from lab_utils.staff.grading.assignment import Assignment, homework_folder, read_assignment
 from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.hidden_set import labels_file, read_labels
-from lab_utils.staff.grading.isolation import KIT
 from lab_utils.staff.grading.predictions import Predictions
+from lab_utils.staff.grading.yardstick import yardsticks
 from lab_utils.text_files import decoded
-
-JUDGING = ("staff/grading", "checks", "data")
-NOT_JUDGING = ("staff/collecting", "staff/course", "staff/feedback")
 
 
 class Key(NamedTuple):
@@ -36,7 +33,8 @@ class Key(NamedTuple):
         predictions: what the file of predictions is held to; None where the homework asks for none.
         labels: int64 (N,) of the hidden test set.
         groups: int64 (N,), the patients.
-        secret: makes the inputs of the cases unpredictable.
+        secret: makes the inputs of the cases unpredictable, where the labels are.
+        yardsticks: question -> what it is graded against, see `yardsticks`.
         released: (kind, source) of the cells of the notebook as it was handed out, kind "code" or "text".
         given: paths of files that were handed out.
     """
@@ -47,6 +45,7 @@ class Key(NamedTuple):
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
     secret: bytes
+    yardsticks: Mapping[str, str]
     released: tuple[tuple[str, str], ...] = ()
     given: frozenset[str] = frozenset()
 
@@ -64,25 +63,24 @@ def load_key(folder: Path, root: Path, homework: str) -> Key:
     without = [q.function for q in assignment.of_kind("function") if q.function not in cases]
     if without:
         raise ValueError(f"Expected cases for every function in {private}, found none for {', '.join(without)}.")
-    paths = [private / "questions.toml", *sorted(private.glob("*.py"))]
     predictions = load_predictions(private)
     labels = groups = np.zeros(0, np.int64)
+    secret = b""
     if predictions is not None:
         own, public = labels_file(folder, homework), private / "labels.csv"
         if not own.is_file():
             where = f"No {own.name} in {folder}: predictions are held to the labels that come with the kit, which are"
             print(f"{where} public. Name the folder that `release` worked with: --folder.", file=sys.stderr)
-        paths.append(own if own.is_file() else public)
-        labels, groups = read_labels(paths[-1])
+        path = own if own.is_file() else public
+        labels, groups = read_labels(path)
+        secret = path.read_bytes()
     elif asked := assignment.of_kind("predictions"):
         raise ValueError(f"Expected {private / 'predictions.py'} for question {asked[0].name}, found no file. Add it.")
-    secret = hashlib.sha256()
-    # Whatever changes a grade changes the key: questions, cases, labels, and all code that can reach a verdict.
-    for path in [*paths, *_judging_code()]:
-        secret.update(path.read_bytes())
+    fingerprint = hashlib.sha256(secret).digest()
+    against = yardsticks(private, assignment, secret)
     cells = _released(root / "labs" / f"{homework}.ipynb")
     given = frozenset(path.relative_to(root).as_posix() for path in root.glob("*") if path.is_file())
-    return Key(assignment, cases, predictions, labels, groups, secret.digest(), cells, given)
+    return Key(assignment, cases, predictions, labels, groups, fingerprint, against, cells, given)
 
 
 def _released(notebook: Path) -> tuple[tuple[str, str], ...]:
@@ -114,20 +112,3 @@ def load_module(private: Path, name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _judging_code() -> list[Path]:
-    """The modules of the kit that verdicts are reached with: all but those that only collect, show and write pages.
-
-    Cases call networks, data, metrics and training; a list of the few that matter would be out of date soon.
-    """
-    package = KIT / "lab_utils"
-    if missing := [name for name in JUDGING if not (package / name).is_dir()]:
-        raise FileNotFoundError(
-            f"Expected the grader's own code in {package}, found no folder {', '.join(missing)}: results could not be "
-            "told from those of another grader. Restore the kit."
-        )
-    homeworks = [path.parent for path in package.glob("staff/*/questions.toml")]
-    aside = [*(package / name for name in NOT_JUDGING), *homeworks]
-    modules = sorted(path for path in package.rglob("*.py") if "__pycache__" not in path.parts)
-    return [path for path in modules if not any(folder in path.parents for folder in aside)]

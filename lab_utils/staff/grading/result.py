@@ -75,6 +75,7 @@ class Result:
         doubtful: written question to where its text was found, in words for the marker, if not where it belongs.
         message: why the submission as a whole was not graded, or "".
         predictions: path of the graded file of predictions inside the repository, or "".
+        yardsticks: question -> what it was graded against, see `lab_utils.staff.grading.yardstick`.
     """
 
     student: str
@@ -86,6 +87,7 @@ class Result:
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
     predictions: str = ""
+    yardsticks: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
 
 

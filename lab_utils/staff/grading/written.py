@@ -14,7 +14,7 @@ from lab_utils.staff.grading.result import Result
 from lab_utils.staff.grading.safe_text import LONGEST, Cell, neutral, read_table, restored, write_table
 
 NAME = "written.csv"
-COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note", "commit")
+COLUMNS = ("homework", "student", "question", "out_of", "answer", "points", "comment", "note", "commit")
 CHANGED = "The answer changed after it was marked: look at it again."
 LEFT = "This student is not in the class any more."
 GONE = "The answer was there when it was marked, and is not in the graded notebook now."
@@ -163,7 +163,8 @@ def write_written(path: Path, assignment: Assignment, marks: Collection[Mark]) -
     """Write the rows, whole or not at all. Who has read them before holds `one_writer`, or marks could be lost."""
     out_of = {question.name: question.points for question in assignment.questions}
     rows: list[list[Cell]] = [
-        [m.student, m.question, out_of[m.question], m.answer, m.points, m.comment, m.note, m.commit] for m in marks
+        [assignment.name, m.student, m.question, out_of[m.question], m.answer, m.points, m.comment, m.note, m.commit]
+        for m in marks
     ]
     write_table(path, COLUMNS, rows)
 
@@ -190,6 +191,8 @@ def read_written(path: Path, assignment: Assignment, students: Collection[str]) 
     problems: list[str] = []
     for line, row in table:
         try:
+            if (other := row.get("homework", "").strip()) not in ("", assignment.name):
+                raise ValueError(f"this is a mark of {other}, not of {assignment.name}; take it into that one's folder")
             mark = _read_row(row, questions, students)
             if mark is None:
                 continue

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -134,7 +135,8 @@ def test_the_readme_names_notebooks_deadline_and_the_check(course):
     assert "**Due: Friday 6 November 2026, 23:59:00 (UTC+08:00).** Every started hour after it costs 12.5 %" in readme
     assert "python -m lab_utils check labs/homework4.ipynb" in readme
     workflow = (course.parent / "out" / ".github" / "workflows" / "checks.yml").read_text("utf-8")
-    assert "- run: python -m lab_utils check labs/homework4.ipynb" in workflow
+    assert 'python -m lab_utils check "labs/homework4.ipynb" --summary "$GITHUB_STEP_SUMMARY"' in workflow
+    assert "if: ${{ !cancelled() && steps.install.outcome == 'success' }}" in workflow
 
 
 def test_the_zip_holds_the_folder_and_is_the_same_every_time(course):
@@ -289,7 +291,7 @@ def real(tmp_path_factory):
     """The release of this course, and the instructor's folder."""
     folder = tmp_path_factory.mktemp("release")
     assert main(["release", str(folder / "labs4"), "--folder", str(folder / "grading")]) == 0
-    return folder / "labs4", folder / "grading"
+    return folder / "labs4", folder / "grading" / "homework4"
 
 
 # An installed kit must not step in for what a release lacks.
@@ -347,27 +349,24 @@ def test_the_test_images_are_those_whose_labels_the_instructor_keeps(real):
 def test_a_second_release_keeps_the_test_set_unless_told(real, tmp_path, capsys):
     folder = real[1]
     before = (folder / "homework4_images.npz").read_bytes()
-    assert main(["release", str(tmp_path / "again"), "--folder", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["test_set"] == "kept"
+    assert main(["release", str(tmp_path / "again"), "--folder", str(folder.parent), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test_sets"] == {"homework4": "kept"}
     assert (tmp_path / "again" / IMAGES).read_bytes() == before
     own = tmp_path / "grading"
-    own.mkdir()
-    for path in folder.iterdir():
-        (own / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(folder.parent, own)
     assert main(["release", str(tmp_path / "again"), "--folder", str(own), "--new-test-set"]) == 0
     assert (tmp_path / "again" / IMAGES).read_bytes() != before
 
 
 def test_a_new_test_set_is_refused_once_work_for_the_old_one_was_collected(real, tmp_path, capsys):
     own = tmp_path / "grading"
-    own.mkdir()
-    for path in real[1].iterdir():
-        (own / path.name).write_bytes(path.read_bytes())
-    (own / "collected.json").write_text("{}")
-    before = (own / "homework4_labels.csv").read_bytes()
+    place = own / "homework4"
+    shutil.copytree(real[1].parent, own)
+    (place / "collected.json").write_text("{}")
+    before = (place / "homework4_labels.csv").read_bytes()
     assert main(["release", str(tmp_path / "again"), "--folder", str(own), "--new-test-set"]) == 2
     assert "graded as chance" in capsys.readouterr().err
-    assert (own / "homework4_labels.csv").read_bytes() == before
+    assert (place / "homework4_labels.csv").read_bytes() == before
     assert main(["release", str(tmp_path / "again"), "--folder", str(own)]) == 0
 
 

@@ -54,9 +54,25 @@ class Page(html.parser.HTMLParser):
             self.text += data
 
 
-TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
+TAGS = {
+    "h4",
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "header",
+    "section",
+    "article",
+    "p",
+    "h1",
+    "h2",
+    "h3",
+}
 TAGS |= {"b", "br", "bdi", "a", "span", "div", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td"}
-TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect", "h4"}
+TAGS |= {"ul", "ol", "em", "strong", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect"}
 
 
 def read(path):
@@ -163,7 +179,7 @@ def test_a_penalty_by_hand_is_told_with_its_reason_and_without_the_rule(tmp_path
         assert words in text
         assert (f"{words} A person decided this. Reason<b>A wrong clock.</b>" in text) == by_hand
         assert (rule in text) == (not by_hand and entry["late_seconds"] > 0)
-        assert ("%, by hand" in read(tmp_path / "grading" / "feedback" / "class.html").text) == by_hand
+        assert ("%, by hand" in read(tmp_path / "grading" / "class.html").text) == by_hand
 
 
 @pytest.mark.parametrize(
@@ -178,7 +194,7 @@ def test_times_are_those_of_the_course(tmp_path, collected, words):
     flags = {"flags": ["Newer work is not graded: 1 commit, the last one abc of 2026-11-22T01:00:00Z."]}
     page = make(tmp_path, [], collected=collected | times | flags)
     assert words in " ".join(page.text.split())
-    of_class = read(tmp_path / "grading" / "feedback" / "class.html").text
+    of_class = read(tmp_path / "grading" / "class.html").text
     assert "2026-11-21 23:00:07 (UTC+08:00)" in of_class
     assert "the last one abc of 2026-11-22 09:00:00 (UTC+08:00)." in of_class
 
@@ -240,7 +256,7 @@ def test_somebody_without_a_result_gets_a_page_that_says_why(tmp_path, entry, wo
     (folder / "collected.json").write_text(json.dumps(table), "utf-8")
     assert feedback(folder, tmp_path) == 0
     assert words in read(folder / "feedback" / "s1.html").text
-    assert "s1" in read(folder / "feedback" / "class.html").text
+    assert "s1" in read(folder / "class.html").text
 
 
 def test_who_was_never_reached_stands_first_in_the_class(tmp_path):
@@ -250,7 +266,7 @@ def test_who_was_never_reached_stands_first_in_the_class(tmp_path):
     students = [{"student": "ann", "status": "no commit"}, {"student": "zoe", "status": "unreachable"}]
     (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": students}), "utf-8")
     assert feedback(folder, tmp_path) == 0
-    text = read(folder / "feedback" / "class.html").text
+    text = read(folder / "class.html").text
     assert text.rindex("zoe") < text.rindex("ann")
 
 
@@ -289,19 +305,21 @@ def hostile(tmp_path_factory):
     feedback(folder, root)
     marks = read_written(folder / NAME, assignment, [entry["student"] for entry in entries])
     write_written(folder / NAME, assignment, [Mark(m.student, m.question, m.answer, 1, m.answer) for m in marks])
-    feedback(folder, root, nbgrader=True)
+    feedback(folder, root, also=["nbgrader"])
     return folder
 
 
 def test_hostile_texts_stay_texts(hostile):
-    pages = sorted((hostile / "feedback").glob("*.html"))
+    pages = [hostile / "class.html", *sorted((hostile / "feedback").glob("*.html"))]
     assert len(pages) == len(HOSTILE) + 1
     for path in pages:
         page = read(path)
         assert page.tags <= TAGS, page.tags - TAGS
         assert not [a for a in page.attributes if a[1].startswith("on") or a[1] in ("style", "srcdoc", "action")]
         links = [value for _, name, value in page.attributes if name in ("href", "src", "xlink:href")]
-        assert all(re.fullmatch(r"data:image/svg\+xml;base64,[\w+/=]+|[\w%.'&]+\.html", link) for link in links)
+        assert all(
+            re.fullmatch(r"data:image/svg\+xml;base64,[\w+/=]+|feedback/[\w%.'&]+\.html", link) for link in links
+        )
         policy = next(v for t, n, v in page.attributes if t == "meta" and n == "content" and "default-src" in v)
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert not re.search("[\x00-\x08\x0b-\x1f\u202e\ud800-\udfff]", path.read_text("utf-8"))
@@ -325,7 +343,7 @@ def test_the_style_is_the_one_that_the_policy_allows(tmp_path):
 
 
 def files_of(folder):
-    paths = [*(folder / "feedback").iterdir(), *folder.glob("*.csv")]
+    paths = [*(folder / "feedback").iterdir(), folder / "class.html", *folder.glob("*.csv")]
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -335,9 +353,9 @@ def test_a_class_of_two_hundred_twice_gives_the_same_bytes(tmp_path):
         root = tmp_path / name
         assignment = make_assignment(root)
         make_class(root / "grading", assignment, 200, seed=4)
-        feedback(root / "grading", root, nbgrader=True)
+        feedback(root / "grading", root, also=["nbgrader"])
         outputs.append(files_of(root / "grading"))
-    feedback(root / "grading", root, nbgrader=True)
+    feedback(root / "grading", root, also=["nbgrader"])
     outputs.append(files_of(root / "grading"))
     assert outputs[1] == outputs[2]
     assert outputs[0] == outputs[1]
@@ -352,7 +370,7 @@ def test_the_class_page_counts_what_there_is(tmp_path):
     files[1].write_bytes(files[0].read_bytes())
     feedback(root / "grading", root)
     standings = read_standings(root / "grading", assignment)
-    page = read(root / "grading" / "feedback" / "class.html")
+    page = read(root / "grading" / "class.html")
     text = " ".join(page.text.split())
     graded = sum(standing.status == status.GRADED for standing in standings)
     late = sum(standing.collected.late_seconds > 0 for standing in standings)
@@ -370,7 +388,7 @@ def test_an_empty_class_and_a_class_of_one_have_a_page(tmp_path):
     assert feedback(tmp_path / "grading", tmp_path) == 0
     (tmp_path / "grading" / "collected.json").write_text('{"homework": "homework4", "students": []}', "utf-8")
     assert feedback(tmp_path / "grading", tmp_path) == 0
-    assert "No submission is graded yet." in read(tmp_path / "grading" / "feedback" / "class.html").text
+    assert "No submission is graded yet." in read(tmp_path / "grading" / "class.html").text
 
 
 def test_json_is_all_that_is_printed_on_request(tmp_path, capsys):
@@ -395,7 +413,7 @@ def test_nbgraders_due_date_is_that_of_the_course(tmp_path):
     ):
         settings = f'[course]\nrepository = "https://example.org/r.git"\nfolder = "f"\n{text}'
         (tmp_path / "course.toml").write_text(settings, "utf-8")
-        feedback(tmp_path / "grading", tmp_path, nbgrader=True)
+        feedback(tmp_path / "grading", tmp_path, also=["nbgrader"])
         table = (tmp_path / "grading" / "gradebook_nbgrader.csv").read_text("utf-8-sig")
         assert [row["duedate"] for row in csv.DictReader(io.StringIO(table))] == [expected]
 
@@ -440,3 +458,39 @@ def test_moments_and_points_for_people():
     assert moment("yesterday") == "yesterday"
     assert [points(value) for value in (0.0, 10.0, 2.5, 100, 3.333)] == ["0", "10", "2.5", "100", "3.33"]
     assert points(None) == "\u2013"
+
+
+def test_a_team_has_a_page_for_each_member_and_extra_credit_is_said_to_be_so(tmp_path):
+    assignment = make_assignment(tmp_path)
+    path = tmp_path / "lab_utils/staff/homework4/questions.toml"
+    path.write_text(
+        path.read_text("utf-8").replace('function = "explain_gap"', 'function = "explain_gap"\nextra = true'), "utf-8"
+    )
+    questions = tuple(QuestionResult(q.name, q.points, q.points, status.GRADED) for q in assignment.questions)
+    members = [{"student": "s1", "name": "Ada"}, {"student": "s2", "name": "Ben"}]
+    entry = {"student": "owls", "name": "Ada, Ben", "sha": "abc", "folder": "submissions/owls", "members": members}
+    folder = tmp_path / "grading"
+    write_result(folder / "results/owls.json", Result("owls", "abc", "n.ipynb", status.GRADED, questions))
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": [entry]}), "utf-8")
+    feedback(folder, tmp_path)
+    assert {path.name for path in (folder / "feedback").iterdir()} == {"s1.html", "s2.html"}
+    assert (folder / "feedback/s1.html").read_bytes() == (folder / "feedback/s2.html").read_bytes()
+    text = " ".join(read(folder / "feedback/s1.html").text.split())
+    for words in (
+        "Ada, Ben Team owls: s1, s2",
+        "of 96 points and up to 4 extra",
+        "Explain the gap (extra credit)",
+        "/ 96 + 4",
+    ):
+        assert words in text, words
+    of_class = " ".join(read(folder / "class.html").text.split())
+    assert "2 students, with teams 1 hand-in" in of_class
+
+
+def test_the_class_page_of_an_earlier_version_does_not_stay_among_the_pages_to_send(tmp_path):
+    make(tmp_path, [])
+    old = tmp_path / "grading/feedback/class.html"
+    old.write_text("the whole class")
+    make(tmp_path, [])
+    assert not old.exists()
+    assert (tmp_path / "grading/class.html").is_file()

@@ -4,10 +4,10 @@ import csv
 
 import pytest
 
-from lab_utils.staff.feedback.gradebook import write_gradebook, write_nbgrader
+from lab_utils.staff.feedback.gradebook import write_canvas, write_gradebook, write_moodle, write_nbgrader
 from lab_utils.staff.feedback.standing import stand
 from lab_utils.staff.grading.assignment import Assignment, Question
-from lab_utils.staff.grading.collected import Collected
+from lab_utils.staff.grading.collected import Collected, Person
 from lab_utils.staff.grading.result import CRASHED, GRADED, MISSING, WAITING, QuestionResult, Result
 from lab_utils.staff.grading.written import Mark
 
@@ -130,3 +130,49 @@ def test_the_long_form_has_nbgraders_columns(tmp_path):
     ]
     assert [li["last_name"], li["first_name"], li["score"]] == ["Wang", "Li", ""]  # not marked to the end
     assert [cher["last_name"], cher["timestamp"], cher["score"]] == ["Cher", "", ""]
+
+
+def test_canvas_gets_its_columns_and_only_what_is_final(tmp_path):
+    ada = make("s1", penalty=0.2, name="Ada Lovelace", email="ada@example.org", lms_id="1041")
+    write_canvas(tmp_path / "g.csv", HOMEWORK, [ada, make("s2", mark=None)])
+    header, *rows = list(csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines()))
+    assert header == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "H"]
+    assert rows == [
+        ["    Points Possible", "", "", "", "", "10"],
+        ["Lovelace, Ada", "1041", "s1", "ada@example.org", "", "6"],
+        ["", "", "s2", "", "", ""],
+    ]
+
+
+def test_moodle_gets_its_columns_the_comments_and_only_what_is_final(tmp_path):
+    one, two = make("s1", name="Ada", email="a@b", lms_id="7"), make("s2", mark=None, lms_id="Participant 8")
+    write_moodle(tmp_path / "g.csv", HOMEWORK, [one, two])
+    first, second = read(tmp_path / "g.csv")
+    assert list(first.values()) == ["Participant 7", "Ada", "s1", "a@b", "7.5", "10", ""]
+    assert [second["Identifier"], second["Grade"]] == ["Participant 8", ""]
+    assert list(first) == [
+        *("Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade", "Feedback comments")
+    ]
+
+
+@pytest.mark.parametrize("write", [write_gradebook, write_canvas, write_moodle, write_nbgrader])
+def test_all_members_of_a_team_get_its_points(tmp_path, write):
+    team = make("owls", members=(Person("s1", "Ada", "a@b"), Person("s2", "Ben", "b@b")))
+    write(tmp_path / "g.csv", HOMEWORK, [team])
+    rows = [row for row in csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())][1:]
+    rows = [row for row in rows if "Points Possible" not in row[0]]
+    assert [{"s1", "s2"} & set(row) for row in rows] == [{"s1"}, {"s2"}]
+    assert all("7.5" in row for row in rows)
+    assert all(("owls" in row) == (write is write_gradebook) for row in rows)
+
+
+def test_extra_credit_counts_and_is_not_needed_for_full_points(tmp_path):
+    extra = Question("X1", "more", 5, "function", function="g", extra=True)
+    homework = Assignment("homework4", "H", (*HOMEWORK.questions, extra))
+    assert (homework.points, homework.extra) == (10, 5)
+    questions = (QuestionResult("A1", 4, 4, GRADED), QuestionResult("X1", 5, 5, GRADED))
+    marks = {"A2": Mark("s1", "A2", "t", 6)}
+    standing = stand(Collected("s1", sha="x", penalty=0.1), Result("s1", "x", "n", GRADED, questions), marks, homework)
+    write_gradebook(tmp_path / "g.csv", homework, [standing])
+    (row,) = read(tmp_path / "g.csv")
+    assert [row[name] for name in ("raw_total", "total", "out_of", "X1")] == ["15", "13.5", "10", "5"]

@@ -18,8 +18,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def course(tmp_path):
     assignment = make_assignment(tmp_path)
-    folder = tmp_path / "grading"
-    folder.mkdir()
+    folder = tmp_path / "grading/homework4"
+    folder.mkdir(parents=True)
     table = {"homework": "homework4", "students": [{"student": student} for student in STUDENTS]}
     (folder / "collected.json").write_text(json.dumps(table), "utf-8")
     answers = {"s1": {"A2": HOSTILE, "E2": "because"}, "s2": {"A2": "two"}}
@@ -46,6 +46,40 @@ def test_it_shows_answer_and_rubric_and_saves_at_once(course):
     assert read_written(course[0] / NAME, course[1], STUDENTS)[0] == Mark("s1", "A2", HOSTILE, 12.5, "good")
     form.points.value = ""
     assert points_in(course)["s1", "A2"] is None
+
+
+@pytest.fixture
+def class_of_twelve(tmp_path):
+    """Twelve answers to A2, each with what tells whose it is."""
+    assignment = make_assignment(tmp_path)
+    folder = tmp_path / "grading/homework4"
+    folder.mkdir(parents=True)
+    people = [{"student": f"s{i:02}", "name": f"Ada{i} Silva", "email": f"ada{i}@example.org"} for i in range(12)]
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": people}), "utf-8")
+    text = "I, {name} ({student}, {email}), Silva of all, adapted it; s0 and silvan stay."
+    found = {
+        p["student"]: Result(p["student"], "a", "n.ipynb", GRADED, (), answers={"A2": text.format(**p)}) for p in people
+    }
+    update_written(folder, assignment, [p["student"] for p in people], found)
+    return folder, assignment, people
+
+
+def test_an_anonymous_form_shows_nobody_and_marks_the_right_one(class_of_twelve):
+    folder, assignment, people = class_of_twelve
+    form = marking_form(folder, anonymous=True)
+    order = []
+    for number in range(12):
+        shown = form.head.value + form.answer.value + form.pictures.value + form.status.value
+        assert "I, [name] ([name], [name]), [name] of all, adapted it; s0 and silvan stay." in shown
+        assert not [word for p in people for word in (p["student"], p["name"], p["email"], "by s") if word in shown]
+        order.append(form.rows[form.place].student)
+        form.points.value = str(number)
+        form.next.click()
+    marks = {m.student: m.points for m in read_written(folder / NAME, assignment, [p["student"] for p in people])}
+    assert marks == {student: number for number, student in enumerate(order)}
+    assert sorted(order) != order  # the order of the roster would tell
+    assert marking_form(folder, anonymous=True).rows == form.rows  # and is the same the next day
+    assert "by s00" in marking_form(folder).head.value
 
 
 @pytest.mark.parametrize("text", ["16", "-1", "good", "nan"])

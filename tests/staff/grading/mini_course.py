@@ -87,11 +87,12 @@ CASES = {
 """
 
 FORM = """
-from lab_utils.checks.homework4.file import read_predictions
+from lab_utils.checks.predictions_file import PredictionsFile
 from lab_utils.staff.grading.predictions import Column, Predictions
 
+FORM = PredictionsFile("homework5", ("model_1_fine_tuned",))
 COLUMNS = {"model_1_fine_tuned": Column("model 1, fine-tuned", 0.8, "Was it trained?")}
-PREDICTIONS = Predictions("homework5_predictions.csv", COLUMNS, "normal", read_predictions, None)
+PREDICTIONS = Predictions(FORM.file, COLUMNS, "normal", FORM.read, None)
 """
 
 LABELS = np.arange(40) % 2
@@ -139,6 +140,18 @@ def write_course(root: Path) -> Path:
     return root
 
 
+def write_second(root: Path) -> None:
+    """Write a second homework, which asks for no predictions, and the settings of a course with both."""
+    private = root / "lab_utils/staff/homework6"
+    private.mkdir(parents=True)
+    parts = QUESTIONS.replace("homework5", "homework6").replace('"In words"', '"In other words"').split("[[question]]")
+    (private / "questions.toml").write_text("[[question]]".join(part for part in parts if '"M3"' not in part))
+    (private / "cases.py").write_text(CASES)
+    dates = 'release = "2026-10-01T09:00:00Z"\ndeadline = "2026-11-06T23:59:00Z"\n'
+    about = '[course]\nrepository = "https://example.org/a.git"\nfolder = "a"\n'
+    (root / "course.toml").write_text(f"{about}[homework5]\n{dates}[homework6]\n{dates}")
+
+
 def notebook(*cells, **extra) -> dict:
     """Return a notebook, format 4, from sources; ("markdown", text) for texts."""
     made = []
@@ -172,13 +185,13 @@ def write_submission(folder: Path, files: dict) -> Path:
     return folder
 
 
-def write_collected(folder: Path, submissions: dict[str, dict]) -> None:
+def write_collected(folder: Path, submissions: dict[str, dict], homework: str = "homework5") -> None:
     """Write submissions and what `collect` says of them: student to files."""
     entries = []
     for student, files in submissions.items():
         write_submission(folder / "submissions" / student, files)
         entries.append({"student": student, "sha": f"{len(entries):040x}", "folder": f"submissions/{student}"})
-    (folder / "collected.json").write_text(json.dumps({"homework": "homework5", "students": entries}))
+    (folder / "collected.json").write_text(json.dumps({"homework": homework, "students": entries}))
 
 
 def points(result: Result) -> list[float]:

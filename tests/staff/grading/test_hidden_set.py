@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks.homework4.data import IMAGES_FILE, read_images
+from lab_utils.checks.hospitals import images_file, read_images
 from lab_utils.data import Split
 from lab_utils.staff.grading import hidden_set as hidden
 from lab_utils.staff.grading.hidden_set import hidden_images, read_labels
-from tests.checks.notebook_functions import ROOT
 
 
 def drawn_from(seed):
@@ -66,7 +65,7 @@ def test_the_images_that_students_get_hold_no_labels(tmp_path):
     hidden.write_images(tmp_path / "a.npz", small())
     with np.load(tmp_path / "a.npz") as file:
         assert sorted(file.files) == ["groups", "images"]
-    with np.load(ROOT / "data" / IMAGES_FILE) as file:
+    with np.load(images_file("homework4")) as file:
         assert sorted(file.files) == ["groups", "images"]
 
 

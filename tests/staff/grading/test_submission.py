@@ -17,7 +17,7 @@ from lab_utils.staff.homework4.predictions import PREDICTIONS
 
 def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_path):
     nobody = np.zeros(2, np.int64)
-    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, nobody, nobody, b"")
+    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, nobody, nobody, b"", {})
     for folder, value in (("a", 0.25), ("labs", 0.75)):
         (tmp_path / folder).mkdir()
         text = f"image,model_1_fixed\n0,{value}\n1,{value}\n"
@@ -32,7 +32,7 @@ def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_pat
 
 
 def test_of_several_files_of_nearly_the_name_none_is_guessed(tmp_path):
-    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, np.zeros(2, np.int64), np.zeros(2, np.int64), b"")
+    key = Key(Assignment("h", "H", ()), {}, PREDICTIONS, np.zeros(2, np.int64), np.zeros(2, np.int64), b"", {})
     assert find_predictions(tmp_path, "", key) == ("", f"There is no file {PREDICTIONS.file} in the repository.")
     for number in (1, 2):
         (tmp_path / f"homework4_predictions ({number}).csv").write_text("x")
@@ -60,9 +60,9 @@ CONTENT = {"names": ["f"], "functions": ["f"], "stubs": [], "broken": {}, "sourc
 CASES = tuple(Case(f"case {i}", 1, lambda student, rng: student(int(rng.integers(2**60)))) for i in range(5))
 
 
-def graded(sandbox, who=("ann", "1"), secret=b"s", end=math.inf):
+def graded(sandbox, who=("ann", "1"), secret=b"s", yardstick="y", end=math.inf):
     nobody = np.zeros(0, np.int64)
-    key = Key(None, {"f": CASES}, None, nobody, nobody, secret)
+    key = Key(None, {"f": CASES}, None, nobody, nobody, secret, {"A1": yardstick})
     question = Question("A1", "t", 5, "function", function="f")
     return _grade_function(question, Found("labs/a.ipynb", CONTENT), who, key, sandbox, end)
 
@@ -98,5 +98,5 @@ def test_a_commit_always_gets_the_same_inputs_and_no_other_gets_them():
     first = inputs()
     assert len(set(first)) == 5
     assert inputs() == first
-    for other in ({"who": ("ben", "1")}, {"who": ("ann", "2")}, {"secret": b"t"}):
+    for other in ({"who": ("ben", "1")}, {"who": ("ann", "2")}, {"secret": b"t"}, {"yardstick": "z"}):
         assert not set(inputs(**other)) & set(first)

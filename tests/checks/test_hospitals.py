@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks.homework4.data import Unlabelled, load, normal_or_pneumonia, read_images, with_share
+from lab_utils.checks.homework4 import load
+from lab_utils.checks.hospitals import Unlabelled, normal_or_pneumonia, read_images, with_share
 from lab_utils.data import FINDINGS, Split, check_disjoint, make_phantoms
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab_utils.checks.homework4 import file as homework4_file
-from lab_utils.checks.homework4.file import COLUMNS, FILE, describe, probabilities, read_predictions, write_predictions
+from lab_utils.checks.homework4.file import COLUMNS, FILE, FORM
+from lab_utils.checks.predictions_file import PredictionsFile, probabilities
 
 
 @pytest.fixture(autouse=True)
@@ -17,67 +17,79 @@ def four(images=3):
 
 
 def test_what_is_written_is_read_again(folder):
-    path = write_predictions(four(), 3)
+    path = FORM.write(four(), 3)
     assert path == folder / FILE
     assert path.read_text().splitlines()[2] == "1,0.500000,0.500000,0.500000,0.500000"
-    table = read_predictions(path.read_text(), 3)
+    table = FORM.read(path.read_text(), 3)
     assert list(table) == list(COLUMNS)
     assert table["model_2_fixed"].tolist() == [0, 0.5, 1]
-    assert describe(path, 3) == (
+    assert FORM.describe(path, 3) == (
         True,
-        "The form is right: 3 images. All four columns are there. Commit the file beside your notebook.",
+        "The form is right: 3 images. All columns are there. Commit the file beside your notebook.",
     )
 
 
 def test_a_test_run_writes_into_its_own_folder(folder, monkeypatch):
     monkeypatch.setenv("LAB_RESULTS", str(folder / "results"))
-    assert write_predictions(four(), 3) == folder / "results" / FILE
+    assert FORM.write(four(), 3) == folder / "results" / FILE
     assert not (folder / FILE).exists()
 
 
 def test_a_part_of_the_columns_is_written_and_described(folder):
-    path = write_predictions({COLUMNS[0]: [0.1, 0.2], COLUMNS[1]: None}, 2)
+    path = FORM.write({COLUMNS[0]: [0.1, 0.2], COLUMNS[1]: None}, 2)
     assert path.read_text().splitlines() == [f"image,{COLUMNS[0]}", "0,0.100000", "1,0.200000"]
-    complete, text = describe(path, 2)
+    complete, text = FORM.describe(path, 2)
     assert not complete
     assert "Still missing: model_1_fixed, model_2_fine_tuned, model_2_fixed." in text
 
 
 def test_without_any_column_nothing_is_written(folder):
-    assert write_predictions(dict.fromkeys(COLUMNS), 3) is None
+    assert FORM.write(dict.fromkeys(COLUMNS), 3) is None
     assert not list(folder.iterdir())
-    assert "There is no" in describe(folder / FILE, 3)[1]
+    assert "There is no" in FORM.describe(folder / FILE, 3)[1]
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.2, 1.2], [0.1, 0.2], [[0.1, 0.9]] * 3, [0.1, np.nan, 0.2]])
 def test_no_probabilities_are_not_written(values, folder):
     with pytest.raises(ValueError, match="softmax of the logits"):
-        write_predictions({COLUMNS[0]: values}, 3)
+        FORM.write({COLUMNS[0]: values}, 3)
     assert not list(folder.iterdir())
 
 
 def test_an_unknown_column_is_not_written():
     with pytest.raises(ValueError, match="got 'model_3'"):
-        write_predictions({"model_3": [0.1]}, 1)
+        FORM.write({"model_3": [0.1]}, 1)
 
 
 def test_a_constant_column_is_described_as_saying_nothing():
-    path = write_predictions(four() | {COLUMNS[3]: np.full(3, 0.4)}, 3)
-    assert "model_2_fixed are the same" in describe(path, 3)[1]
+    path = FORM.write(four() | {COLUMNS[3]: np.full(3, 0.4)}, 3)
+    assert "model_2_fixed are the same" in FORM.describe(path, 3)[1]
 
 
 def test_describe_tells_a_file_that_is_no_text(folder):
     (folder / FILE).write_bytes(b"\xff\xfe\x00")
-    assert not describe(folder / FILE, 3)[0]
+    assert not FORM.describe(folder / FILE, 3)[0]
+
+
+def test_another_homework_has_its_own_file_columns_and_class(folder):
+    form = PredictionsFile("homework5", ("cut", "whole"), "fracture")
+    path = form.write({"whole": [0.25, 0.5]}, 2)
+    assert path.name == "homework5_predictions.csv"
+    assert list(form.read(path.read_text(), 2)) == ["whole"]
+    assert "Still missing: cut." in form.describe(path, 2)[1]
+    with pytest.raises(ValueError, match="out of cut, whole, got 'model_1_fixed'"):
+        form.write({"model_1_fixed": [0.5, 0.5]}, 2)
+    with pytest.raises(ValueError, match="column of fracture"):
+        form.write({"cut": [2, 0.5]}, 2)
 
 
 def test_only_one_name_for_the_file():
-    assert homework4_file.file_path().name == "homework4_predictions.csv"
+    assert FORM.path().name == "homework4_predictions.csv"
 
 
 def test_classes_in_place_of_probabilities_are_told():
-    path = write_predictions(four() | {COLUMNS[1]: np.array([0.0, 1.0, 1.0])}, 3)
-    assert describe(path, 3) == (
+    path = FORM.write(four() | {COLUMNS[1]: np.array([0.0, 1.0, 1.0])}, 3)
+    assert FORM.describe(path, 3) == (
         False,
         "model_1_fixed holds only 0 and 1: these are classes. Write the probabilities, they rank the images.",
     )
@@ -113,7 +125,7 @@ HEADER = "image,model_1_fine_tuned\n"
 
 def test_rows_in_any_order_with_spaces_windows_lines_and_a_byte_order_mark():
     text = "\ufeffimage, model_2_fixed ,model_1_fixed\r\n1, 1e-1,0.25\r\n0,1.0,0\r\n"
-    table = read_predictions(text, 2)
+    table = FORM.read(text, 2)
     assert {name: values.tolist() for name, values in table.items()} == {
         "model_2_fixed": [1.0, 0.1],
         "model_1_fixed": [0.0, 0.25],
@@ -152,5 +164,5 @@ def test_rows_in_any_order_with_spaces_windows_lines_and_a_byte_order_mark():
 )
 def test_what_is_no_such_file_is_refused_in_words(text, words):
     with pytest.raises(ValueError, match=words) as caught:
-        read_predictions(text, 2)
+        FORM.read(text, 2)
     assert len(str(caught.value)) < 400

@@ -1,0 +1,1 @@
+"""Write a new homework. For instructors; no lab needs it."""
