@@ -33,6 +33,9 @@ def add_commands(commands: "Commands") -> None:
     site = _command(commands, "site", "run the students' notebooks, write a web site that needs no server")
     site.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     _finish(site, _site, "print the first page as JSON", on_error=1)
+    work = _command(commands, "work", "from runs at different paces: seconds and work of each lab, for bands.json")
+    work.add_argument("files", nargs="+", type=Path, metavar="TAKEN.json", help="build/taken.json of each run")
+    work.set_defaults(command=_work, on_error=2)
     release = _command(commands, "release", "make what students get: a folder, ready to be a branch, and a zip")
     release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
@@ -93,6 +96,12 @@ def _build(arguments: argparse.Namespace) -> int:
     fine = "labs/ is what build makes of solutions/, and shows no solution"
     print(json.dumps({"problems": problems}, indent=1) if arguments.json else "\n".join(problems) or fine)
     return int(bool(problems))
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.work import main
+
+    return main(arguments.files)
 
 
 def _count(arguments: argparse.Namespace) -> int:
