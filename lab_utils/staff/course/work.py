@@ -1,6 +1,6 @@
 """Which share of a lab's time goes with the pace of which network: from runs at different paces.
 
-Run all labs on machines that are idle, or on one machine with its processor cut down, and keep build/taken.json of each::
+Run all labs on machines that are idle, or on one with its processor cut down, and keep build/taken.json of each::
 
     python -m lab_utils run; cp build/taken.json /tmp/all.json
     ONEDNN_MAX_CPU_ISA=AVX512_CORE python -m lab_utils run; cp build/taken.json /tmp/avx512.json
