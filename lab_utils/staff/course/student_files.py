@@ -57,6 +57,9 @@ Something does not work? `python -m lab_utils doctor` looks at the machine and s
 
 An exercise is a function that you write; the cell after it checks the function and answers *correct*, *incorrect* with
 a hint, or *not attempted*. A check never stops a notebook. Keep the names of the functions: they are found by name.
+
+In the labs, `hint()` gives the next step after an attempt that did not pass. What you have done is kept beside each
+notebook, in a file that ends in `_progress.json`: it is yours, and nobody grades by it.
 """
 
 _HOMEWORK = """
