@@ -27,6 +27,9 @@ help:
 	@echo "CPU=1        before the first lab or test: PyTorch without CUDA, 0.3 instead of 2.7 GB to download (Linux)"
 	@echo "PYTHON=...   the Python (3.10 or newer) to build .venv with; LAB_PROFILE=smoke|quick|full: how much work"
 
+# The question, over every student's first screen, whether Jupyter may send its news.
+NEWS := @jupyterlab/apputils-extension:announcements
+
 # The stamp is written last, so an installation cut short is done again; a changed requirement installs again.
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -38,6 +41,7 @@ $(INSTALLED): requirements.txt constraints.txt pyproject.toml
 	  "processor this is a Python for Intel: take another one, make PYTHON=... lab"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(INDEX) --constraint constraints.txt --requirement requirements.txt --editable .
+	$(BIN)/jupyter-labextension disable $(NEWS)
 	@touch $@ $(if $(INDEX),.venv/.cpu)
 
 # What tests, style and types need besides; a lab needs none of it.
@@ -58,12 +62,9 @@ $(OLDEST_INSTALLED): requirements.txt pyproject.toml
 # In a container people are often root, and JupyterLab refuses root without this word.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# Without the question, over every student's first screen, whether Jupyter may send its news.
-QUIET := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
-
 lab: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
-	$(BIN)/python -m jupyterlab --notebook-dir=labs $(QUIET) $(AS_ROOT)
+	$(BIN)/python -m jupyterlab --notebook-dir=labs $(AS_ROOT)
 
 PYTEST := -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=1500
 

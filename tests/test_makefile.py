@@ -100,5 +100,4 @@ def test_clean_removes_what_is_made_again_and_nothing_else_also_where_names_have
 
 
 def test_a_lab_opens_without_the_question_about_news(tmp_path):
-    (line,) = [line for line in said(tmp_path, "lab").splitlines() if "jupyterlab" in line]
-    assert "--LabApp.news_url=None" in line
+    assert "labextension disable @jupyterlab/apputils-extension:announcements" in said(tmp_path, "lab")

@@ -29,6 +29,9 @@ def add_commands(commands: "Commands") -> None:
     site = command(commands, "site", "run the students' notebooks, write a web site that needs no server")
     site.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     finish(site, _site, "print the first page as JSON", on_error=1)
+    work = command(commands, "work", "from runs at different paces: seconds and work of each lab, for bands.json")
+    work.add_argument("files", nargs="+", type=Path, metavar="TAKEN.json", help="build/taken.json of each run")
+    work.set_defaults(command=_work, on_error=2)
     new = command(commands, "new-homework", "write a small homework that works, to be made into yours")
     new.add_argument("name", metavar="NAME", help="such as homework5: small letters, digits and _")
     new.add_argument("--title", default="", help="the heading; default: from the name")
@@ -52,6 +55,12 @@ def _build(arguments: argparse.Namespace) -> int:
     fine = "labs/ is what build makes of solutions/, and shows no solution"
     print(json.dumps({"problems": problems}, indent=1) if arguments.json else "\n".join(problems) or fine)
     return int(bool(problems))
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.work import main
+
+    return main(arguments.files)
 
 
 def _count(arguments: argparse.Namespace) -> int:

@@ -84,7 +84,7 @@ def test_other_right_splits_pass(student, outcome_of):
 
 # ---- split_by_patient: wrong answers
 
-solution = lab00.split_by_patient
+solution = lab00.SPLIT_BY_PATIENT.kit
 
 
 def cut(order, count=lambda fraction, patients: max(1, min(round(fraction * patients), patients - 1))):
@@ -154,6 +154,6 @@ def test_a_wrong_split_gets_the_hint_that_fits(student, word, outcome_of):
 
 
 def test_the_kit_hands_over_its_own_version(capsys):
-    assert lab00.check_auroc(lambda labels, scores: 0.5) is lab00.auroc
-    assert lab00.check_split_by_patient(None) is lab00.split_by_patient
+    assert lab00.check_auroc(lambda labels, scores: 0.5) is lab00.AUROC.kit
+    assert lab00.check_split_by_patient(None) is lab00.SPLIT_BY_PATIENT.kit
     assert "THE LAB GOES ON WITH THE KIT'S OWN" in capsys.readouterr().out

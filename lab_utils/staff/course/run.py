@@ -55,7 +55,7 @@ def run(solutions: Path, build: Path, labs: Sequence[str] = ()) -> int:
         if results[-1].error:
             print(f"{path.stem}: {results[-1].error}")
     print(table(results))
-    _keep_seconds(results, build / TAKEN)
+    _keep_seconds(results, pace, build / TAKEN)
     print(f"HTML with pictures: {build}")
     return int(not all(result.good for result in results))
 
@@ -108,8 +108,8 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _keep_seconds(results: Sequence[Result], file: Path) -> None:
-    """Leave what the labs took for `doctor`; what other labs and profiles took stays."""
+def _keep_seconds(results: Sequence[Result], pace: Mapping[str, float], file: Path) -> None:
+    """Leave what the labs took for `doctor`, and for `work`; what other labs and profiles took stays."""
     try:
         known = json.loads(file.read_text("utf-8"))
         kept = {name: dict(known[name]) for name in SECONDS_PER_CELL if name in known}
@@ -117,7 +117,7 @@ def _keep_seconds(results: Sequence[Result], file: Path) -> None:
         kept = {}
     whole = {result.lab: round(result.seconds, 1) for result in results if not result.error}
     kept[profile()] = kept.get(profile(), {}) | whole
-    write_text(file, json.dumps(kept, indent=1) + "\n")
+    write_text(file, json.dumps({"pace": dict(pace), **kept}, indent=1) + "\n")
 
 
 def _verdict(result: Result) -> str:

@@ -48,8 +48,7 @@ py -m venv .venv
 Linux without an NVIDIA card: put `--extra-index-url https://download.pytorch.org/whl/cpu` behind `install`, and pip
 fetches 0.3 instead of 2.7 GB. A Mac with an Intel processor has no PyTorch new enough: take Colab.
 
-Then open the labs with `.venv/bin/python -m jupyterlab --notebook-dir=labs --LabApp.news_url=None`
-(`.venv\\Scripts\\python` on Windows).
+Then open the labs with `.venv/bin/python -m jupyterlab --notebook-dir=labs` (`.venv\\Scripts\\python` on Windows).
 On Colab and Kaggle you need no set-up: open a notebook and run its first cell.
 
 Something does not work? `python -m lab_utils doctor` looks at the machine and says what to do.
@@ -58,6 +57,9 @@ Something does not work? `python -m lab_utils doctor` looks at the machine and s
 
 An exercise is a function that you write; the cell after it checks the function and answers *correct*, *incorrect* with
 a hint, or *not attempted*. A check never stops a notebook. Keep the names of the functions: they are found by name.
+
+In the labs, `hint()` gives the next step after an attempt that did not pass. What you have done is kept beside each
+notebook, in a file that ends in `_progress.json`: it is yours, and nobody grades by it.
 """
 
 _HOMEWORK = """

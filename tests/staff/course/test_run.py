@@ -106,4 +106,8 @@ def test_seconds_taken_and_predicted_are_printed_and_kept_for_the_doctor(course,
     assert heads.split()[1:3] == ["seconds", "predicted"]
     taken = json.loads((build / "taken.json").read_text())
     assert first.split()[:3] == ["01_a", str(taken["quick"].pop("01_a")), "40"]
-    assert taken == {"quick": {"02_bad": 5, "03_c": 7}, "full": {"01_a": 9}}  # what an error cut short does not count
+    assert taken == {
+        "pace": {"net": 20.0},
+        "quick": {"02_bad": 5, "03_c": 7},
+        "full": {"01_a": 9},
+    }  # what an error cut short does not count
