@@ -126,6 +126,7 @@ def make_class(folder: Path, release: Path, labels) -> dict[str, Repository]:
 def after_the_deadline(class_: dict[str, Repository], labels) -> None:
     file = "labs__homework4_predictions.csv"
     class_["s10"].commit(DEADLINE + datetime.timedelta(hours=2), **{"labs__homework4.ipynb": "{}"})
+    class_["s16"].commit(DEADLINE + datetime.timedelta(hours=1), **{file: predictions(labels, 16)})
     late = DEADLINE + datetime.timedelta(hours=30)  # two started days: 20 %
     class_["s11"].commit(late, **{"labs__homework4.ipynb": solved(), file: predictions(labels, 11)})
     class_["s12"].commit(late, **{"labs__homework4.ipynb": solved(), file: predictions(labels, 12)})  # has an extension
@@ -188,8 +189,9 @@ def test_the_whole_loop_gives_every_student_what_is_right(course, tmp_path, caps
     assert {name for name, entry in collected.items() if entry["penalty"]} == {"s11"}
     assert collected["s11"]["penalty"] == pytest.approx(0.2)
     assert collected["s09"]["evidence"] == "seen"
-    assert collected["s17"]["evidence"] == "claimed"
-    assert any("first seen after it" in flag for flag in collected["s17"]["flags"])
+    assert collected["s17"]["evidence"] == "bounded"  # by the fetch at the deadline
+    assert any("did not find it" in flag for flag in collected["s17"]["flags"])
+    assert [other["penalty"] for other in collected["s16"]["others"]] == [pytest.approx(0.1)]
     assert collected["s19"]["status"] == "unreachable"
 
     book = read_table(grading / "gradebook.csv")
@@ -208,6 +210,9 @@ def test_the_whole_loop_gives_every_student_what_is_right(course, tmp_path, caps
     assert float(book["s01"]["total"]) == 100
     assert float(book["s11"]["total"]) == pytest.approx(80)
     assert float(book["s12"]["total"]) == 100
+    assert float(book["s10"]["total"]) == 100  # not the broken version after the deadline
+    assert float(book["s16"]["total"]) == pytest.approx(90)  # its predictions came an hour late: 90 instead of 65
+    assert "The better one counts" in (grading / "feedback/s16.html").read_text()
 
 
 def give_full_marks(path: Path) -> None:

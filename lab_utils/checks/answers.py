@@ -17,15 +17,18 @@ def answer_below(texts: Sequence[str], name: str) -> str | None:
     Returns:
         The text without the stub, or None if no cell has the line **Answer A2**.
     """
-    # The grader calls this outside of its sandbox: patterns have limits, so that no text takes long.
+    # Anything may stand in the texts: patterns have limits, and no text is walked through twice.
     start = re.compile(rf"^[^\w\n]{{0,20}}Answer {re.escape(name)}\b[*: .]{{0,20}}", re.MULTILINE | re.IGNORECASE)
+    other = re.compile(r"^[^\w\n]{1,20}Answer [A-Z][0-9]\b", re.MULTILINE | re.IGNORECASE)  # in the same cell
     end = re.compile(r"[^\w\n]{0,20}Answer [A-Z][0-9]|#{1,6} ", re.IGNORECASE)
     known = None
     for place, text in enumerate(texts):
         if found := start.search(text):
             known = ""
-            behind = itertools.takewhile(lambda other: not end.match(other), texts[place + 1 :])
-            for answer in (text[found.end() :], "\n\n".join(behind)):
+            next_one = other.search(text, found.end())
+            following = (texts[number] for number in range(place + 1, len(texts)))  # no copy: there may be many
+            behind = itertools.takewhile(lambda other: not end.match(other), following)
+            for answer in (text[found.end() : next_one.start() if next_one else None], "\n\n".join(behind)):
                 if stripped := answer.replace(STUB, "").strip():
                     return stripped
     return known

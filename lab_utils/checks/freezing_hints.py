@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lab_utils.checks.frozen_networks import OWN, build, state_of
 from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.wrong import named
 
 Plan = dict[str, Any]
 Report = Mapping[str, Any]
@@ -153,7 +154,7 @@ def explain_optimizer(report: Report, plan: Plan, step: float, *, show: bool = F
         raise Wrong("A list of parameters should come back, but there is none in what your function returned.")
     if strange := report.get("strange"):
         raise Wrong(
-            f"What your function returned holds more than parameters, a {str(strange)[:40]}. Names, perhaps? Return "
+            f"What your function returned holds more than parameters, a {named(strange)}. Names, perhaps? Return "
             "the parameters themselves."
         )
     times = {name: _times(change, step) for name, change in moved.items()}

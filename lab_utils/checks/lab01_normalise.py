@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lab_utils.checks.exercise import Exercise, Probe
 from lab_utils.checks.frozen_networks import probe_tensor
+from lab_utils.checks.wrong import named
 from lab_utils.networks import Preprocessing
 
 Numbers = Sequence[float]
@@ -48,7 +49,7 @@ def no_tensor(report: Mapping[str, Any]) -> str:
     """Say so where a report of `probe_tensor` holds no tensors; from a sandbox anything may come."""
     if all(isinstance(report.get(key), Tensor | np.ndarray) for key in ("first", "second")):
         return ""
-    kind = str(report.get("kind", "nothing"))[:40]
+    kind = named(report.get("kind"))
     end = " Does it end with a `return`?" if kind == "NoneType" else ""
     return f"expected a torch tensor, but your function returned a {kind}.{end}"
 

@@ -11,6 +11,7 @@ from lab_utils import networks
 from lab_utils.checks.exercise import Exercise, Probe, same
 from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.lab01_normalise import no_tensor
+from lab_utils.checks.wrong import named
 
 
 def adapt_conv1(weight: Tensor) -> Tensor:
@@ -69,7 +70,8 @@ def explain_filters(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
         return "all new filters are 0."
     factor = (first * right).sum() / max((right**2).sum(), 1e-12)
     if same(first, right, 1e-3):
-        return f"they are {expected['dtype']}, yours are {got['dtype']}. Keep the type: the layer behind expects it."
+        dtype = named(got.get("dtype"))
+        return f"they are {expected['dtype']}, yours are {dtype}. Keep the type: the layer behind expects it."
     if abs(factor) > 1e-6 and np.allclose(first, factor * right, rtol=1e-3, atol=1e-4):
         return (
             "the filters keep their pattern, but not their strength: for a grey image the layer should answer as it "

@@ -55,12 +55,17 @@ def receptive_field(model: nn.Module) -> int:
             family, the small ResNets and torchvision's ResNets. Shortcuts are left out: the main path sees more.
 
     Raises:
-        ValueError: if the network has no convolution.
+        ValueError: if the network has no convolution, or has attention, with which every place sees the whole image.
 
     References:
         Araujo, Norris, Sim (2019), Computing receptive fields of convolutional neural networks,
         doi:10.23915/distill.00021.
     """
+    if any("attention" in type(module).__name__.lower() for module in model.modules()):
+        raise ValueError(
+            f"expected a convolutional network, got {type(model).__name__} with attention: after the first, "
+            "every place sees the whole image"
+        )
     field, jump = 1, 1
     layers = [m for name, m in model.named_modules() if isinstance(m, _SLIDING) and not _SHORTCUT.search(name)]
     if not any(isinstance(layer, nn.Conv2d) for layer in layers):

@@ -2,6 +2,7 @@ from . import cbr as cbr
 from . import small_resnet as small_resnet
 from .architectures import is_known as is_known
 from .architectures import list_models as list_models
+from .block_list import blocks as blocks
 from .building import build_model as build_model
 from .cbr import cbr_large_t as cbr_large_t
 from .cbr import cbr_large_w as cbr_large_w
@@ -21,6 +22,7 @@ from .stage_list import Stage as Stage
 from .stage_list import head as head
 from .stage_list import head_path as head_path
 from .stage_list import stages as stages
+from .transformer import small_vit as small_vit
 from .weights import load_weights as load_weights
 from .weights import save_weights as save_weights
 from .wrappers import preprocess as preprocess

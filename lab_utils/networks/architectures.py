@@ -16,6 +16,7 @@ from lab_utils.networks import cbr, families, timm_networks
 from lab_utils.networks.conv1 import adapt_conv1, first_conv, input_convs, set_conv1
 from lab_utils.networks.small_resnet import resnet10
 from lab_utils.networks.stage_list import head_path
+from lab_utils.networks.transformer import small_vit
 
 OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_large_t": cbr.cbr_large_t,
@@ -24,7 +25,9 @@ OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_tiny": cbr.cbr_tiny,
     "resnet10_w32": partial(resnet10, width=32),
     "resnet10_w16": partial(resnet10, width=16),
+    "small_vit": small_vit,
 }
+_WIDTHS: dict[str, Callable[..., nn.Module]] = {"resnet10": resnet10, "small_vit": small_vit}
 
 # Built without their auxiliary classifiers and without their own change of normalisation.
 INCEPTIONS = ("googlenet", "inception_v3")
@@ -38,7 +41,8 @@ def list_models() -> list[str]:
     """Every name that `build_model` knows: ours first, then torchvision's, then timm's.
 
     A network of timm whose name torchvision or the kit has too is called ``"timm/..."``: what a name meant before
-    stays. ``"efficientnet_lite0"`` is timm's `tf_efficientnet_lite0`, whose ImageNet weights are installed with the
+    stays. `resnet10` and `small_vit` also come in any other width: ``"resnet10_w8"``, ``"small_vit_w64"``.
+    ``"efficientnet_lite0"`` is timm's `tf_efficientnet_lite0`, whose ImageNet weights are installed with the
     kit. Where timm is not installed, all of these are left out.
     """
     return [*OURS, *torchvisions(), *timm_networks.names()]
@@ -51,10 +55,23 @@ def torchvisions() -> list[str]:
     return list(tv.list_models(module=tv))
 
 
+def own(name: str) -> Callable[..., nn.Module] | None:
+    """How a network of the kit's own is built; None for one of a library."""
+    if name in OURS:
+        return OURS[name]
+    found = re.fullmatch(r"(.*)_w([1-9]\d{0,3})", name)
+    return partial(_WIDTHS[found[1]], width=int(found[2])) if found and found[1] in _WIDTHS else None
+
+
+def is_ours(name: str) -> bool:
+    """Whether a network is the kit's own."""
+    return own(name) is not None
+
+
 def is_known(name: object) -> bool:
     """Whether `build_model` knows a name; asks torchvision only for those that are not ours, and timm last."""
     return isinstance(name, str) and (
-        name in OURS or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
+        is_ours(name) or name == timm_networks.LITE0 or name in torchvisions() or name in timm_networks.names()
     )
 
 
@@ -91,8 +108,9 @@ def construct(
     if is_timms(name):
         channels = in_channels if state is None else channels
         return timm_networks.create(name, num_classes=num_classes, in_channels=channels, size=size)
-    if name in OURS:
-        model = OURS[name](num_classes=num_classes, in_channels=in_channels if state is None else channels)
+    build = own(name)
+    if build is not None:
+        model = build(num_classes=num_classes, in_channels=in_channels if state is None else channels)
     else:
         options: dict[str, Any] = {}
         if name in INCEPTIONS:
@@ -114,7 +132,7 @@ def construct(
 
 def is_timms(name: str) -> bool:
     """Whether timm builds the network of this name, one of `list_models()`; does not import timm to know."""
-    return name not in OURS and (name == timm_networks.LITE0 or name not in torchvisions())
+    return not is_ours(name) and (name == timm_networks.LITE0 or name not in torchvisions())
 
 
 def path_of(model: nn.Module, part: nn.Module) -> str:

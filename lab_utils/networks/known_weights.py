@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lab_utils.names import nearest
-from lab_utils.networks.architectures import OURS
+from lab_utils.networks.architectures import is_ours
 from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.torch_files import Refused
 from lab_utils.networks.weight_files import float32, read_file
@@ -180,7 +180,7 @@ def _download(url: str, path: Path, name: str) -> None:
 
 def _unavailable(path: Path, why: str, name: str, kind: type[Exception]) -> NoReturn:
     """Raise `kind` with the file, its folder and the three ways to get it."""
-    if name in OURS:
+    if is_ours(name):
         first = f"train them again with 'python -m lab_utils.studies.pretrain {name}'"
         variable = "LAB_DATA to the folder that holds weights/"
         other = "weights='imagenet' with a network of torchvision"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lab_utils.names import did_you_mean
 from lab_utils.networks import timm_networks
-from lab_utils.networks.architectures import OURS, is_timms, plan
+from lab_utils.networks.architectures import is_ours, is_timms, plan
 from lab_utils.networks.known_weights import Weights, hash_prefix, of_transforms, preprocessing_from, sha256
 from lab_utils.networks.preprocessing import Preprocessing
 from lab_utils.networks.torch_files import Refused
@@ -99,7 +99,7 @@ def _channels(name: str, state: Mapping[str, Tensor]) -> int:
 def _torchvisions(name: str, path: Path, digest: str, channels: int) -> Preprocessing | None:
     """The preprocessing of a file that torchvision published for this network, as its name and checksum say."""
     prefix = hash_prefix(path)
-    if name in OURS or is_timms(name) or not prefix or not digest.startswith(prefix):
+    if is_ours(name) or is_timms(name) or not prefix or not digest.startswith(prefix):
         return None
     from torchvision import models
 
@@ -110,7 +110,7 @@ def _torchvisions(name: str, path: Path, digest: str, channels: int) -> Preproce
 def _assumed(name: str, channels: int) -> Preprocessing:
     if channels == 3 and is_timms(name):
         return timm_networks.of_config(timm_networks.config(name))
-    if channels == 3 and name not in OURS:
+    if channels == 3 and not is_ours(name):
         from torchvision import models
 
         return of_transforms(models.get_model_weights(name).DEFAULT)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lab_utils.networks.architectures import construct, is_timms, list_models, path_of
+from lab_utils.networks.architectures import construct, is_known, is_timms, path_of
 from lab_utils.networks.building import build_model
 from lab_utils.networks.conv1 import first_conv
 from lab_utils.networks.own_weights import WRITTEN_BY, check_sum, checksum
@@ -109,7 +109,7 @@ def load_model(path: Path | str) -> nn.Module:
 def _name(network: nn.Module) -> str:
     """The name of a network that is still what `build_model` makes under it."""
     name = vars(network).get("name")
-    if not isinstance(name, str) or name not in list_models():
+    if not isinstance(name, str) or not is_known(name):
         raise ValueError(
             f"expected a network that build_model made, got {type(network).__name__} with the name {name!r}; keep it "
             "with torch.save(model.state_dict(), path), and write down its preprocessing"

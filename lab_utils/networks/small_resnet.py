@@ -68,7 +68,7 @@ def resnet10(*, width: int = 32, num_classes: int, in_channels: int = 1) -> ResN
     """Build the network with `width` channels in the stem and 8 times as many at the top.
 
     Args:
-        width: Channels of the stem: 32 (1.23 million parameters) or 16 (0.31 million).
+        width: Channels of the stem: 32 (1.23 million parameters), 16 (0.31 million), or any other number.
         num_classes: Number of logits.
         in_channels: 1 for grey images, 3 for RGB.
     """

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lab_utils.atomic import write_whole
 from lab_utils.names import did_you_mean
 from lab_utils.networks import timm_weights
-from lab_utils.networks.architectures import OURS, check_name, is_timms
+from lab_utils.networks.architectures import check_name, is_ours, is_timms
 from lab_utils.networks.known_weights import Weights, imagenet, procedural
 from lab_utils.networks.own_weights import from_path
 from lab_utils.networks.preprocessing import Preprocessing
@@ -67,7 +67,7 @@ def load_weights(
     loaded = read_weights(model_name, weights, entry=entry, preprocessing=preprocessing)
     if loaded.assumed:
         warnings.warn(assumption(loaded), UserWarning, stacklevel=2)
-    if model_name not in OURS:  # those of libraries have other names for their head, and keep it
+    if not is_ours(model_name):  # those of libraries have other names for their head, and keep it
         return loaded
     kept = {key: value for key, value in loaded.state_dict.items() if not key.startswith("head.")}
     return replace(loaded, state_dict=kept)

@@ -1,9 +1,12 @@
 from .claims_similarity import jackknife as jackknife
 from .claims_view import claims_markdown as claims_markdown
 from .claims_view import read_claims as read_claims
+from .commands import add_commands as add_commands
 from .family import train_and_measure as train_and_measure
 from .grid import combinations as combinations
 from .grid import run_grid as run_grid
 from .grid import workers_asked_for as workers_asked_for
 from .results import load_results as load_results
+from .sources_on_the_spot import draw_source as draw_source
+from .sources_on_the_spot import source_distances as source_distances
 from .stage_probes import probe_stages as probe_stages

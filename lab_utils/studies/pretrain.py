@@ -35,6 +35,7 @@ RECIPES = {
     "cbr_small": Recipe(steps=6_000, small_steps=3_600),
 }
 
+OPTIMIZERS = {"sgd": "SGD, Nesterov, cosine to 0", "adamw": "AdamW, weights alone decay, cosine to 0"}
 CONVERGED = 0.99  # held-out accuracy from which the manifest calls a training converged
 
 
@@ -70,7 +71,7 @@ def ship(
         "converged": accuracy >= CONVERGED,
         "parameters": sum(p.numel() for k, p in model.named_parameters() if k[:5] != "head."),
         "preprocessing": asdict(DEFAULT_PREPROCESSING[1]),
-        "recipe": {"optimizer": "SGD, Nesterov, cosine to 0", **asdict(recipe)},
+        "recipe": {**asdict(recipe), "optimizer": OPTIMIZERS[recipe.optimizer]},
         "std_over_init": [round(value, 3) for value in relative_scale(model)],
         "torch": str(torch.__version__),
     }
@@ -84,23 +85,29 @@ def ship(
 
 
 def source_images(recipe: Recipe, fractals: int, photos: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw fractals and, with categories of their own above those, patches of photographs.
+    """Draw fractals and, with categories of their own above those, patches of photographs; 0 leaves one kind out.
 
     Returns:
         Images uint8 (fractals + photos, H, H) and categories int64 (fractals + photos,).
     """
-    images, labels = load_fractals(
-        fractals, cache_folder=cache_root() / "sources", size=recipe.size, seed=seed, categories=recipe.categories
-    )
+    size, parts, first = recipe.size, [], 0
+    if fractals:
+        keep, categories = cache_root() / "sources", recipe.categories
+        parts.append(load_fractals(fractals, cache_folder=keep, size=size, seed=seed, categories=categories))
+        first = categories
     if photos:
-        patches, kinds = make_photos(photos, size=recipe.size, seed=seed)
-        images, labels = np.concatenate([images, patches]), np.concatenate([labels, kinds + recipe.categories])
+        patches, kinds = make_photos(photos, size=size, seed=seed)
+        parts.append((patches, kinds + first))
+    images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 
 def _source(recipe: Recipe) -> str:
     fractals = f"{recipe.categories} categories of IFS fractals"
-    return f"{fractals} and {len(cells())} of photo patches" if recipe.photos else fractals
+    photos = f"{len(cells())} of photo patches"
+    if not recipe.images:
+        return photos.replace("of", "categories of", 1)
+    return f"{fractals} and {photos}" if recipe.photos else fractals
 
 
 def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
@@ -113,7 +120,8 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
         raise unknown_name("recipe", name, RECIPES)
     recipe = recipe or RECIPES[name]
     data = source_images(recipe, recipe.images, recipe.photos, recipe.seed)
-    held_out = source_images(recipe, recipe.held_out, recipe.held_out * bool(recipe.photos), recipe.seed + 1)
+    fractals, photos = (recipe.held_out * bool(number) for number in (recipe.images, recipe.photos))
+    held_out = source_images(recipe, fractals, photos, recipe.seed + 1)
     device = default_device()
     checkpoint = cache_root() / "pretrain" / f"{name}.pt"
     model, lines = train(name, recipe, data, held_out, checkpoint, device=device)

@@ -32,13 +32,15 @@ class Recipe:
         small_steps: How many of them, from the first, see images average-pooled to half the side:
             three to five times as fast, and the rest of the schedule is enough to grow into the
             full side.
-        images: Fractals to train on.
+        images: Fractals to train on; 0 leaves fractals out.
         photos: Patches of photographs to train on; 0 leaves photographs out.
         held_out: Images of another seed that source accuracy is measured on, of each kind.
         categories: Fractal categories.
         size: Side in px.
         shift: Largest random shift in px, along each axis.
         log_every: Steps between two lines of the log.
+        optimizer: "sgd" with Nesterov momentum, which decays everything; or "adamw", which transformers need, and which
+            decays only weights, no biases, norms and positions. `momentum` is that of either.
     """
 
     steps: int
@@ -57,6 +59,7 @@ class Recipe:
     shift: int = 6
     log_every: int = 250
     seed: int = 0
+    optimizer: str = "sgd"
 
 
 def drawn(count: int, step: int, recipe: Recipe) -> tuple[Tensor, torch.Generator]:
@@ -105,7 +108,8 @@ class WarmCosine(Schedule):
         """Set the learning rate for `step`, from 0; returns it."""
         warm = min(1.0, (step + 1) / self.warmup)
         lr = self.base[0] * warm * 0.5 * (1 + math.cos(math.pi * step / self.total))
-        self.optimizer.param_groups[0]["lr"] = lr
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
         return lr
 
 
@@ -131,9 +135,23 @@ def autocast(device: torch.device | str) -> torch.autocast:
 
 
 def relative_scale(model: nn.Module) -> list[float]:
-    """Standard deviation of each convolution's weights over that of its initialisation."""
-    convolutions = [m.weight.detach() for m in model.modules() if isinstance(m, nn.Conv2d)]
-    return [float(w.std() / math.sqrt(2 / (w.shape[0] * w[0, 0].numel()))) for w in convolutions]
+    """Standard deviation of the weights of each convolution and linear layer of the backbone over that at its start."""
+    layers = [m for name, m in model.named_modules() if name != "head" and isinstance(m, nn.Conv2d | nn.Linear)]
+    weights = [layer.weight.detach() for layer in layers]
+    starts = [w.shape[0] * w[0, 0].numel() if w.ndim == 4 else sum(w.shape) for w in weights]  # He's, and Glorot's
+    return [float(w.std() / math.sqrt(2 / fan)) for w, fan in zip(weights, starts, strict=True)]
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer of the recipe."""
+    if recipe.optimizer == "sgd":
+        groups = [{"params": list(model.parameters()), "weight_decay": recipe.weight_decay}]
+        return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=True)
+    layers = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    decayed = {id(weight) for weight in layers}
+    rest = [p for p in model.parameters() if id(p) not in decayed]
+    both = [{"params": layers, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(both, recipe.lr, (recipe.momentum, 0.98))
 
 
 def train(
@@ -165,8 +183,7 @@ def train(
     model = build_model(name, num_classes=int(data[1].max()) + 1, seed=recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
     settings = _settings(name, recipe, model, data, held_out)
-    groups = [{"params": list(model.parameters()), "weight_decay": recipe.weight_decay}]
-    optimizer = torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=True)
+    optimizer = make_optimizer(model, recipe)
 
     def loss(_: Tensor) -> Tensor:
         x, y = draw_batch(*data, run.step, recipe)

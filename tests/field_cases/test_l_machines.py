@@ -28,7 +28,8 @@ from lab_utils.staff.collecting.collect import collect
 from lab_utils.staff.collecting.roster import read_roster
 from lab_utils.staff.course.build import build, check
 from lab_utils.staff.course.settings import read_time
-from lab_utils.staff.feedback.likeness import find_alike, read_cells
+from lab_utils.staff.feedback.likeness import find_alike
+from lab_utils.staff.feedback.submission_code import read_cells
 from lab_utils.staff.grading.assignment import read_assignment
 from lab_utils.staff.grading.inside_read import read
 from lab_utils.staff.grading.safe_text import read_table
@@ -95,9 +96,9 @@ def test_the_grader_reads_the_same_notebook_whatever_program_saved_it(tmp_path, 
     text = json.dumps(notebook(*cells, ("markdown", "größe \u2714")), indent=1, ensure_ascii=False) + "\n"
     (tmp_path / "a.ipynb").write_bytes(SPELLINGS[spelling](text))
     (tmp_path / "b.ipynb").write_bytes(text.encode())
-    found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"])
+    found = read(str(tmp_path / "a.ipynb"), ["scale", "auroc"], [], [])
     assert "invalid" not in found
-    assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"])
+    assert found == read(str(tmp_path / "b.ipynb"), ["scale", "auroc"], [], [])
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -360,12 +361,12 @@ def test_the_commands_run_where_the_machine_knows_only_ascii(tmp_path):
         "from lab_utils.__main__ import main\n"
         "from lab_utils.staff.grading.assignment import read_assignment\n"
         "from lab_utils.metrics import expected_seconds\n"
-        "from lab_utils.staff.feedback.likeness import read_code\n"
+        "from lab_utils.staff.feedback.submission_code import read_code\n"
         "from lab_utils.studies import load_results\n"
         "assert main(['build', '--check']) == 0\n"
         "assert read_assignment(Path(sys.argv[1], 'lab_utils/staff/homework4')).points == 100\n"
         "assert expected_seconds('00_start_here') and load_results('lab04_family')\n"
-        "assert len(read_code(Path('.'))) == 5\n"
+        "assert len(read_code(Path('.')).rest) == 5\n"
         "print('\\u2714')\n"
     )
     machine = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}

@@ -48,6 +48,12 @@ def test_receptive_fields_by_hand(name, side):
     assert receptive_field(build_model(name, num_classes=2, seed=0)) == side
 
 
+@pytest.mark.parametrize("name", ["small_vit", "swin_t", "deit_tiny_patch16_224"])
+def test_with_attention_every_place_sees_all(name):
+    with torch.device("meta"), pytest.raises(ValueError, match="every place sees the whole image"):
+        receptive_field(build_model(name, num_classes=2, in_channels=3))
+
+
 def seen_from_the_centre(model, stages, side):
     """Width of the region in which a pixel changes the central place, measured by gradients."""
     for module in model.modules():

@@ -13,6 +13,7 @@ from torchvision import models as tv
 from torchvision.models.regnet import BlockParams
 
 from lab_utils.networks import (
+    DEFAULT_PREPROCESSING,
     Preprocessing,
     adapt_conv1,
     build_model,
@@ -31,7 +32,16 @@ IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3)
 
 # one small network of every family, and whichever differs from its family in its parts
 ONE_PER_FAMILY = [
-    *("cbr_large_t", "cbr_tiny", "resnet10_w16", "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0"),
+    *(
+        "cbr_large_t",
+        "cbr_tiny",
+        "resnet10_w16",
+        "small_vit",
+        "alexnet",
+        "convnext_tiny",
+        "densenet121",
+        "efficientnet_b0",
+    ),
     *("efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small"),
     *("regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnet50", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_32"),
@@ -112,10 +122,32 @@ def test_stages_are_in_the_order_of_execution_and_the_head_gives_the_logits(name
     assert outputs == list(found)
 
 
+@pytest.mark.parametrize(("name", "channels"), [("resnet10_w8", 8), ("resnet10_w16", 16), ("small_vit_w64", 64)])
+def test_some_networks_come_in_any_width(name: str, channels: int) -> None:
+    model = build_model(name, num_classes=2, seed=0)
+    assert first_conv(model).out_channels == channels
+    assert (model.name, model.preprocessing) == (name, DEFAULT_PREPROCESSING[1])
+    assert model(torch.ones(1, 1, 32, 32)).shape == (1, 2)
+
+
+def test_the_default_width_of_the_transformer_has_one_name_more() -> None:
+    first, second = (build_model(name, num_classes=2, seed=0) for name in ("small_vit", "small_vit_w128"))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["resnet10_w0", "resnet10_w08", "resnet10_w", "cbr_tiny_w8", "small_vit_wide"])
+def test_a_width_that_is_none_is_no_name(name: str) -> None:
+    with pytest.raises(ValueError, match="Expected a model"):
+        build_model(name, num_classes=2)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        build_model("small_vit_w6", num_classes=2)
+
+
 def test_names_are_unique_and_ours_come_first() -> None:
     names = list_models()
     assert len(names) == len(set(names))
-    assert names[:6] == ["cbr_large_t", "cbr_large_w", "cbr_small", "cbr_tiny", "resnet10_w32", "resnet10_w16"]
+    ours = ["cbr_large_t", "cbr_large_w", "cbr_small", "cbr_tiny", "resnet10_w32", "resnet10_w16", "small_vit"]
+    assert names[:7] == ours
     assert set(tv.list_models(module=tv)) < set(names)
 
 

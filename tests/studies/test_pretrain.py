@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from lab_utils.studies.source_training import (
     draw_batch,
     drawn,
     held_out_accuracy,
+    make_optimizer,
     relative_scale,
     train,
 )
@@ -109,6 +111,14 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     assert schedule.set(999) == optimizer.param_groups[0]["lr"] < 1e-6
 
 
+def test_all_groups_of_the_optimizer_have_the_same_learning_rate() -> None:
+    optimizer = make_optimizer(build_model("small_vit", num_classes=2), replace(SHORT, optimizer="adamw"))
+    WarmCosine(optimizer, "cosine", total=10, warmup=1).set(4)
+    assert [group["lr"] for group in optimizer.param_groups] == [
+        pytest.approx(0.05 * (1 + math.cos(0.4 * math.pi)) / 2)
+    ] * 2
+
+
 # ---------------------------------------------------------------- measures
 
 
@@ -118,6 +128,8 @@ def test_relative_scale_is_one_at_the_start_and_follows_the_weights() -> None:
     with torch.no_grad():
         model.get_submodule("layer4.conv2").weight.mul_(0.25)  # type: ignore[operator]
     assert relative_scale(model)[10] == pytest.approx(0.25, abs=0.01)
+    vit = build_model("small_vit", num_classes=5, seed=0)
+    assert relative_scale(vit) == pytest.approx([1.0] * (1 + 8 * 4), abs=0.06)  # patches, four matrices in a block
 
 
 def test_held_out_accuracy_counts_right_answers() -> None:
@@ -209,6 +221,28 @@ def test_a_checkpoint_of_another_training_is_refused(
         train(NAME, SHORT, data, data, path)
 
 
+def test_a_transformer_trains_by_adamw_which_decays_weights_alone(tmp_path: Path, data: Data) -> None:
+    recipe = replace(SHORT, optimizer="adamw", lr=1e-3, weight_decay=0.5)
+    torch.manual_seed(0)
+    bare = build_model("small_vit", num_classes=4).to(memory_format=torch.channels_last)
+    decayed = [m.weight for m in bare.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    rest = [p for p in bare.parameters() if all(p is not weight for weight in decayed)]
+    assert sorted({p.ndim for p in decayed}) == [2, 4]
+    assert sum(p is bare.get_submodule("embed").positions for p in rest) == 1  # besides vectors
+    optimizers = [torch.optim.AdamW(part, 1e-3, (0.9, 0.98), weight_decay=d) for part, d in ((decayed, 0.5), (rest, 0))]
+    for step in range(8):
+        x, y = draw_batch(*data, step, recipe)
+        with autocast("cpu"):
+            logits = bare(x)
+        nn.functional.cross_entropy(logits.float(), y, label_smoothing=0.1).backward()
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / 2) * (1 + math.cos(math.pi * step / 8)) / 2
+            optimizer.step()
+            optimizer.zero_grad()
+    model, _ = train("small_vit", recipe, data, data, tmp_path / "run.pt")
+    assert equal(model, bare)
+
+
 def test_training_learns_what_can_be_learnt(tmp_path: Path, data: Data) -> None:
     recipe = Recipe(**{**vars(SHORT), "steps": 60, "small_steps": 20, "log_every": 60})
     _, lines = train(NAME, recipe, data, data, tmp_path / "run.pt")
@@ -226,6 +260,27 @@ def test_source_images_are_fractals_and_then_patches_with_categories_of_their_ow
     assert torch.equal(images[8:], torch.from_numpy(patches))
     only_fractals, _ = source_images(SHORT, fractals=8, photos=0, seed=3)
     assert torch.equal(only_fractals, images[:8])
+    only_photos, their_kinds = source_images(SHORT, fractals=0, photos=6, seed=3)
+    assert torch.equal(only_photos, images[8:])
+    assert their_kinds.tolist() == kinds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "4 categories of IFS fractals and 52 of photo patches"),
+        ({"photos": 0}, "4 categories of IFS fractals"),
+        ({"images": 0}, "52 categories of photo patches"),
+    ],
+)
+def test_the_manifest_says_what_the_images_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, int], said: str
+) -> None:
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    recipe = replace(SHORT, **{"steps": 2, "small_steps": 1, "warmup": 1} | change)
+    entry = pretrain.pretrain("resnet10_w16", recipe)
+    assert entry["source"] == said
 
 
 def test_the_head_has_a_place_for_every_category(tmp_path: Path, data: Data) -> None:

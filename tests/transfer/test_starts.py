@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lab_utils.networks import build_model, first_conv, head, preprocess, stages
+from lab_utils.networks import blocks, build_model, first_conv, head, head_path, preprocess, stages
 from lab_utils.transfer import (
     gabor_init,
     mean_var_init,
@@ -205,6 +205,29 @@ def test_st_draws_weights_and_biases_with_the_unbiased_sd_and_keeps_embeddings_a
     assert kinds["drawn"] >= 4
 
 
+def test_wt_st_has_pretrained_blocks_below_and_one_draw_above_for_all_cuts_of_a_run(pair):
+    model, source = pair
+    st_init(model, source, seed=0)
+    drawn, theirs, below = state_of(model), state_of(source), set()
+    for name, block in blocks(model).items():  # each cut goes on from the last: the draw is one
+        transfuse(model, source, upto=name)
+        below |= {n for n, _ in [*block.named_parameters(), *block.named_buffers()]}
+        for n, value in model.state_dict().items():
+            assert torch.equal(value, theirs[n] if n in below else drawn[n]), (name, n)
+    assert sum(not torch.equal(drawn[n], theirs[n]) for n in below) > 3  # ST was another network
+    top = state_of(head(model))
+    assert_same(top, {key: drawn[f"{head_path(model)}.{key}"] for key in top})
+
+
+def test_the_positions_of_the_small_transformer_stay_in_st_and_are_drawn_in_mean_var():
+    source = trained(SMALL["small_vit"], 2)
+    for init, kept in ((st_init, True), (mean_var_init, False)):
+        model = SMALL["small_vit"]()
+        init(model, source, seed=0)
+        assert torch.equal(model.embed.positions, source.embed.positions) is kept
+        assert not torch.equal(model.embed.patches.bias, source.embed.patches.bias)
+
+
 def test_st_takes_the_sd_over_n_minus_1():
     class Two(TinyNet):
         def __init__(self) -> None:
@@ -284,6 +307,17 @@ def test_gabor_filters_have_the_scale_asked_for_no_mean_and_one_length(std):
     lengths = weight.flatten(1).norm(dim=1)
     assert lengths.numpy() == pytest.approx(float(lengths[0]), rel=1e-5)
     assert torch.equal(weight[:, 0], weight[:, 2])
+
+
+def test_patches_of_a_transformer_can_be_gabor_filters():
+    model = build_model("small_vit", num_classes=2, seed=0)
+    before = state_of(model)
+    gabor_init(model, seed=1)
+    assert [name for name, value in model.state_dict().items() if not value.equal(before[name])] == [
+        "embed.patches.weight"
+    ]
+    filters = model.embed.patches.weight.detach()
+    torch.testing.assert_close(filters.mean(dim=(2, 3)), torch.zeros(128, 1), atol=1e-6, rtol=0)
 
 
 def test_gabor_filters_point_in_all_directions():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab_utils.networks import Preprocessing, build_model, head, stages
+from lab_utils.networks import Preprocessing, Stage, blocks, build_model, head, stages
 from lab_utils.transfer import slim, transfuse, weight_distance
 from tests.tiny import TinyNet, assert_same, state_of
 from tests.transfer.test_freezing import SMALL
@@ -38,6 +38,10 @@ def prefix_of(model: nn.Module, names: list[str]) -> set[str]:
     return {n for stage in chosen for n, _ in [*stage.named_parameters(), *stage.named_buffers()]}
 
 
+def tensors_of(stage: Stage) -> list[tuple[str, Tensor]]:
+    return [*stage.named_parameters(), *stage.named_buffers()]
+
+
 def all_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {n: t.detach().clone() for n, t in [*model.named_parameters(), *model.named_buffers()]}
 
@@ -55,6 +59,19 @@ def test_the_prefix_is_bit_identical_and_the_rest_is_untouched(pair, depth):
         assert torch.equal(value, theirs[name] if name in inside else before[name]), name
     assert list(report.copied) == names[:depth]
     assert list(report.skipped) == [*names[len(report.copied) :], "head"]
+
+
+def test_a_block_can_be_the_last_that_is_copied(pair):
+    model, source = pair
+    names = list(blocks(model))
+    for last in {names[0], names[len(names) // 2], names[-2]} - set(stages(model)):
+        before, theirs = all_tensors(model), all_tensors(source)
+        prefix = names[: names.index(last) + 1]
+        inside = {n for name in prefix for n, _ in tensors_of(blocks(model)[name])}
+        report = transfuse(model, source, upto=last)
+        assert list(report.copied) == prefix
+        for name, value in all_tensors(model).items():
+            assert torch.equal(value, theirs[name] if name in inside else before[name]), name
 
 
 def test_the_source_is_unchanged_and_shares_no_memory(pair):
@@ -149,6 +166,8 @@ def test_names_of_no_stage_are_refused_with_the_nearest():
     resnet, cbr = SMALL["resnet10"](), SMALL["cbr"]()
     with pytest.raises(ValueError, match=r"Expected a stage of ResNet10, got 'layer_1'. Did you mean 'layer1'"):
         transfuse(resnet, resnet, upto="layer_1")
+    with pytest.raises(ValueError, match=r"got 'stem.00'. Did you mean 'stem.0'"):
+        transfuse(resnet, resnet, upto="stem.00")
     with pytest.raises(ValueError, match="Expected a stage of the source, a CBR, got 'stem'"):
         transfuse(resnet, cbr)
 

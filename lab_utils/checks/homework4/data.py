@@ -1,7 +1,9 @@
 """The images of homework 4: hospital A to learn from, hospital B to be tested on.
 
-The images of the test set come without labels, in data/homework4_images.npz. With real data in their place the test
-images are those of the data set, and their labels are public: good for trying things out, not for a fair mark.
+The images of the test set come without labels, in data/homework4_images.npz. A course's own file also holds labelled
+images of the same hospital B, which takes its pictures in another way than the kit's does. With real data in their
+place the test images are those of the data set, and their labels are public: good for trying things out, not for a fair
+mark.
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ FINDING = "Consolidation"  # what pneumonia looks like in a phantom
 SHARE_A, SHARE_B = 0.65, 0.5  # of the images with pneumonia, in each hospital
 PARTS = {"train": ("A", 0), "val": ("A", 2**28), "hospital_b": ("B", 2**29)}  # hospital and number of the first image
 IMAGES_FILE = "homework4_images.npz"
+APART = 2**20  # added to the numbers of the patients of the labelled sample: they are others than those of the test
 LARGEST_FILE = 64 * 2**20  # bytes
 
 
@@ -58,8 +61,11 @@ def load(name: str | Path = "phantoms", *, n_train: int = 1000, n_val: int = 300
     """
     if name == "phantoms":
         counts = {"train": n_train, "val": n_val, "hospital_b": n_b}
-        splits = {part: _phantoms(part, count) for part, count in counts.items()}
-        return Data(splits["train"], splits["val"], splits["hospital_b"], read_images(data_root() / IMAGES_FILE))
+        file = data_root() / IMAGES_FILE
+        unlabelled, sample = read_images(file), read_sample(file)
+        splits = {part: _phantoms(part, count) for part, count in counts.items() if part != "hospital_b" or not sample}
+        hospital_b = with_share(sample, n_b, SHARE_B) if sample else splits["hospital_b"]
+        return Data(splits["train"], splits["val"], hospital_b, unlabelled)
     found = load_data(name, n_train=n_train, n_val=n_val)
     train, val, test = (found[part] for part in ("train", "val", "test"))
     if train.task != "binary":
@@ -122,6 +128,15 @@ def read_images(path: Path) -> Unlabelled:
             f"{groups.dtype} {groups.shape}. Restore it from the repository."
         )
     return Unlabelled(torch.from_numpy(images), torch.from_numpy(groups.astype(np.int64)))
+
+
+def read_sample(path: Path) -> Split | None:
+    """Return the labelled images of hospital B in a file that `read_images` has read; None where there are none."""
+    with np.load(path, allow_pickle=False) as file:
+        if "sample_labels" not in file:
+            return None
+        images, groups, labels = (torch.from_numpy(file[f"sample_{name}"]) for name in ("images", "groups", "labels"))
+    return Split(images, labels, groups + APART, "binary", CLASSES)
 
 
 def _phantoms(part: str, n: int) -> Split:

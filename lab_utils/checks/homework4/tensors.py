@@ -16,6 +16,7 @@ from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.lab01_normalise import NORMALISE, no_tensor
 from lab_utils.checks.lab03_conv1 import ADAPT_CONV1, explain_filters
 from lab_utils.checks.outcome import Wrong
+from lab_utils.checks.wrong import named
 
 Report = dict[str, Any]
 Array = NDArray[Any]
@@ -94,8 +95,8 @@ def _explain_images(got: Report, expected: Report) -> str:
             "the result of `prepare` has the wrong shape. Expected (N, C, H, W), where C is the length of `mean`: a "
             f"grey image goes into every channel of the network. {wrong}"
         )
-    if "float" not in str(got.get("dtype")):
-        return f"the result of `prepare` has the type {got.get('dtype')}. A network computes with float32."
+    if "float" not in (dtype := named(got.get("dtype"))):
+        return f"the result of `prepare` has the type {dtype}. A network computes with float32."
     if not np.isfinite(result).all():
         return "the result of `prepare` holds NaN or infinite values. Is something divided by 0, or by 255 as uint8?"
     if same(np.sort(result, axis=None), np.sort(right, axis=None), 1e-3):

@@ -47,12 +47,14 @@ SITES = {
 }  # fmt: skip
 
 
-def find_site(name: str) -> Site:
-    """Return the hospital of that name.
+def find_site(name: str | Site) -> Site:
+    """Return the hospital of that name; one of the caller's own is returned as it is.
 
     Raises:
         ValueError: naming the nearest hospital.
     """
+    if isinstance(name, Site):
+        return name
     if name in SITES:
         return SITES[name]
     raise ValueError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import flag
 from lab_utils.data.cache import cached_tensors
 from lab_utils.data.phantoms.acquisition import SITES, Site, find_site
 from lab_utils.data.phantoms.draws import Draws
@@ -37,7 +38,7 @@ def make_phantoms(
     *,
     size: int = 64,
     seed: int = 0,
-    site: str = "A",
+    site: str | Site = "A",
     severity: float = 1.0,
     images_per_patient: int = 4,
     label_noise: float = 0.0,
@@ -56,7 +57,8 @@ def make_phantoms(
         n: number of images.
         size: side in pixels, 64 to 224; the same seed shows the same bodies at every size.
         seed: names the set.
-        site: "A" (outpatients, fixed machine) or "B" (intensive care, mobile machine, sicker patients).
+        site: "A" (outpatients, fixed machine), "B" (intensive care, mobile machine, sicker patients), or a `Site` of
+            your own; one with the code of another shares its patients' numbers.
         severity: 0.2 to 2; how much a finding changes the picture.
         images_per_patient: mean number of images of a patient.
         label_noise: share of labels, 0 to 0.5, that say the opposite of what the image shows. The images stay the same.
@@ -71,6 +73,7 @@ def make_phantoms(
     Raises:
         ValueError: if an argument is out of range, a site or finding is unknown.
     """
+    flag("progress", progress)
     chosen = finding_names(findings)
     recipe = Recipe(n, size, seed, site, severity, images_per_patient, label_noise, uncertain, start, chosen)
     return _as_split(_make(recipe, progress))

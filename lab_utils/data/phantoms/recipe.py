@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab_utils.arguments import as_whole
-from lab_utils.data.phantoms.acquisition import find_site
+from lab_utils.data.phantoms.acquisition import Site, find_site
 from lab_utils.data.phantoms.findings import FINDINGS
 from lab_utils.names import nearest
 
@@ -20,7 +20,7 @@ class Recipe:
     n: int
     size: int = 64
     seed: int = 0
-    site: str = "A"
+    site: str | Site = "A"
     severity: float = 1.0
     images_per_patient: int = 4
     label_noise: float = 0.0

@@ -96,10 +96,19 @@ def summary(records: Sequence[Collected]) -> str:
             late += f", {record.penalty:.0%} off{' by hand' if record.by_hand else ''}"
         what = f"{record.sha[:10]}  {local_times(record.submitted, zone)}  {record.evidence:<7}  {late}"
         lines.append(f"{record.student:<{width}}  {what if record.sha else record.status}")
+        lines += [
+            f"{'':{width}}  + {other.sha[:10]}  {local_times(other.submitted, zone)}  {other.evidence}  "
+            f"{timedelta(seconds=other.late_seconds)} late, {other.penalty:.0%} off: graded, too, the better one counts"
+            for other in record.others
+        ]
         lines += [f"{'':{width}}  - {local_times(flag, zone)}" for flag in record.flags]
     count = sum(record.status == COLLECTED for record in records)
     lines.append(f"{count} of {len(records)} collected")
-    if still := sum(record.open for record in records):
+    lost = [r.student for r in records if r.open and any("could not be fetched" in flag for flag in r.flags)]
+    if lost:
+        names = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
+        lines.append(f"Not reached since the deadline, so not final: {names}. Collect again, or decide in the roster.")
+    if still := sum(record.open and record.student not in lost for record in records):
         lines.append(f"The deadline of {still} is not over yet: collect again after it, then grade.")
     return "\n".join(lines)
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from lab_utils.staff.collecting import deadline, evidence, ledger
+from lab_utils.staff.collecting import deadline, elsewhere, evidence, ledger
 from lab_utils.staff.collecting.export import export, remove
 from lab_utils.staff.collecting.git import GitError
 from lab_utils.staff.collecting.ledger import Sighting
-from lab_utils.staff.collecting.mirror import Commit, commits, fetch, first_times, present, resolve
+from lab_utils.staff.collecting.mirror import Commit, commits, fetch, files, first_times, present, resolve
 from lab_utils.staff.collecting.released import Released
 from lab_utils.staff.collecting.roster import Push, Student, link_error
 from lab_utils.staff.course.settings import Homework
-from lab_utils.staff.grading.collected import Collected
+from lab_utils.staff.grading.collected import Attempt, Collected
+from lab_utils.staff.grading.flags import ranked
 
 COLLECTED, NO_COMMIT, UNREACHABLE = "collected", "no commit", "unreachable"
 
@@ -54,14 +55,18 @@ def collect_one(student: Student, job: Job) -> Collected:
     flags: list[str] = []
     try:
         sighting = _look(student, mirror, job)
-        record = replace(record, open=sighting.seen_at <= deadline.cutoff(job.homework, student.extension))
-        if record.open and student.extension is not None:
+        cutoff = deadline.cutoff(job.homework, student.extension)
+        if sighting.seen_at <= cutoff and student.extension is not None:
             flags.append(f"The student's own deadline, {deadline.utc(student.extension)}, is not over yet.")
         sightings = [s for s in job.past if s.student == student.student and not s.error]
         if sighting.error:
             flags.append(f"The repository could not be fetched: {sighting.error}")
         else:
             sightings.append(sighting)
+        # A fetch that fails says nothing about what came since the last one that did not, unless a person decides.
+        last = sightings[-1].began if sightings else sighting.seen_at
+        decided = student.penalty is not None or bool(student.commit)
+        record = replace(record, open=last <= cutoff and (sighting.seen_at <= cutoff or not decided))
         if sightings:
             record = replace(record, status=NO_COMMIT)
             record = _decide(student, mirror, sightings, sighting.seen_at, job, record, flags)
@@ -70,7 +75,16 @@ def collect_one(student: Student, job: Job) -> Collected:
         flags.append(f"The commit could not be taken out: {type(error).__name__}: {error}.")
     if not record.folder:
         remove(job.folder / "submissions" / student.student)
-    return replace(record, flags=tuple(flags))
+    _forget_others(job.folder / "late" / student.student, record)
+    return replace(record, flags=tuple(ranked(flags)))
+
+
+def _forget_others(folder: Path, record: Collected) -> None:
+    """Take away the files of later commits that do not count any more."""
+    kept = {Path(other.folder).name for other in record.others}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in kept:
+            remove(path)
 
 
 def _due(student: Student, job: Job) -> datetime:
@@ -80,13 +94,15 @@ def _due(student: Student, job: Job) -> datetime:
 
 def _look(student: Student, mirror: Path, job: Job) -> Sighting:
     """Fetch, and write into the ledger what was there."""
+    began = job.now().replace(microsecond=0)
     error, found = link_error(student.url, job.root, job.folder), None
     if not error:
         try:
             found = fetch(mirror, student.url, seconds=job.seconds, most_bytes=job.most_bytes)
         except (GitError, OSError) as failure:
             error = f"{failure}."
-    sighting = Sighting(student.student, student.url, job.now().replace(microsecond=0), error=error)
+    now = job.now().replace(microsecond=0)
+    sighting = Sighting(student.student, student.url, now, error=error, began_at=min(began, now))
     if found is not None:
         sighting = replace(sighting, head=found.head, tip=found.tip, tips=found.tips)
     with job.writing:
@@ -107,7 +123,7 @@ def _decide(
     current = sightings[-1]
     due, cutoff = deadline.due(job.homework, student.extension), deadline.cutoff(job.homework, student.extension)
     seen = first_times(mirror, [(s.seen_at, s.shas) for s in sightings])
-    when = _times(student, mirror, seen, now, job)
+    when = _times(student, mirror, seen, now, sightings, job)
     holds = first_times(mirror, [(now, {current.tip} - {""})])
     flags += evidence.history_flags(sightings, holds)
     if current.tip and not current.head:
@@ -120,37 +136,63 @@ def _decide(
         chosen = _named(mirror, student.commit, flags)
     elif chosen is None:
         flags.append("No commit changes the homework." if current.tip else "The repository is empty.")
+    aside = elsewhere.on_branches(mirror, current.tips, current.head, holds, counts, when)
+    flags += aside
     if chosen is None:
-        return record
-    how = when(chosen)
-    late = deadline.late_seconds(how.at, due)
-    fetches = [s.seen_at for s in sightings]
-    flags += evidence.time_flags(chosen, how, seen.get(chosen.sha, now), fetches, due)
+        inside = elsewhere.in_files(files(mirror, current.tip) if current.tip in holds else [], job.homework.name)
+        flags += inside
+        return replace(record, left_out=(*aside, *inside))
+
+    def cost(commit: Commit) -> float:
+        return deadline.penalty(deadline.late_seconds(when(commit).at, due), job.homework.late)
+
+    later: list[Commit] = []
+    if job.homework.counts == "better" and not student.commit and student.penalty is None:
+        later = evidence.later_ones(branches, chosen, counts, cost, lambda commit: when(commit).at > cutoff)
+    for commit in (chosen, *later):
+        flags += evidence.time_flags(commit, when(commit), seen.get(commit.sha, now), due)
+    newest = max((chosen, *later), key=lambda commit: when(commit).at)
     flags += evidence.date_flags(chosen, commits(mirror, chosen.sha), job.homework.release, seen)
-    flags += _later(chosen, branches[0] if current.tip in holds else [], when, counts)
-    found, lost = export(mirror, chosen.tree, job.folder / "submissions" / student.student)
-    flags += found
-    return replace(
-        record,
-        sha=chosen.sha,
-        status=COLLECTED,
-        evidence=how.evidence,
-        submitted=deadline.utc(how.at),
-        late_seconds=late,
-        penalty=_penalty(student, late, job, flags),
-        folder=f"submissions/{student.student}",
-        left_out=tuple(lost),
-    )
+    flags += _later(newest, branches[0] if current.tip in holds else [], when, counts)
+    first = _attempt(chosen, when(chosen), f"submissions/{student.student}", mirror, due, job, flags)
+    others = [
+        _attempt(commit, when(commit), f"late/{student.student}/{commit.sha[:12]}", mirror, due, job, flags)
+        for commit in later
+    ]
+    seconds = int(first.late_seconds)
+    record = replace(record, **vars(first), status=COLLECTED, others=tuple(others))
+    return replace(record, penalty=_penalty(student, seconds, job, flags))
+
+
+def _attempt(
+    commit: Commit, how: evidence.Known, folder: str, mirror: Path, due: datetime, job: Job, flags: list[str]
+) -> Attempt:
+    """Write the files of a commit and return what is known of it; `flags` grows."""
+    late = deadline.late_seconds(how.at, due)
+    found, lost = export(mirror, commit.tree, job.folder / folder)
+    flags += [sentence for sentence in found if sentence not in flags]
+    entries = files(mirror, commit.tree)
+    if not any(entry.path.lower().endswith(b".ipynb") and entry.sha not in job.released.shas for entry in entries):
+        lost += elsewhere.in_files(entries, job.homework.name)
+    cost = deadline.penalty(late, job.homework.late)
+    return Attempt(commit.sha, how.evidence, deadline.utc(how.at), late, cost, folder, tuple(lost))
 
 
 def _times(
-    student: Student, mirror: Path, seen: Mapping[str, datetime], now: datetime, job: Job
+    student: Student,
+    mirror: Path,
+    seen: Mapping[str, datetime],
+    now: datetime,
+    sightings: Sequence[Sighting],
+    job: Job,
 ) -> Callable[[Commit], evidence.Known]:
     """Return what tells when a commit counts as handed in."""
     pushes = [(push.pushed_at, [push.sha]) for push in job.pushes if push.student == student.student]
     pushed = first_times(mirror, pushes)
     cutoff = deadline.cutoff(job.homework, student.extension)
-    return lambda commit: evidence.known(commit, seen, pushed, cutoff, now)
+    # Of this link alone: what an earlier, wrong one did not hold says nothing.
+    looks = [(sighting.began, sighting.seen_at) for sighting in sightings if sighting.url == sightings[-1].url]
+    return lambda commit: evidence.known(commit, seen, pushed, cutoff, now, looks)
 
 
 def _penalty(student: Student, late: int, job: Job, flags: list[str]) -> float:

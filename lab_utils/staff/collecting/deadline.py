@@ -2,8 +2,12 @@
 
 The newest commit of the default branch at the deadline counts, or at the student's own deadline where the roster has an
 extension. A commit counts only if it holds work on the homework: a notebook or a predictions file that is not as
-released. If there is none in time, the newest late one counts, with the penalty of its time. A commit that the roster
-names counts instead of any other; its penalty is that of its time.
+released: opening, running and saving it is no work. If there is none in time, the newest late one counts, with the
+penalty of its time. A commit that the roster names counts instead of any other; its penalty is that of its time.
+
+Who handed in on time and again later loses nothing by it: with `counts = "better"` in course.toml, which is what holds
+where nothing is said, later commits are graded, too, for each penalty the newest, and the one that gets most after its
+penalty counts. With `counts = "on time"` the work in time counts wherever there is any.
 
 A penalty that the roster sets ("20%", or "0%" to lift it) outranks that of the time, and needs a reason, which the
 student reads. It changes what the commit costs, not which commit counts: that is what an extension is for.
@@ -15,7 +19,9 @@ every started hour or day costs: 1 second and exactly 3,600 seconds are one star
 
 The time is that of the best evidence. "seen": a fetch of ours found the commit, at the end of a branch or before it,
 when it was still in time. "pushed": the host's record says when it received the commit. "claimed": the commit's own
-committer date; such a time is taken at its word and flagged, because two environment variables set it.
+committer date; such a time is taken at its word and flagged, because two environment variables set it. "bounded": the
+commit claims a time at which a fetch of ours did not find it; what a fetch did not see was not there, so the time of
+that fetch counts. The host's record (`--push-records`) lifts this, and so does a penalty of 0% in the roster.
 """
 
 import math

@@ -5,6 +5,8 @@ worst:
 
 - ``seen``: our ledger had this commit, as the end of a branch or before it, at or before the deadline.
 - ``pushed``: the host's record says when it received this commit, or one that builds on it.
+- ``bounded``: the commit's own date, but no earlier than the last fetch of ours that did not find it: what a fetch did
+  not see was not there.
 - ``claimed``: only the commit's own committer date.
 """
 
@@ -19,18 +21,24 @@ from lab_utils.staff.collecting.mirror import Commit
 SKEW = timedelta(minutes=5)  # that clocks may differ
 APART = timedelta(days=1)  # between author and committer date, that a rebase on the same evening does not reach
 NAMED = 3  # commits that a sentence names
+MOST_LATER = 4  # later commits that are graded beside the one in time
 
 
 @dataclass(frozen=True)
 class Known:
-    """When a commit counts as handed in, and how we know: "seen", "pushed" or "claimed"."""
+    """When a commit counts as handed in, and how we know: "seen", "pushed", "bounded" or "claimed"."""
 
     at: datetime
     evidence: str
 
 
 def known(
-    commit: Commit, seen: Mapping[str, datetime], pushed: Mapping[str, datetime], cutoff: datetime, now: datetime
+    commit: Commit,
+    seen: Mapping[str, datetime],
+    pushed: Mapping[str, datetime],
+    cutoff: datetime,
+    now: datetime,
+    looks: Sequence[tuple[datetime, datetime]] = (),
 ) -> Known:
     """Return when a commit counts as handed in, from the best evidence.
 
@@ -40,13 +48,16 @@ def known(
         pushed: commit to the time at which the host received it.
         cutoff: the last moment that is on time.
         now: the time of this fetch; nothing was handed in after it.
+        looks: when each fetch of this repository began and when it was complete.
     """
     first = min(seen.get(commit.sha, now), now)
     if first <= cutoff:
         return Known(first, "seen")
     if commit.sha in pushed:
         return Known(min(pushed[commit.sha], first), "pushed")
-    return Known(min(commit.committer or first, first), "claimed")
+    claim = min(commit.committer or first, first)
+    missed = max((began for began, complete in looks if complete < first), default=claim)
+    return Known(missed, "bounded") if missed > claim else Known(claim, "claimed")
 
 
 def choose(
@@ -70,31 +81,61 @@ def choose(
     return next((commit for branch in branches for commit in branch if counts(commit)), None)
 
 
-def time_flags(
-    commit: Commit, how: Known, first: datetime, fetches: Sequence[datetime], deadline: datetime
-) -> list[str]:
+def later_ones(
+    branches: Sequence[Sequence[Commit]],
+    chosen: Commit,
+    counts: Callable[[Commit], bool],
+    cost: Callable[[Commit], float],
+    is_late: Callable[[Commit], bool],
+) -> list[Commit]:
+    """Return the late commits that may be better than the chosen one: the newest of each penalty, or `MOST_LATER`.
+
+    Args:
+        branches: as of `choose`.
+        chosen: what `choose` returned.
+        counts: whether a commit holds any work on the homework.
+        cost: the penalty of a commit, in [0, 1]; what costs everything is never better.
+        is_late: whether a commit came after the last moment that is on time.
+    """
+    newest: dict[float, Commit] = {}
+    for commit in (commit for branch in branches for commit in branch if commit.sha != chosen.sha and is_late(commit)):
+        penalty = cost(commit)
+        if penalty < 1 and penalty not in newest and counts(commit):
+            newest[penalty] = commit
+    lowest = {chosen.tree: cost(chosen)}  # what a tree costs at least: the same files again are no other work
+    found = []
+    for penalty in sorted(newest):
+        if penalty < lowest.get(newest[penalty].tree, 2.0):
+            lowest[newest[penalty].tree] = penalty
+            found.append(newest[penalty])
+    return found if len(found) <= MOST_LATER else [*found[: MOST_LATER - 1], found[-1]]
+
+
+def time_flags(commit: Commit, how: Known, first: datetime, deadline: datetime) -> list[str]:
     """Say how weak the evidence for the time of the graded commit is.
 
     Args:
         commit: the graded commit.
         how: when it counts as handed in.
         first: when we first saw it.
-        fetches: when we fetched the repository.
         deadline: the student's.
     """
+    if how.evidence == "bounded":
+        claim = f"claims {utc(commit.committer)}" if commit.committer else "has no date"
+        return [
+            f"The commit {claim}, but a fetch that began at {utc(how.at)} did not find it: it counts as of then. The "
+            "host's push records, or a penalty of 0% in the roster, lift this."
+        ]
     if how.evidence != "claimed":
         return []
     if commit.committer is None:
         return [f"The commit has no date that can be read; it counts as of {utc(first)}, when it was first seen."]
     if how.at > deadline:
         return [f"The time is the commit's own claim; the commit was first seen at {utc(first)}."]
-    flags = [
+    return [
         f"The commit claims {utc(how.at)}, before the deadline, but was first seen after it, at {utc(first)}. "
         "Dates of commits can be set at will."
     ]
-    if missed := [moment for moment in fetches if how.at <= moment < first]:
-        flags.append(f"A fetch at {utc(max(missed))}, after the time that the commit claims, did not find it.")
-    return flags
 
 
 def date_flags(commit: Commit, branch: Sequence[Commit], release: datetime, seen: Mapping[str, datetime]) -> list[str]:

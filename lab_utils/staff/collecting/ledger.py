@@ -7,11 +7,13 @@ anything is decided from it. A process that dies while it writes leaves half a l
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from lab_utils.staff.collecting.deadline import utc
 from lab_utils.staff.course.settings import read_time
+
+LONGEST = timedelta(minutes=10)  # that a fetch took, where nobody noted its beginning
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Sighting:
         tip: the last commit of the default branch, or "".
         tips: branch to commit.
         error: why the fetch failed, or "".
+        began_at: our clock before the fetch: what it did not find came later. None in lines of older versions.
     """
 
     student: str
@@ -35,6 +38,12 @@ class Sighting:
     tip: str = ""
     tips: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    began_at: datetime | None = None
+
+    @property
+    def began(self) -> datetime:
+        """The latest moment at which all that was there was found."""
+        return self.began_at or self.seen_at - LONGEST
 
     @property
     def shas(self) -> set[str]:
@@ -44,7 +53,8 @@ class Sighting:
 
 def append(path: Path, sighting: Sighting) -> None:
     """Add one line, and return when the disk holds it."""
-    line = json.dumps(asdict(sighting) | {"seen_at": utc(sighting.seen_at)}, ensure_ascii=False, sort_keys=True) + "\n"
+    times = {"seen_at": utc(sighting.seen_at), "began_at": sighting.began_at and utc(sighting.began_at)}
+    line = json.dumps(asdict(sighting) | times, ensure_ascii=False, sort_keys=True) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell() and _last_byte(path) != b"\n":
@@ -63,8 +73,9 @@ def read_ledger(path: Path) -> tuple[list[Sighting], int]:
             continue
         try:
             entry = json.loads(line.decode("utf-8"))
-            sightings.append(Sighting(**entry | {"seen_at": read_time(entry["seen_at"], "seen_at")}))
-        except (ValueError, TypeError, KeyError):
+            times = {name: read_time(entry[name], name) for name in ("seen_at", "began_at") if entry.get(name)}
+            sightings.append(Sighting(**entry | {"seen_at": times["seen_at"], "began_at": times.get("began_at")}))
+        except (ValueError, TypeError, KeyError, AttributeError):
             damaged += 1
     return sorted(sightings, key=lambda sighting: sighting.seen_at), damaged
 

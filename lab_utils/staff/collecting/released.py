@@ -12,10 +12,12 @@ from lab_utils.atomic import write_text
 from lab_utils.staff.collecting.git import GitError
 from lab_utils.staff.collecting.mirror import Commit, Entry, blobs, files
 from lab_utils.staff.grading.assignment import homework_folder, read_assignment
+from lab_utils.staff.grading.limits import read_json
 from lab_utils.text_files import decoded
 
 FILE = "released.json"
 LARGEST = 64 * 2**20  # bytes of a notebook that is looked into; a larger one counts as work
+MOST_VALUES = 4_000_000  # in it
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Released:
     Attributes:
         homework: its name.
         paths: of the notebooks, such as "labs/homework4.ipynb".
-        shas: of their contents, as Git names them.
+        shas: of their contents, as Git names them and as `cells_name` does.
         functions: that the homework asks for.
     """
 
@@ -77,7 +79,7 @@ class Released:
         if entry.size > LARGEST or not entry.mode.startswith("100"):
             return True
         (content,) = blobs(mirror, [entry.sha])
-        if not self.shas.isdisjoint(spellings(content)):
+        if not self.shas.isdisjoint({*spellings(content), cells_name(content)}):
             return False
         text = decoded(content, errors="replace")
         found = [name for name in self.functions if re.search(rf"\b{name}\b", text)]
@@ -92,7 +94,7 @@ def read_released(root: Path, folder: Path, homework: str) -> Released:
     """
     notes = _notes(folder)
     for path in sorted((root / "labs").glob("*.ipynb")):
-        notes.setdefault(f"labs/{path.name}", []).append(blob_name(path.read_bytes()))
+        notes.setdefault(f"labs/{path.name}", []).extend(_names(path.read_bytes()))
     private = homework_folder(root, homework)
     functions = [q.function for q in read_assignment(private).of_kind("function")] if private.is_dir() else []
     shas = frozenset(sha for names in notes.values() for sha in names)
@@ -104,8 +106,22 @@ def note_release(release: Path, folder: Path) -> None:
     notes = _notes(folder)
     for path in sorted((release / "labs").glob("*.ipynb")):
         name = f"labs/{path.name}"
-        notes[name] = sorted({*notes.get(name, []), blob_name(path.read_bytes())})
+        notes[name] = sorted({*notes.get(name, []), *_names(path.read_bytes())})
     write_text(folder / FILE, json.dumps(notes, indent=1) + "\n")
+
+
+def cells_name(content: bytes) -> str:
+    """Return a name of what stands in the cells of a notebook, "" if it cannot be read.
+
+    Opening, running and saving change outputs, counters and metadata, and are no work.
+    """
+    try:
+        table = read_json(decoded(content, errors="replace").encode(), most_bytes=LARGEST, most_values=MOST_VALUES)
+        cells = [(str(cell.get("cell_type")), "".join(cell.get("source", ""))) for cell in table["cells"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    lines = [(kind, [line.rstrip() for line in source.strip().splitlines()]) for kind, source in cells]
+    return "cells " + hashlib.sha256(json.dumps([cell for cell in lines if cell[1]]).encode()).hexdigest()
 
 
 def spellings(content: bytes) -> set[str]:
@@ -120,6 +136,10 @@ def spellings(content: bytes) -> set[str]:
 def blob_name(content: bytes) -> str:
     """Return the name that Git gives to a file of this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _names(content: bytes) -> list[str]:
+    return [name for name in (blob_name(content), cells_name(content)) if name]
 
 
 def _notes(folder: Path) -> dict[str, list[str]]:

@@ -143,7 +143,9 @@ def deadline_text(homework: Homework) -> str:
         "percent": f"Every started {late.per} after it costs {late.percent:g} % of the points.",
     }[late.rule]
     forgiven = f" A delay of up to {grace} costs nothing." if late.grace and late.rule != "none" else ""
-    return f"**Due: {_when(homework.deadline)}.** {cost}{forgiven}"
+    both = " Of work in time and later work the better counts, after what lateness costs."
+    both = both if homework.counts == "better" and late.rule == "percent" else ""
+    return f"**Due: {_when(homework.deadline)}.** {cost}{forgiven}{both}"
 
 
 def _when(moment: datetime) -> str:

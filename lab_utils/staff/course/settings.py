@@ -29,6 +29,7 @@ else:
 ABOUT = ("repository", "folder", "name", "term", "branch")  # texts
 SOLUTIONS = "solutions"
 LATE_RULES = ("none", "zero", "percent")
+COUNTS = ("better", "on time")  # the better of work in time and later work, or work in time where there is any
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 RIGHT_FORM = '"2026-11-06T23:59:00+08:00"'
 
@@ -55,12 +56,18 @@ class Late:
 
 @dataclass(frozen=True)
 class Homework:
-    """When a homework is given out, when it is due, and what lateness costs. Both times know their offset."""
+    """When a homework is given out, when it is due, and what lateness costs. Both times know their offset.
+
+    Attributes:
+        counts: "better": the better of the work in time and later work less what lateness costs; "on time": the work in
+            time, and later work only where there is none.
+    """
 
     name: str
     release: datetime
     deadline: datetime
     late: Late = Late()
+    counts: str = "better"
 
 
 @dataclass(frozen=True)
@@ -218,10 +225,13 @@ def _homework(name: str, entry: Any, path: Path) -> Homework:
     times = {key: read_time(entry.get(key), f"[{name}] {key} in {path}") for key in ("release", "deadline")}
     if times["deadline"] <= times["release"]:
         raise ValueError(f"Expected the deadline of [{name}] in {path} after its release. Correct one of them.")
-    known = ("release", "deadline", "late", "percent", "per", "grace_minutes")
+    known = ("release", "deadline", "late", "percent", "per", "grace_minutes", "counts")
     if unknown := sorted(set(entry) - set(known)):
         raise ValueError(f"Expected [{name}] in {path} to hold only {', '.join(known)}, got {', '.join(unknown)}.")
-    return Homework(name, times["release"], times["deadline"], _late(name, entry, path))
+    if (counts := entry.get("counts", COUNTS[0])) not in COUNTS:
+        choice = " or ".join(map(repr, COUNTS))
+        raise ValueError(f"Expected [{name}] in {path} to hold counts as {choice}, got {counts!r}. Correct the line.")
+    return Homework(name, times["release"], times["deadline"], _late(name, entry, path), counts)
 
 
 def _late(name: str, entry: dict[str, Any], path: Path) -> Late:

@@ -9,15 +9,22 @@ from lab_utils.staff.feedback.class_plots import draw_questions, draw_totals, pi
 from lab_utils.staff.feedback.gradebook import STALE, question_status
 from lab_utils.staff.feedback.likeness import Alike
 from lab_utils.staff.feedback.pages import render
+from lab_utils.staff.feedback.prediction_twins import Twins
 from lab_utils.staff.feedback.standing import UNCOLLECTED, Standing
 from lab_utils.staff.grading.assignment import Assignment
+from lab_utils.staff.grading.flags import grouped
 from lab_utils.staff.grading.result import GRADED
 
 MOST_MISTAKES = 25  # of the list of common mistakes
 
 
 def class_page(
-    assignment: Assignment, standings: Sequence[Standing], alike: Sequence[Alike], zone: tzinfo | None = None
+    assignment: Assignment,
+    standings: Sequence[Standing],
+    alike: Sequence[Alike],
+    zone: tzinfo | None = None,
+    cut: Sequence[str] = (),
+    twins: Sequence[Twins] = (),
 ) -> bytes:
     """Return the page of the class: how it went, what was hard, what to look at; times are those of `zone`."""
     graded = [standing for standing in standings if standing.status == GRADED]
@@ -44,8 +51,11 @@ def class_page(
         mistakes=mistakes[:MOST_MISTAKES],
         more_mistakes=max(len(mistakes) - MOST_MISTAKES, 0),
         late=late,
-        flagged=flagged,
+        flagged=grouped(flagged),
+        unreached=[standing.student for standing in standings if standing.status == UNCOLLECTED],
         alike=alike,
+        cut=cut,
+        twins=twins,
         waiting=waiting(graded),
         question_status=question_status,
         zone=zone,

@@ -1,27 +1,31 @@
 """Submissions whose code looks alike, as a hint to read both: it proves nothing.
 
-The code of the notebooks is read as text and never run. Names that students choose become one token, comments, layout,
-magics and texts in triple quotes go, so that renaming and reformatting hide nothing. What remains is cut into shingles
-of `SHINGLE` tokens; the shingles of the released notebook and those that many students share are taken away; of each
-`WINDOW` neighbouring ones the smallest hash is kept.
+The code of the notebooks and modules is read as text and never run. Names that students choose become one token,
+comments, layout, magics and texts in triple quotes go, so that renaming and reformatting hide nothing. What remains is
+cut into shingles of `SHINGLE` tokens; the shingles of the released notebook and those that many students share are
+taken away; of each `WINDOW` neighbouring ones the smallest hash is kept.
+
+The notebook that was graded is looked for in all code of every other student: other files beside it, or a long piece of
+code in front of it, hide no copy. Whose code is the same but for what was released are reported as a group, also if it
+is that of many.
 
 References:
     Schleimer, S., Wilkerson, D. S., Aiken, A. (2003). Winnowing: local algorithms for document fingerprinting. SIGMOD.
 """
 
 import builtins
-import json
 import keyword
 import re
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lab_utils.staff.feedback.submission_code import Code
 
 SHINGLE = 14  # tokens; a shorter match is no match
 WINDOW = 6  # a shared run of SHINGLE + WINDOW - 1 tokens is always seen
@@ -29,9 +33,7 @@ FEWEST = 12  # fingerprints that a pair must share: about 50 tokens
 CONTAINED = 0.4  # share of the smaller one that must be in the other
 CLASS = 6  # students from which on code can be common
 COMMON = 1 / 3  # code of more students than this share is the class's, not a pair's
-LARGEST_FILE = 20_000_000  # bytes
-MOST_FILES = 20
-MOST_CODE = 400_000  # characters per student
+SAME = 0.9  # share of all fingerprints of two, what was released aside, from which on their code is the same
 
 Hashes = NDArray[np.uint64]
 
@@ -56,6 +58,7 @@ class Alike:
         jaccard: share of all fingerprints of both that both have, in [0, 1].
         shared: number of fingerprints that both have.
         example: the line of the first where the first shared passage begins.
+        others: further students whose code is the same as that of these two.
     """
 
     first: str
@@ -64,6 +67,20 @@ class Alike:
     jaccard: float
     shared: int
     example: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.first, self.second, *self.others
+
+
+class Prints(NamedTuple):
+    """Fingerprints: of the graded notebook, of all code, and of the notebook before common code was taken away."""
+
+    own: frozenset[int]
+    all: frozenset[int]
+    full: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -75,34 +92,64 @@ class Shingles:
     source: str
 
 
-def find_alike(codes: Mapping[str, Sequence[str]], released: Sequence[str] = ()) -> tuple[Alike, ...]:
-    """Return the pairs that look alike, those with the largest containment first.
+def find_alike(codes: Mapping[str, Code | Sequence[str]], released: Sequence[str] = ()) -> tuple[Alike, ...]:
+    """Return the pairs that look alike, those with the largest containment first; groups of the same code before them.
 
     Args:
-        codes: student to the code cells of the submission.
+        codes: student to the code, or to the code cells of a single notebook.
         released: the code cells that everybody was given; they never make a pair.
     """
-    known = {source: shingles(source) for source in {*released, *(cell for own in codes.values() for cell in own)}}
-    cells = {student: [known[source] for source in sources] for student, sources in codes.items()}
+    read = {name: code if isinstance(code, Code) else Code(list(code), []) for name, code in codes.items()}
+    texts = {*released, *(cell for code in read.values() for cell in (*code.graded, *code.rest))}
+    known = {source: shingles(source) for source in texts}
+    cells = {name: [known[source] for source in (*code.graded, *code.rest)] for name, code in read.items()}
     given = _union(known[source].hashes for source in released)
     taken_away = np.union1d(given, _common([_union(cell.hashes for cell in own) for own in cells.values()]))
-    prints = {student: _fingerprints(own, taken_away) for student, own in cells.items()}
-    order = {student: place for place, student in enumerate(codes)}
-    holders: defaultdict[int, list[str]] = defaultdict(list)
-    for student, own in prints.items():
-        for value in own:
-            holders[value].append(student)
-    shared: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for students in holders.values():
-        for pair in combinations(students, 2):
-            shared[pair] += 1
+    prints = {}
+    for name, code in read.items():
+        graded = cells[name][: len(code.graded)] or cells[name]
+        own, full = _fingerprints(graded, taken_away), _fingerprints(graded, given)
+        prints[name] = Prints(own, _fingerprints(cells[name], taken_away), full)
+    groups = _groups(prints)
+    together = {name: group for group in groups for name in group}
     pairs = []
-    for (first, second), n in shared.items():
-        sizes = len(prints[first]), len(prints[second])
-        if n >= FEWEST and n / min(sizes) >= CONTAINED:
-            example = _example(cells[first], prints[first].keys() & prints[second].keys())
-            pairs.append(Alike(first, second, n / min(sizes), n / (sum(sizes) - n), n, example))
-    return tuple(sorted(pairs, key=lambda pair: (-pair.containment, -pair.shared, order[pair.first])))
+    for first, second in combinations(prints, 2):
+        if together.get(first) is None or together.get(first) is not together.get(second):
+            pairs += _pair(first, second, prints, cells)
+    pairs.sort(key=lambda pair: (-pair.containment, -pair.shared))
+    return (*(_as_group(group, prints, cells) for group in groups), *pairs)
+
+
+def _pair(first: str, second: str, prints: Mapping[str, Prints], cells: Mapping[str, list[Shingles]]) -> list[Alike]:
+    """Return the pair if what was graded of one is to a good part in the code of the other; else nothing."""
+    a, b = prints[first], prints[second]
+    found = max((len(x.own & y.all) / max(len(x.own), FEWEST), len(x.own & y.all)) for x, y in ((a, b), (b, a)))
+    if found[1] < FEWEST or found[0] < CONTAINED:
+        return []
+    shared = (a.own & b.all) | (a.all & b.own)
+    jaccard = len(a.own & b.own) / len(a.own | b.own)
+    return [Alike(first, second, found[0], jaccard, found[1], _example(cells[first], shared))]
+
+
+def _groups(prints: Mapping[str, Prints]) -> list[tuple[str, ...]]:
+    """Return the groups of students whose graded code is the same, but for little: of each with one of the others."""
+    group_of: dict[str, list[str]] = {}
+    for first, second in combinations(prints, 2):
+        a, b = prints[first].full, prints[second].full
+        if min(len(a), len(b)) >= FEWEST and len(a & b) >= SAME * len(a | b):
+            merged = list(dict.fromkeys([*group_of.get(first, [first]), *group_of.get(second, [second])]))
+            group_of |= dict.fromkeys(merged, merged)
+    order = {name: place for place, name in enumerate(prints)}
+    groups = {tuple(sorted(group, key=order.__getitem__)) for group in group_of.values()}
+    return sorted(groups, key=lambda group: (-len(group), order[group[0]]))
+
+
+def _as_group(group: Sequence[str], prints: Mapping[str, Prints], cells: Mapping[str, list[Shingles]]) -> Alike:
+    first, second, *others = group
+    a, b = prints[first].full, prints[second].full
+    shared = frozenset.intersection(*(prints[name].full for name in group))
+    contained, jaccard = len(a & b) / min(len(a), len(b)), len(a & b) / len(a | b)
+    return Alike(first, second, contained, jaccard, len(shared), _example(cells[first], shared), tuple(others))
 
 
 def shingles(source: str) -> Shingles:
@@ -135,39 +182,6 @@ def shingles(source: str) -> Shingles:
     return Shingles(hashes ^ (hashes >> np.uint64(32)), np.array(places[: len(hashes)], np.int64), source)
 
 
-def read_code(folder: Path) -> list[str]:
-    """Return the code cells of the notebooks in a student's folder, as text.
-
-    What is too large, is a link, or is no notebook counts as empty.
-    """
-    cells: list[str] = []
-    room, weight = MOST_CODE, 0
-    for path in sorted(folder.rglob("*.ipynb"))[:MOST_FILES]:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_FILE:
-            continue
-        weight += path.stat().st_size
-        if ".ipynb_checkpoints" in path.parts or weight > 2 * LARGEST_FILE:
-            continue
-        for source in read_cells(path):
-            cells.append(source[:room])
-            room -= len(cells[-1])
-            if room <= 0:
-                return cells
-    return cells
-
-
-def read_cells(path: Path) -> list[str]:
-    """Return the code cells of a notebook of format 3 or 4; none if it is not one."""
-    try:
-        table = json.loads(path.read_bytes())
-        sheets = [table, *table.get("worksheets", ())]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells", ()) if cell.get("cell_type") == "code"]
-        sources = [cell.get("source", cell.get("input", "")) for cell in cells]
-        return ["".join(source) for source in sources]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return []
-
-
 def _without_magics(source: str) -> str:
     return re.sub(r"^[ \t]*[%!][^\n]*", lambda match: " " * len(match.group()), source, flags=re.MULTILINE)
 
@@ -185,16 +199,15 @@ def _common(students: Sequence[Hashes]) -> Hashes:
     return values[counts > COMMON * len(students)]
 
 
-def _fingerprints(cells: Sequence[Shingles], taken_away: Hashes) -> dict[int, None]:
-    """Return the hashes that winnowing keeps of what is left, in the order of the cells."""
-    kept: dict[int, None] = {}
+def _fingerprints(cells: Sequence[Shingles], taken_away: Hashes) -> frozenset[int]:
+    """Return the hashes that winnowing keeps of what is left."""
+    kept: set[int] = set()
     for cell in cells:
         left = cell.hashes[~_within(cell.hashes, taken_away)]
         if len(left):
             width = min(WINDOW, len(left))
-            smallest = np.lib.stride_tricks.sliding_window_view(left, width).min(axis=1)
-            kept.update(dict.fromkeys(smallest.tolist()))
-    return kept
+            kept.update(np.lib.stride_tricks.sliding_window_view(left, width).min(axis=1).tolist())
+    return frozenset(kept)
 
 
 def _within(values: Hashes, ordered: Hashes) -> NDArray[np.bool_]:

@@ -114,8 +114,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             points = read_points(self.points.value, question.points)
             with one_writer(self.path, patience=PATIENCE):
                 rows = list(read_written(self.path, self.assignment, self.students))
-                who = (shown.student, shown.question)
-                at = next(i for i, row in enumerate(rows) if (row.student, row.question) == who)
+                at = next(i for i, row in enumerate(rows) if row.key == shown.key)
                 rows[at] = self.marked(rows[at], shown, points)
                 write_written(self.path, self.assignment, rows)
         except StopIteration:

@@ -36,6 +36,8 @@ _SHOWN = {
 EVIDENCE = {
     "seen": "We fetched this commit ourselves, and that is the time that counts.",
     "pushed": "The time is from the host's own record of the push.",
+    "bounded": "The commit names an earlier time, but we fetched the repository then and it was not there: the time of "
+    "that fetch counts.",
     "claimed": "The time is only the one written in the commit itself. Nothing else confirms it.",
 }
 

@@ -1,9 +1,8 @@
 """Where each student stands: what was collected, what grading found and what was marked by hand, put together."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.collected import Collected
@@ -15,7 +14,6 @@ from lab_utils.staff.grading.result import (
     WAITING,
     QuestionResult,
     Result,
-    read_result,
 )
 from lab_utils.staff.grading.written import Mark
 
@@ -50,6 +48,8 @@ class Standing:
         status: GRADED, INVALID, MISSING, UNDECIDED, UNGRADED or UNCOLLECTED.
         message: why the submission as a whole was not graded, or "".
         stale: whether another commit was graded than the one collected.
+        considered: every commit that might have counted, this one included; none if there was no choice.
+        waits: whether points of another commit are still to come, which may make it the better one.
     """
 
     collected: Collected
@@ -58,6 +58,8 @@ class Standing:
     message: str
     answered: tuple[Answered, ...]
     stale: bool = False
+    considered: "tuple[Standing, ...]" = ()
+    waits: bool = False
 
     @property
     def student(self) -> str:
@@ -67,7 +69,8 @@ class Standing:
     @property
     def complete(self) -> bool:
         """Whether the deadline is over, and all points of the commit that was collected are known."""
-        return not self.stale and not self.collected.open and all(answer.points is not None for answer in self.answered)
+        known = all(answer.points is not None for answer in self.answered)
+        return known and not (self.stale or self.waits or self.collected.open)
 
     @property
     def known(self) -> bool:
@@ -85,19 +88,15 @@ class Standing:
         return round(self.raw * self.collected.penalty, 2)
 
     @property
+    def most(self) -> float:
+        """Points that there can be in the end, after the penalty."""
+        open_ = math.fsum(answer.question.points for answer in self.answered if answer.points is None)
+        return round((self.raw + open_) * (1 - self.collected.penalty), 2)
+
+    @property
     def total(self) -> float:
         """Points so far, after the penalty."""
         return round(self.raw - self.lost, 2)
-
-
-def read_results(folder: Path, students: tuple[Collected, ...]) -> dict[str, Result]:
-    """Read results/<student>.json of every student who has one.
-
-    Raises:
-        ValueError: if one of them is not a result.
-    """
-    paths = {entry.student: folder / "results" / f"{entry.student}.json" for entry in students}
-    return {student: read_result(path) for student, path in paths.items() if path.is_file()}
 
 
 def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark], assignment: Assignment) -> Standing:
@@ -120,6 +119,22 @@ def stand(collected: Collected, result: Result | None, marks: Mapping[str, Mark]
     return Standing(collected, result, status, message, answered, stale)
 
 
+def best(standings: Sequence[Standing], every: Sequence[Standing] = ()) -> Standing:
+    """Return that of the commits of a student that counts: the one with most points after its penalty.
+
+    As long as points are missing it is the one that may get most. Of two with as many, the first counts.
+
+    Args:
+        standings: of the commits that may count, the first that came first.
+        every: of all that were graded; those that cannot be the best are shown, and nobody marks their texts.
+    """
+    chosen = max(standings, key=lambda standing: standing.most)  # the first of the largest
+    if len(standings) == 1 and len(every) < 2:
+        return chosen
+    waits = len(standings) > 1 and any(not standing.complete for standing in standings)
+    return replace(chosen, considered=tuple(every or standings), waits=waits)
+
+
 def _out_of_reach(collected: Collected) -> bool:
     """Whether nobody can know what there is: no fetch got through, and the roster does not say what follows."""
     return collected.status == "unreachable" and not collected.by_hand
@@ -133,7 +148,7 @@ def _status(collected: Collected, result: Result | None) -> tuple[str, str]:
     if _out_of_reach(collected):
         return UNCOLLECTED, f"{NOT_FETCHED} Nothing is final until it was."
     reasons = {
-        "no commit": "There is no commit that counts: nothing was pushed to the repository in time.",
+        "no commit": "There is no commit that counts: no commit of the default branch changes the homework.",
         "unreachable": NOT_FETCHED,
     }
     return MISSING, reasons.get(collected.status, f"Nothing was collected: {collected.status}.")

@@ -1,7 +1,7 @@
 """What `collect` found, as the later commands read it: collected.json."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -11,12 +11,25 @@ UNSAFE = set('/\\:*?"<>|\0')
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """Another commit that may count instead: late, and better than the work in time. Attributes as of `Collected`."""
+
+    sha: str
+    evidence: str
+    submitted: str
+    late_seconds: float
+    penalty: float
+    folder: str
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Collected:
     """One student of collected.json, as `collect` writes it and the later commands read it.
 
     Attributes:
         status: "collected", "no commit" or "unreachable".
-        evidence: "seen", "pushed", "claimed" or "".
+        evidence: "seen", "pushed", "bounded", "claimed" or "".
         submitted: ISO 8601 in UTC, or "".
         penalty: fraction in [0, 1] of the points reached that is taken off.
         by_hand: whether a person set the penalty, in the roster.
@@ -26,6 +39,7 @@ class Collected:
         flags: sentences for the instructor.
         left_out: sentences for the student: notebooks and tables of the commit that were not taken, and why.
         folder: of the exported files, below the working folder, or "".
+        others: later commits of which the best counts instead, if it gets more points after its penalty.
     """
 
     student: str
@@ -45,6 +59,7 @@ class Collected:
     flags: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     folder: str = ""
+    others: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,20 @@ class Collection:
 
     homework: str
     students: tuple[Collected, ...]
+
+
+def attempts(entry: Collected) -> tuple[Collected, ...]:
+    """Return the commits of a student of which the best counts, each as if it were the only one."""
+    alone = replace(entry, others=())
+    return alone, *(replace(alone, **vars(other)) for other in entry.others)
+
+
+def result_file(results: Path, entry: Collected) -> Path:
+    """Return where the result of one of the `attempts` is kept: results/<student>.json, later ones in late/."""
+    is_other = entry.folder.startswith("late/")
+    return (
+        results / "late" / f"{entry.student}.{entry.sha[:12]}.json" if is_other else results / f"{entry.student}.json"
+    )
 
 
 def read_collection(folder: Path) -> Collection:
@@ -77,7 +106,8 @@ def read_collection(folder: Path) -> Collection:
                 f"Expected in {path} identifiers of students that can be names of files, each once and none of them "
                 f"'class', got {entry.student!r}. Change it in the roster and collect again."
             )
-        if not 0 <= entry.penalty <= 1:
-            raise ValueError(f"Expected penalties from 0 to 1 in {path}, got {entry.penalty} for {entry.student!r}.")
+        for penalty in (entry.penalty, *(other.penalty for other in entry.others)):
+            if not 0 <= penalty <= 1:
+                raise ValueError(f"Expected penalties from 0 to 1 in {path}, got {penalty} for {entry.student!r}.")
         seen.add(name)
     return found

@@ -8,6 +8,7 @@ import json
 import queue
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
-from lab_utils.staff.grading.collected import FILE, Collected, read_collection
+from lab_utils.staff.grading.collected import FILE, Collected, attempts, read_collection, result_file
+from lab_utils.staff.grading.contenders import contenders, split
 from lab_utils.staff.grading.isolation import NONE, Limits, isolation
 from lab_utils.staff.grading.key import Key, load_key
 from lab_utils.staff.grading.lock import only_one
@@ -64,15 +66,18 @@ def grade(
     with only_one(folder, "grade"):
         key = load_key(folder, root, collection.homework)
         _forget_other_keys(results, key)
-        open_ones = [e for e in known.values() if e.student in students or not _is_done(results, e)]
+        all_ = [attempt for entry in known.values() for attempt in attempts(entry)]
+        open_ones = [e for e in all_ if e.student in students or not _is_done(results, e)]
         problems = _grade_all(open_ones, folder, key, workers, level)
-        found = [read_result(path) for name in sorted(known) if (path := results / f"{name}.json").is_file()]
-        update_written(folder, key.assignment, list(known), {result.student: result for result in found})
+        standing = {name: contenders(known[name], results, key.assignment) for name in sorted(known)}
+        first, later = split(standing)
+        found = [*first.values(), *(result for results_ in later.values() for result in results_)]
+        update_written(folder, key.assignment, list(known), first, later)
     summary = {
         "homework": collection.homework,
         "isolation": level,
         "graded_now": len(open_ones) - len(problems),
-        "status": {kind: sum(r.status == kind for r in found) for kind in sorted({r.status for r in found})},
+        "status": dict(sorted(Counter(result.status for result in first.values()).items())),
         "problems": problems,
         "undecided": {r.student: open_ for r in found if (open_ := undecided(r))},
     }
@@ -93,7 +98,7 @@ def _forget_other_keys(results: Path, key: Key) -> None:
     path, now = results / KEY_FILE, key.secret.hex()
     if path.is_file() and path.read_text("utf-8").strip() == now:
         return
-    old = sorted(results.glob("*.json"))
+    old = sorted([*results.glob("*.json"), *results.glob("late/*.json")])
     for result in old:
         result.unlink()
     if old:
@@ -103,7 +108,7 @@ def _forget_other_keys(results: Path, key: Key) -> None:
 
 def _is_done(results: Path, entry: Collected) -> bool:
     try:
-        found = read_result(results / f"{entry.student}.json")
+        found = read_result(result_file(results, entry))
     except (OSError, ValueError):
         return False
     return found.sha == entry.sha and not undecided(found)
@@ -133,7 +138,7 @@ def _side_by_side(
             if again is not None and undecided(result):
                 again.append(entry)
             else:
-                write_result(folder / "results" / f"{entry.student}.json", result)
+                write_result(result_file(folder / "results", entry), result)
         finally:
             slots.put(slot)
 

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,15 @@ HEADER = "image,label,patient"
 
 
 class Hidden(NamedTuple):
-    """Images uint8 (N, C, H, W), the patient of each from 0, int64 (N,), and labels 0 or 1, int64 (N,)."""
+    """Images uint8 (N, C, H, W), the patient of each from 0, int64 (N,), and labels 0 or 1, int64 (N,).
+
+    `sample`, if any, goes to the students with its labels: other patients of the same hospital.
+    """
 
     images: NDArray[np.uint8]
     groups: NDArray[np.int64]
     labels: NDArray[np.int64]
+    sample: "Hidden | None" = None
 
 
 def labels_file(folder: Path, homework: str) -> Path:
@@ -67,9 +71,13 @@ def of_split(split: Split) -> Hidden:
 
 
 def write_images(path: Path, test: Hidden) -> None:
-    """Write what students get: images and patients, no labels; whole or not at all."""
+    """Write what students get: images and patients, no labels but those of the sample; whole or not at all."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=test.images, groups=test.groups)
+    parts: dict[str, Any] = {"images": test.images, "groups": test.groups}
+    if test.sample is not None:
+        sample = test.sample
+        parts |= {"sample_images": sample.images, "sample_groups": sample.groups, "sample_labels": sample.labels}
+    np.savez_compressed(buffer, **parts)
     write_whole(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
 
 

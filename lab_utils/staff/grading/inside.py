@@ -44,7 +44,8 @@ def main() -> None:
     while line := requests.readline():
         request = wire.decode(line)
         if request["op"] == "read":
-            reply = in_a_fork(partial(read, request["path"], request["wanted"]), request["seconds"])
+            asked = (request[name] for name in ("path", "wanted", "written", "released"))
+            reply = in_a_fork(partial(read, *asked), request["seconds"])
         elif request["op"] == "preload":
             reply = _preload(request["modules"])
         elif request["op"] == "open":

@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.checks import slices
+from lab_utils.staff.grading.inside_answers import Cells, find_answers
 from lab_utils.text_files import decoded
 
 LFS = b"version https://git-lfs.github.com/spec/"  # how a pointer begins
+SUGGESTED = 500  # functions among which one of nearly the name is looked for
+_KINDS = {"code": "code", "markdown": "text", "raw": "text", "heading": "text"}
 LONGEST_SOURCE = 4 * 2**20  # characters of code and text in a notebook; outputs do not count
 
 
-def read(path: str, wanted: list[str]) -> dict[str, Any]:
-    """Return the cells of a notebook (format 3 or later), and which functions it defines."""
+def read(path: str, wanted: list[str], written: list[str], released: Cells) -> dict[str, Any]:
+    """Return the code cells of a notebook (format 3 or later), which functions it defines, and its written answers.
+
+    Args:
+        path: of the notebook.
+        wanted: functions that are asked for.
+        written: questions that are answered in words.
+        released: (kind, source) of the cells as they were handed out.
+    """
     try:
         data = Path(path).read_bytes()
         if data.startswith(LFS):
@@ -26,19 +36,19 @@ def read(path: str, wanted: list[str]) -> dict[str, Any]:
         cells = notebook.get("cells")
         if cells is None:  # format 3
             cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
-        code = [_source(cell) for cell in cells if cell.get("cell_type") == "code"]
-        texts = [_source(cell) for cell in cells if cell.get("cell_type") in ("markdown", "raw", "heading")]
+        pairs = [(kind, _source(cell)) for cell in cells if (kind := _KINDS.get(cell.get("cell_type")))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         return {"invalid": f"{type(error).__name__}: {str(error)[:200]}"}
-    if sum(map(len, code)) + sum(map(len, texts)) > LONGEST_SOURCE:
+    if sum(len(source) for _, source in pairs) > LONGEST_SOURCE:
         return {"invalid": f"more than {LONGEST_SOURCE // 2**20} million characters of code and text"}
+    code = [source for kind, source in pairs if kind == "code"]
     program = slices.read_program(code)
-    all_texts = "\n".join(texts)
+    all_texts = "\n".join(source for kind, source in pairs if kind == "text")
     return {
         "sources": code,
-        "texts": texts,
+        "answers": find_answers(pairs, written, released),
         "names": list(program.names),
-        "functions": list(program.functions),
+        "functions": list(program.functions)[:SUGGESTED],
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
         "broken": program.broken,
         "modules": slices.modules(program, wanted),

@@ -7,6 +7,7 @@ labels of the test images that come with the kit. A second homework is a second 
 
 import hashlib
 import importlib.util
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.hidden_set import labels_file, read_labels
 from lab_utils.staff.grading.isolation import KIT
 from lab_utils.staff.grading.predictions import Predictions
+from lab_utils.text_files import decoded
 
 JUDGING = ("staff/grading", "checks", "data")
 NOT_JUDGING = ("staff/collecting", "staff/course", "staff/feedback")
@@ -35,6 +37,8 @@ class Key(NamedTuple):
         labels: int64 (N,) of the hidden test set.
         groups: int64 (N,), the patients.
         secret: makes the inputs of the cases unpredictable.
+        released: (kind, source) of the cells of the notebook as it was handed out, kind "code" or "text".
+        given: paths of files that were handed out.
     """
 
     assignment: Assignment
@@ -43,6 +47,8 @@ class Key(NamedTuple):
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
     secret: bytes
+    released: tuple[tuple[str, str], ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 def load_key(folder: Path, root: Path, homework: str) -> Key:
@@ -74,7 +80,17 @@ def load_key(folder: Path, root: Path, homework: str) -> Key:
     # Whatever changes a grade changes the key: questions, cases, labels, and all code that can reach a verdict.
     for path in [*paths, *_judging_code()]:
         secret.update(path.read_bytes())
-    return Key(assignment, cases, predictions, labels, groups, secret.digest())
+    cells = _released(root / "labs" / f"{homework}.ipynb")
+    given = frozenset(path.relative_to(root).as_posix() for path in root.glob("*") if path.is_file())
+    return Key(assignment, cases, predictions, labels, groups, secret.digest(), cells, given)
+
+
+def _released(notebook: Path) -> tuple[tuple[str, str], ...]:
+    """Return the cells of the notebook as it is handed out; none where there is none."""
+    if not notebook.is_file():
+        return ()
+    cells = json.loads(decoded(notebook.read_bytes())).get("cells", [])
+    return tuple(("code" if cell["cell_type"] == "code" else "text", "".join(cell["source"])) for cell in cells)
 
 
 def load_predictions(private: Path) -> Predictions | None:

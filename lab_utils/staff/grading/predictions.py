@@ -14,6 +14,8 @@ from lab_utils.staff.grading.result import MISSING, PASSED, WRONG, CaseResult
 
 WEIGHTS = {"complete": 1.0, "chance": 1.0, "level": 2.0}
 DRAWS = 1000
+SAME = 0.995  # rank correlation of two columns from which on they are one network
+FEWEST_VALUES = 10  # different ones, below which a ranking says little
 
 Floats = NDArray[np.float64]
 
@@ -59,12 +61,40 @@ def score_predictions(
         groups: the patient of each image, (N,).
 
     Returns:
-        Three cases per column, of which a copy of another column passes none; and for each column that is there its
-        accuracy (at 0.5), auroc, sensitivity and specificity.
+        Three cases per column, of which a copy of another column, or a rescaled one, passes none; and for each column
+        that is there its accuracy (at 0.5), auroc, sensitivity and specificity.
     """
     cases = [case for column in question.columns for case in _cases(column, table, form, labels, groups)]
     metrics = {column: column_metrics(labels, table[column]) for column in question.columns if column in table}
     return tuple(cases), metrics
+
+
+def is_same_ranking(first: Floats, second: Floats) -> bool:
+    """Say whether two columns rank the images alike: one network under two names, whatever was done to its numbers.
+
+    They do if no two images stand the other way round, as after rounding or any rising function, or if the rank
+    correlation is at least `SAME`.
+    """
+    if min(len(np.unique(first)), len(np.unique(second))) < FEWEST_VALUES:
+        return bool(np.array_equal(first, second))
+    order = np.lexsort((second, first))
+    starts = np.flatnonzero(np.diff(first[order], prepend=-1.0))  # of images that are equal in the first column
+    lowest = np.minimum.reduceat(second[order], starts)
+    highest = np.maximum.accumulate(np.maximum.reduceat(second[order], starts))
+    return bool((lowest[1:] >= highest[:-1]).all()) or rank_correlation(first, second) >= SAME
+
+
+def rank_correlation(first: Floats, second: Floats) -> float:
+    """Spearman's correlation in [-1, 1], equal values with their mean rank; 0 where a column is constant."""
+    return float(ranks(first) @ ranks(second))
+
+
+def ranks(column: Floats) -> Floats:
+    """Return the ranks of a column less their mean, a vector of length 1 or 0; equal values share their mean rank."""
+    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+    centred = (np.cumsum(counts) - (counts - 1) / 2)[place] - (len(column) + 1) / 2
+    norm = float(np.linalg.norm(centred))
+    return np.asarray(centred / norm if norm else centred, dtype=np.float64)
 
 
 def column_metrics(labels: NDArray[Any], probs: Floats) -> dict[str, float]:
@@ -93,8 +123,9 @@ def _cases(
         return [CaseResult(name, WEIGHTS[key], MISSING, hint) for key, name in names.items()]
     probs, order = table[column], list(form.columns)
     before = [name for name in order[: order.index(column)] if name in table]
-    if copies := [name for name in before if np.array_equal(table[name], probs)]:
-        hint = f"The column {column} holds the same numbers as {copies[0]}. Every column needs predictions of its own."
+    if copies := [name for name in before if is_same_ranking(table[name], probs)]:
+        same = "numbers as" if np.array_equal(table[copies[0]], probs) else "ranking of the images as"
+        hint = f"The column {column} holds the same {same} {copies[0]}. Every column needs predictions of its own."
         return [CaseResult(name, WEIGHTS[key], WRONG, hint) for key, name in names.items()]
     value = auroc(labels, probs)
     low, _ = bootstrap_interval(auroc, labels, probs, groups, draws=DRAWS)

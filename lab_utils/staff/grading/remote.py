@@ -14,12 +14,14 @@ from typing import Any
 
 from lab_utils.staff.grading import memory_watch, wire
 from lab_utils.staff.grading.forks import backstop
+from lab_utils.staff.grading.inside_answers import Cells
 from lab_utils.staff.grading.isolation import FULL, Limits, command, environment
 
 SPARE = 15.0  # seconds that a sandbox may take longer than the time it was given, before it is ended
 STARTING = 600.0  # seconds for imports
 ALWAYS = ["torch"]  # imported for whatever work: that which does not name it comes to it by way of the kit or a case
 DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
+LONGEST_TEXT = 10_000  # characters of a text that a function returns, or of a key
 STARTS = 40  # how often it may be started anew for one submission
 
 
@@ -75,14 +77,17 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
 
-    def read(self, notebook: str, wanted: list[str], *, seconds: float = 60.0) -> dict[str, Any]:
+    def read(
+        self, notebook: str, wanted: list[str], written: list[str], released: Cells, *, seconds: float = 60.0
+    ) -> dict[str, Any]:
         """Return what `inside_read.py` finds in a notebook; {"invalid": why} if it is none.
 
         Raises:
             Undecided: if reading it did not come to its end.
         """
         path = f"{self._where}/{notebook}"
-        reply = self._ask({"op": "read", "path": path, "wanted": wanted, "seconds": seconds}, backstop(seconds))
+        request: dict[str, Any] = {"op": "read", "path": path, "wanted": wanted, "written": written}
+        reply = self._ask(request | {"released": released, "seconds": seconds}, backstop(seconds))
         if "sources" in reply or "invalid" in reply:
             return reply
         if "undecided" in reply:
@@ -119,6 +124,8 @@ class Sandbox:
         """
         reply = self._ask({"op": "call", "args": list(args), "script": script, "seconds": seconds}, backstop(seconds))
         if "value" in reply:
+            if _longest_text(reply["value"]) > LONGEST_TEXT:
+                raise Unusable(f"`{name}` returned a text of more than {LONGEST_TEXT} characters.")
             return reply["value"]
         return _raise(name, reply, seconds)
 
@@ -231,6 +238,15 @@ class Remote:
             # Its process may be gone; a plain exception leaves it, and opening again is cheap.
             self._open = isinstance(failure, Crashed) and failure.line != ""
             raise
+
+
+def _longest_text(value: Any) -> int:
+    """Return the characters of the longest text in a plain value; its depth is that of a message."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return max((max(len(key), _longest_text(entry)) for key, entry in value.items()), default=0)
+    return max(map(_longest_text, value), default=0) if isinstance(value, list) else 0
 
 
 def _send(pipe: int, data: bytes, seconds: float) -> None:

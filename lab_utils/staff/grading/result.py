@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from lab_utils.atomic import write_text
+from lab_utils.staff.grading.limits import read_json
 
 # Of a question or a case. A failed run is never a bare 0: the status says which failure it was.
 GRADED = "graded"  # verdicts were reached, right or wrong
@@ -24,6 +25,7 @@ MISSING = "missing"  # no function, file or answer of that name; no submission a
 WAITING = "to be marked"  # a written answer that a person has not marked yet
 PASSED = "passed"  # of a case
 WRONG = "wrong"  # of a case
+LARGEST, MOST_VALUES = 16 * 2**20, 500_000  # of a file of results: bytes, values
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Result:
         questions: one for each question of the homework, in order.
         metrics: column of the predictions file to {"auroc": 0.81, "accuracy": 0.74, ...}.
         answers: written question to the student's text, for the marker.
+        doubtful: written question to where its text was found, in words for the marker, if not where it belongs.
         message: why the submission as a whole was not graded, or "".
         predictions: path of the graded file of predictions inside the repository, or "".
     """
@@ -83,6 +86,7 @@ class Result:
     answers: dict[str, str] = field(default_factory=dict)
     message: str = ""
     predictions: str = ""
+    doubtful: dict[str, str] = field(default_factory=dict)
 
 
 def question_result(name: str, out_of: float, cases: tuple[CaseResult, ...]) -> QuestionResult:
@@ -153,6 +157,6 @@ def read_result(path: Path) -> Result:
         ValueError: if the file is not a result.
     """
     try:
-        return msgspec.convert(json.loads(path.read_text("utf-8")), Result)
+        return msgspec.convert(read_json(path.read_bytes(), most_bytes=LARGEST, most_values=MOST_VALUES), Result)
     except (ValueError, msgspec.ValidationError) as error:
         raise ValueError(f"Expected a grading result in {path}, got: {error}. Delete it and grade again.") from error

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lab_utils.staff.grading.limits import read_json
+
 DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 LONGEST = 64 * 2**20  # bytes of one message
+MOST_VALUES = 1_000_000  # of one message, each entry of a list being one; an array is a few
 _ARRAY = "__array__"
 
 
@@ -31,14 +34,14 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, default=_array, separators=(",", ":")).encode() + b"\n"
 
 
-def decode(line: bytes) -> Any:
+def decode(line: bytes, most_bytes: int = 2 * LONGEST) -> Any:
     """Return the value of one line; the line may come from anybody.
 
     Raises:
         BadMessage: if it is no JSON, too deeply nested, or holds an array whose parts do not fit together.
     """
     try:
-        value = json.loads(line.decode("utf-8"), object_hook=_restore)
+        value = read_json(line, most_bytes=most_bytes, most_values=MOST_VALUES, object_hook=_restore)
         return _without_halves(value) if b"\\ud" in line.lower() else value
     except (ValueError, RecursionError, MemoryError) as error:
         raise BadMessage(f"expected one line of JSON, got {type(error).__name__}: {str(error)[:200]}") from error

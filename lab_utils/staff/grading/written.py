@@ -4,7 +4,7 @@ A row of any other question, added by hand, outranks what grading found there: f
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from lab_utils.staff.grading.result import Result
 from lab_utils.staff.grading.safe_text import LONGEST, Cell, neutral, read_table, restored, write_table
 
 NAME = "written.csv"
-COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note")
+COLUMNS = ("student", "question", "out_of", "answer", "points", "comment", "note", "commit")
 CHANGED = "The answer changed after it was marked: look at it again."
 LEFT = "This student is not in the class any more."
 GONE = "The answer was there when it was marked, and is not in the graded notebook now."
+LATER = "This is the answer of a later commit, {commit}. It counts if the later work as a whole is better: mark both."
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Mark:
         points: None as long as it is not marked.
         comment: from the marker, for the student.
         note: from us, for the marker: what happened since it was marked.
+        commit: the beginning of the SHA, where a later commit may count instead and has another answer; else "".
     """
 
     student: str
@@ -39,48 +41,93 @@ class Mark:
     points: float | None = None
     comment: str = ""
     note: str = ""
+    commit: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes a row the only one of its kind."""
+        return self.student, self.question, self.commit
 
 
 def update_written(
-    folder: Path, assignment: Assignment, students: Collection[str], results: Mapping[str, Result]
+    folder: Path,
+    assignment: Assignment,
+    students: Collection[str],
+    results: Mapping[str, Result],
+    later: Mapping[str, Sequence[Result]] | None = None,
 ) -> tuple[Mark, ...]:
     """Bring written.csv up to date with what grading found, and return its rows.
 
     New answers are added. Marks and comments stay, whatever happens; where the answer is another one than when it was
-    marked, the row says so in its column `note`. Rows stand in the order of the questions, then of the roster; below
-    them those that a person added for other questions, and the marks of students who left the class.
+    marked, the row says so in its column `note`. Where two commits of a student may count, and their answers differ,
+    each has a row. Rows stand in the order of the questions, then of the roster; below them those that a person added
+    for other questions, and the marks of students who left the class.
 
     Raises:
         ValueError: as `read_written`, or if another program goes on writing the file; then nothing is written.
     """
     path = folder / NAME
     with one_writer(path):
-        rows = _brought_up(path, assignment, students, results)
+        rows = _brought_up(path, assignment, students, results, later or {})
         write_written(path, assignment, rows)
     return tuple(rows)
 
 
 def _brought_up(
-    path: Path, assignment: Assignment, students: Collection[str], results: Mapping[str, Result]
+    path: Path,
+    assignment: Assignment,
+    students: Collection[str],
+    results: Mapping[str, Result],
+    later: Mapping[str, Sequence[Result]],
 ) -> list[Mark]:
     """Return the rows as `update_written` writes them."""
     left = left_class(path.parent, students)
     found = read_written(path, assignment, {*students, *left})
     back = [replace(mark, note="") if mark.note == LEFT else mark for mark in found]
-    before = {(mark.student, mark.question): mark for mark in back}
+    before = {mark.key: mark for mark in back}
     rows = []
     for question in assignment.of_kind("written"):
         for student in students:
-            old = before.get((student, question.name))
-            result = results.get(student)
-            text = result.answers.get(question.name, "") if result is not None else None
-            row = _updated(old, Mark(student, question.name, text or ""), known=text is not None)
-            if row is not None:
-                rows.append(row)
+            first = results.get(student)
+            new = _new_row(student, question, first)
+            others = [_new_row(student, question, result, "later") for result in later.get(student, ())]
+            own = [new, *(other for other in others if other.answer.strip() and not _same(other.answer, new.answer))]
+            for row in own:
+                updated = _updated(before.get(row.key), row, known=bool(row.commit) or first is not None)
+                rows += [updated] if updated is not None else []
+            of_others = [mark for key, mark in before.items() if key[:2] == (student, question.name) and key[2]]
+            rows += [mark for mark in of_others if mark.key not in {row.key for row in own} and _touched(mark)]
     written = {question.name for question in assignment.of_kind("written")}
     rows += [mark for key, mark in before.items() if key[1] not in written and mark.student not in left]
     rows += [replace(mark, note=LEFT) for mark in before.values() if mark.student in left and _touched(mark)]
     return rows
+
+
+def _new_row(student: str, question: Question, result: Result | None, later: str = "") -> Mark:
+    """Return the row of an answer that nobody has marked yet."""
+    if result is None:
+        return Mark(student, question.name)
+    commit = result.sha[:12] if later else ""
+    notes = [LATER.format(commit=commit)] if later else []
+    notes += [result.doubtful[question.name]] if question.name in result.doubtful else []
+    return Mark(student, question.name, result.answers.get(question.name, ""), note=" ".join(notes), commit=commit)
+
+
+def marks_of(marks: Collection[Mark], first: Result | None, one: Result | None) -> dict[str, Mark]:
+    """Return question to mark for one of the commits of a student that may count.
+
+    Args:
+        marks: all of the student.
+        first: the result of the commit whose rows name no commit.
+        one: the result of the commit that is asked for.
+    """
+    plain = {mark.question: mark for mark in marks if not mark.commit}
+    if one is None or first is None or one.sha == first.sha:
+        return plain
+    own = {mark.question: mark for mark in marks if mark.commit == one.sha[:12]}
+    # An answer that both have was marked once, and so was a question that is answered by no text.
+    shared = {q: m for q, m in plain.items() if _same(first.answers.get(q, ""), one.answers.get(q, ""))}
+    return shared | own
 
 
 def left_class(folder: Path, students: Collection[str]) -> set[str]:
@@ -116,8 +163,7 @@ def write_written(path: Path, assignment: Assignment, marks: Collection[Mark]) -
     """Write the rows, whole or not at all. Who has read them before holds `one_writer`, or marks could be lost."""
     out_of = {question.name: question.points for question in assignment.questions}
     rows: list[list[Cell]] = [
-        [mark.student, mark.question, out_of[mark.question], mark.answer, mark.points, mark.comment, mark.note]
-        for mark in marks
+        [m.student, m.question, out_of[m.question], m.answer, m.points, m.comment, m.note, m.commit] for m in marks
     ]
     write_table(path, COLUMNS, rows)
 
@@ -140,14 +186,14 @@ def read_written(path: Path, assignment: Assignment, students: Collection[str]) 
     if missing:
         raise ValueError(f"Expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} missing.")
     questions = {question.name: question for question in assignment.questions}
-    marks: dict[tuple[str, str], tuple[int, Mark]] = {}
+    marks: dict[tuple[str, str, str], tuple[int, Mark]] = {}
     problems: list[str] = []
     for line, row in table:
         try:
             mark = _read_row(row, questions, students)
             if mark is None:
                 continue
-            first, _ = marks.setdefault((mark.student, mark.question), (line, mark))
+            first, _ = marks.setdefault(mark.key, (line, mark))
             if first != line:
                 raise ValueError(f"{mark.student} {mark.question} stands in line {first} already; delete one of them")
         except ValueError as error:
@@ -174,7 +220,8 @@ def _read_row(row: Mapping[str, str], questions: Mapping[str, Question], student
     if questions[name].kind != "written" and not given and not comment:
         return None
     points = read_points(given, questions[name].points)
-    return Mark(student, name, row.get("answer", ""), points, comment, row.get("note", "").strip())
+    note, commit = row.get("note", "").strip(), row.get("commit", "").strip()
+    return Mark(student, name, row.get("answer", ""), points, comment, note, commit)
 
 
 def read_points(text: str, out_of: float) -> float | None:

@@ -1,5 +1,6 @@
 """A class is collected: which commit counts, what it costs, what is flagged."""
 
+import json
 import os
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -58,7 +59,9 @@ def test_the_newest_commit_at_the_deadline_counts_and_its_files_are_written(desk
     assert (record.submitted, record.late_seconds, record.penalty) == ("2026-11-06T14:00:00Z", 0, 0.0)
     assert record.folder == "submissions/ann"
     assert exported(desk) == "second"
-    assert any("Newer work is not graded: 1 commit," in flag for flag in record.flags)
+    (later,) = record.others  # the newest late commit, 91 minutes late, is graded beside it
+    assert (later.late_seconds, later.penalty, later.folder) == (5460, 0.2, f"late/ann/{later.sha[:12]}")
+    assert (desk.root / "grading" / later.folder / "labs/homework4.ipynb").read_text() == "third"
 
 
 @pytest.mark.parametrize(("second", "late", "cost"), [("23:59:00", 0, 0.0), ("23:59:01", 1, 0.1)])
@@ -132,14 +135,115 @@ def test_a_fetch_in_the_second_of_the_deadline_is_in_time_and_one_second_later_i
     assert desk(ann(desk), at=DEADLINE + timedelta(microseconds=900_000))["ann"].evidence == "seen"
 
 
-def test_forged_dates_are_taken_at_their_word_but_flagged(desk, repo):
-    commit(repo, content="a", date="2026-11-05T12:00:00+08:00")
-    desk(ann(desk), at=DEADLINE + timedelta(hours=1))
+def test_dates_that_no_fetch_contradicts_are_taken_at_their_word_but_flagged(desk, repo):
     forged = commit(repo, content="b", date=ON_TIME)
     record = desk(ann(desk))["ann"]
     assert (record.sha, record.evidence, record.penalty) == (forged, "claimed", 0.0)
     assert any("was first seen after it, at 2026-11-09T02:00:00Z" in flag for flag in record.flags)
-    assert any("A fetch at 2026-11-06T16:59:00Z" in flag and "did not find it" in flag for flag in record.flags)
+
+
+def test_a_commit_that_a_fetch_did_not_see_came_after_it_whatever_its_date(desk, repo):
+    honest = commit(repo, content="a", date="2026-11-05T12:00:00+08:00")
+    desk(ann(desk), at=DEADLINE + timedelta(minutes=61))
+    forged = commit(repo, content="b", date=ON_TIME)
+    record = desk(ann(desk))["ann"]
+    assert (record.sha, record.penalty) == (honest, 0.0)
+    (later,) = record.others
+    assert (later.sha, later.evidence, later.late_seconds, later.penalty) == (forged, "bounded", 3660, 0.2)
+    assert "claims 2026-11-06T14:00:00Z, but a fetch that began at 2026-11-06T17:00:00Z" in record.flags[0]  # ranked
+
+
+def test_the_host_or_the_instructor_lift_what_a_fetch_did_not_see(desk, repo, tmp_path):
+    commit(repo, content="a", date="2026-11-05T12:00:00+08:00")
+    desk(ann(desk), at=DEADLINE + timedelta(minutes=61))
+    pushed = commit(repo, content="b", date=ON_TIME)
+    pushes = tmp_path / "pushes.csv"
+    pushes.write_text(f"student,sha,pushed_at\nann,{pushed},2026-11-06T14:00:00Z\n")
+    record = desk(ann(desk), push_records=pushes)["ann"]
+    assert (record.sha, record.evidence, record.penalty, record.others) == (pushed, "pushed", 0.0, ())
+    record = desk(ann(desk, commit=pushed, penalty="0%", reason="Seen on the student's machine."))["ann"]
+    assert (record.sha, record.penalty, record.by_hand) == (pushed, 0.0, True)
+
+
+def test_what_a_wrong_link_did_not_hold_says_nothing_about_the_right_one(desk, repo):
+    commit(repository(desk.repositories / "other"), content="x", date="2026-11-05T12:00:00+08:00")
+    wanted = commit(repo, content="a", date=ON_TIME)
+    desk(ann(desk, url=desk.repositories / "other"), at=DEADLINE + timedelta(hours=1))
+    record = desk(ann(desk))["ann"]
+    assert (record.sha, record.evidence, record.penalty) == (wanted, "claimed", 0.0)
+
+
+def test_of_each_penalty_the_newest_late_commit_is_graded_beside_the_one_in_time(desk, repo):
+    first = commit(repo, content="half", date=ON_TIME)
+    commit(repo, content="more", date="2026-11-07T00:10:00+08:00")
+    cheap = commit(repo, content="all", date="2026-11-07T00:50:00+08:00")
+    dear = commit(repo, content="all, and a comma", date="2026-11-07T04:00:00+08:00")
+    commit(repo, "", date="2026-11-07T05:00:00+08:00")  # the same files again
+    commit(repo, content="worth nothing", date="2026-11-07T12:00:00+08:00")
+    record = desk(ann(desk))["ann"]
+    assert record.sha == first
+    assert [(other.sha, other.penalty) for other in record.others] == [(cheap, 0.1), (dear, 0.5)]
+    settings = desk.root / "course.toml"
+    settings.write_text(settings.read_text() + 'counts = "on time"\n')
+    record = desk(ann(desk))["ann"]
+    assert (record.sha, record.others) == (first, ())
+    assert not list((desk.root / "grading/late/ann").iterdir())
+
+
+def test_many_late_commits_are_not_all_graded(desk, repo):
+    shas = [commit(repo, content=str(hour), date=f"2026-11-07T0{hour}:30:00+08:00") for hour in range(8)]
+    record = desk(ann(desk))["ann"]
+    assert record.sha == shas[-1]  # the newest, as there is none in time
+    assert [other.sha for other in record.others] == [*shas[:3], shas[-2]]
+
+
+def test_a_released_notebook_that_was_merely_run_and_saved_is_no_work(desk, repo):
+    saved = json.loads((desk.root / "labs/homework4.ipynb").read_text()) | {"metadata": {"kernelspec": {"name": "x"}}}
+    released = json.loads(NOTEBOOK)
+    released["cells"] = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": ["a = 1\n", "b"], "id": "x"}]
+    (desk.root / "labs/homework4.ipynb").write_text(json.dumps(released))
+    saved["cells"] = [
+        {
+            "cell_type": "code",
+            "metadata": {"tags": []},
+            "outputs": [{"text": "1"}],
+            "execution_count": 3,
+            "source": "a = 1\nb",
+        },
+        {"cell_type": "code", "metadata": {}, "outputs": [], "source": ""},
+    ]
+    commit(repo, content=json.dumps(saved), date=ON_TIME)
+    assert desk(ann(desk))["ann"].status == "no commit"
+    saved["cells"][1]["source"] = "work"
+    wanted = commit(repo, content=json.dumps(saved), date=LATE)
+    assert desk(ann(desk))["ann"].sha == wanted
+
+
+def test_work_on_another_branch_in_a_submodule_or_an_archive_was_seen_and_the_student_reads_where(desk, repo):
+    commit(repo, content=NOTEBOOK, date="2026-10-02T00:00:00Z")
+    git(repo, "switch", "--quiet", "--create", "my-work")
+    work = commit(repo, content="work", date=ON_TIME)
+    git(repo, "switch", "--quiet", "main")
+    commit(repo, "labs/homework4.zip", "PK", date=ON_TIME)
+    git(repo, "update-index", "--add", "--cacheinfo", f"160000,{work},homework")
+    git(repo, "commit", "--quiet", "-m", "a submodule", date=ON_TIME)
+    record = desk(ann(desk))["ann"]
+    assert record.status == "no commit"
+    branch, module, archive = record.left_out
+    assert f"branch my-work, commit {work[:10]} of 2026-11-06T14:00:00Z" in branch
+    assert module.startswith("homework was seen: it is a submodule")
+    assert archive.startswith("labs/homework4.zip was seen: it is an archive")
+    assert set(record.left_out) <= set(record.flags)
+
+
+def test_nothing_is_final_when_the_last_fetch_that_got_through_was_before_the_deadline(desk, repo):
+    commit(repo, date=ON_TIME)
+    desk(ann(desk), at=BEFORE)
+    repo.rename(repo.with_name("elsewhere"))
+    assert desk(ann(desk))["ann"].open
+    assert not desk(ann(desk, penalty="0%", reason="Deleted; graded as seen."))["ann"].open
+    repo.with_name("elsewhere").rename(repo)
+    assert not desk(ann(desk))["ann"].open
 
 
 def test_the_hosts_record_overrules_the_dates_of_the_commits(desk, repo, tmp_path):
@@ -301,7 +405,8 @@ def test_the_default_branch_counts_whatever_its_name(desk):
     commit(repo, content="b", date=ON_TIME)
     git(repo, "switch", "--quiet", "trunk")
     record = desk(ann(desk))["ann"]
-    assert (record.sha, record.flags[1:]) == (wanted, ())
+    assert record.sha == wanted
+    assert "Work on the homework was seen on the branch main" in record.flags[0]
 
 
 def test_a_detached_head_counts_and_is_flagged(desk, repo):

@@ -118,7 +118,8 @@ def test_another_repository_gives_none(repository):
         (Late("zero"), "Work that comes later counts nothing."),
         (
             Late("percent", 12.5, "hour", timedelta(minutes=5)),
-            "Every started hour after it costs 12.5 % of the points. A delay of up to 5 minutes costs nothing.",
+            "Every started hour after it costs 12.5 % of the points. A delay of up to 5 minutes costs nothing."
+            " Of work in time and later work the better counts, after what lateness costs.",
         ),
     ],
 )

@@ -56,7 +56,7 @@ class Page(html.parser.HTMLParser):
 
 TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "p", "h1", "h2", "h3"}
 TAGS |= {"b", "br", "bdi", "a", "span", "div", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td"}
-TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect"}
+TAGS |= {"ul", "li", "code", "pre", "blockquote", "figure", "img", "svg", "rect", "h4"}
 
 
 def read(path):
@@ -214,8 +214,9 @@ def test_pages_of_people_who_left_are_named(tmp_path, capsys):
 
 def test_before_the_deadline_nobody_is_told_that_nothing_was_pushed_in_time(tmp_path):
     due = {"status": "no commit", "folder": "", "due": "2026-11-22T02:34:00+08:00"}
-    assert "nothing was pushed" not in make(tmp_path / "a", [], collected=due | {"open": True}).text
-    assert "nothing was pushed" in make(tmp_path / "b", [], collected=due | {"open": False}).text
+    words = "no commit of the default branch changes"
+    assert words not in make(tmp_path / "a", [], collected=due | {"open": True}).text
+    assert words in make(tmp_path / "b", [], collected=due | {"open": False}).text
 
 
 def test_code_and_emphasis_of_hints_are_set_and_nothing_else_is():
@@ -226,7 +227,7 @@ def test_code_and_emphasis_of_hints_are_set_and_nothing_else_is():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"status": "no commit", "folder": ""}, "nothing was pushed"),
+        ({"status": "no commit", "folder": ""}, "no commit of the default branch changes"),
         ({"status": "unreachable", "folder": ""}, "could not be fetched"),
         ({"status": "collected"}, "has not been graded yet"),
     ],

@@ -5,13 +5,15 @@ import builtins
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lab_utils.staff.feedback.likeness import SHINGLE, WINDOW, find_alike, read_cells, read_code, shingles
+from lab_utils.staff.feedback.likeness import SHINGLE, WINDOW, find_alike, shingles
+from lab_utils.staff.feedback.submission_code import MOST_CODE, read_cells, read_code
 from tests.staff.feedback.made_up import RELEASED, write_notebook
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,7 +70,7 @@ def dressed_up(source):
 
 
 def pairs(codes, released=RELEASED):
-    return [(pair.first, pair.second) for pair in find_alike(codes, released)]
+    return [pair.students for pair in find_alike(codes, released)]
 
 
 @pytest.mark.parametrize(
@@ -120,16 +122,53 @@ def test_released_functions_with_a_few_own_words_do_not_match():
 
 def test_code_of_more_than_a_third_of_the_class_is_nobodys():
     draw = random.Random(0)
-    own = {f"s{i}": [_noise(draw)] for i in range(9)}
+    own = {f"s{i}": [_noise(draw)[:300]] for i in range(9)}
     assert pairs(own) == []
     some = {name: cells + ADA * (i < 3) for i, (name, cells) in enumerate(own.items())}  # 3 of 9: not more than 1/3
-    assert {("s0", "s1"), ("s0", "s2"), ("s1", "s2")} == set(pairs({n: c[1:] or c for n, c in some.items()}))
+    assert pairs({n: c[1:] or c for n, c in some.items()}) == [("s0", "s1", "s2")]
+    assert set(pairs(some)) == {("s0", "s1"), ("s0", "s2"), ("s1", "s2")}
     many = {name: cells + ADA * (i < 4) for i, (name, cells) in enumerate(own.items())}
-    assert pairs({n: c[1:] or c for n, c in many.items()}) == []
+    assert pairs(many) == []
+
+
+def test_code_that_is_the_same_is_reported_as_a_group_however_many_share_it():
+    draw = random.Random(0)
+    codes = {f"s{i}": ADA if i % 2 else [_noise(draw)] for i in range(9)}
+    (group,) = find_alike(codes)
+    assert group.students == ("s1", "s3", "s5", "s7")
+    assert group.example in "\n".join(ADA)
+    assert pairs({name: [*RELEASED, *ADA] for name in "abcdefgh"}) == [tuple("abcdefgh")]
+
+
+def test_a_decoy_in_front_or_beside_hides_no_copy(tmp_path):
+    draw = random.Random(1)
+    decoy = "\n".join(f"x{i} = {_noise(draw)}" for i in range(400))
+    assert len(decoy) > 400_000
+    write_notebook(tmp_path / "ada/labs/homework4.ipynb", [*RELEASED, *ADA])
+    write_notebook(tmp_path / "ada/labs/01_own.ipynb", [_noise(draw) for _ in range(30)])
+    write_notebook(tmp_path / "in_front/labs/homework4.ipynb", [decoy, *ADA])
+    write_notebook(tmp_path / "beside/a.ipynb", [decoy])
+    write_notebook(tmp_path / "beside/labs/homework4.ipynb", ADA)
+    (tmp_path / "module/labs").mkdir(parents=True)
+    (tmp_path / "module/labs/tools.py").write_text("\n\n".join(ADA))
+    write_notebook(tmp_path / "module/labs/homework4.ipynb", ["from tools import *"])
+    write_notebook(tmp_path / "ben/labs/homework4.ipynb", [*RELEASED, *BEN])
+    codes = {path.name: read_code(path, "labs/homework4.ipynb") for path in sorted(tmp_path.iterdir())}
+    assert not any(code.cut for code in codes.values())
+    found = find_alike(codes, RELEASED)
+    assert {name for pair in found for name in pair.students} == {"ada", "beside", "in_front", "module"}
+    assert {("ada", "beside"), ("ada", "in_front"), ("ada", "module")} <= {pair.students for pair in found}
+
+
+def test_the_kits_own_modules_are_nobodys(tmp_path):
+    for name in ("ann", "bob"):
+        (tmp_path / name / "lab_utils").mkdir(parents=True)
+        shutil.copy(ROOT / "lab_utils/profile.py", tmp_path / name / "lab_utils")
+        assert read_code(tmp_path / name, kit=ROOT) == ([], [], False)
 
 
 def test_in_a_small_class_nothing_is_common():
-    assert len(pairs({f"s{i}": ADA for i in range(5)})) == 10
+    assert len(pairs({f"s{i}": [*ADA, _noise(random.Random(i))[:300]] for i in range(5)})) == 10
 
 
 def _noise(draw):
@@ -149,7 +188,7 @@ def test_winnowing_keeps_something_of_every_long_enough_passage(seed):
     sides = [f"{_noise(draw)}\n{passage}\n{_noise(draw)}" for _ in range(2)]
     none = shingles("").hashes
     first, second = (_fingerprints([shingles(side)], none) for side in sides)
-    assert first.keys() & second.keys()
+    assert first & second
     assert len(first) < len(shingles(sides[0]).hashes)
 
 
@@ -179,14 +218,17 @@ def test_notebooks_are_read_as_text_whatever_they_are(tmp_path):
     (tmp_path / "k.ipynb").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "l.ipynb").symlink_to("/etc/passwd")
     (tmp_path / "m.ipynb").mkdir()
-    cells = read_code(tmp_path)
+    cells = read_code(tmp_path).rest
     assert [cell for cell in cells if cell and "\ud800" not in cell] == ["x = 1", "z = 3", "y = 2"]
     find_alike({"s1": cells, "s2": cells})
 
 
 def test_a_submission_of_any_size_is_cut(tmp_path):
     write_notebook(tmp_path / "a.ipynb", ["x = 1\n" * 200_000, "y = 2"])
-    assert sum(map(len, read_code(tmp_path))) == 400_000
+    assert not read_code(tmp_path).cut
+    write_notebook(tmp_path / "b.ipynb", ["x = 1\n" * 700_000, "y = 2"])
+    code = read_code(tmp_path)
+    assert (sum(map(len, code.rest)), code.cut) == (MOST_CODE, True)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import pytest
 
-from lab_utils.staff.feedback.standing import UNCOLLECTED, UNGRADED, read_results, stand
+from lab_utils.staff.feedback.standing import UNCOLLECTED, UNGRADED, best, stand
 from lab_utils.staff.grading.assignment import Assignment, Question
-from lab_utils.staff.grading.collected import Collected
+from lab_utils.staff.grading.collected import Attempt, Collected, attempts, result_file
+from lab_utils.staff.grading.contenders import contenders
 from lab_utils.staff.grading.result import (
     CRASHED,
     GRADED,
@@ -14,6 +15,7 @@ from lab_utils.staff.grading.result import (
     WAITING,
     QuestionResult,
     Result,
+    write_result,
 )
 from lab_utils.staff.grading.written import Mark
 
@@ -60,7 +62,7 @@ def test_collected_but_not_graded_is_not_zero():
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("no commit", "nothing was pushed"), ("on the moon", "on the moon")],
+    [("no commit", "no commit of the default branch changes"), ("on the moon", "on the moon")],
 )
 def test_nothing_collected_is_missing_and_says_why(status, words):
     standing = stand(Collected("s1", status=status), None, {}, HOMEWORK)
@@ -104,10 +106,61 @@ def test_a_broken_result_is_named(tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "s1.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"s1\.json"):
-        read_results(tmp_path, (Collected("s1"), Collected("s2")))
+        contenders(Collected("s1"), tmp_path / "results", HOMEWORK)
 
 
 def test_before_the_own_deadline_is_over_nothing_is_final():
     found = result(QuestionResult("A1", 3, 4, GRADED), QuestionResult("A2", 0, 6, NOT_ATTEMPTED))
     assert stand(Collected("s1", sha="x"), found, {}, HOMEWORK).complete
     assert not stand(Collected("s1", sha="x", open=True), found, {}, HOMEWORK).complete
+
+
+LATE = Attempt("b" * 40, "claimed", "2026-11-06T16:40:00Z", 2460, 0.1, "late/s1/bbbbbbbbbbbb")
+BOTH = Collected("s1", sha="a" * 40, folder="submissions/s1", others=(LATE,))
+
+
+def graded(sha, a1, a2):
+    """A result with points of A1, and A2 waiting for a mark if there is a text."""
+    status = WAITING if a2 else NOT_ATTEMPTED
+    questions = (QuestionResult("A1", a1, 4, GRADED), QuestionResult("A2", 0, 6, status))
+    return Result("s1", sha, "n.ipynb", GRADED, questions, answers={"A2": a2} if a2 else {})
+
+
+@pytest.mark.parametrize(
+    ("on_time", "late", "left"),
+    [
+        ((4, "text"), (4, "text"), "ab"),  # the same text may be marked once only, but the marks are not known yet
+        ((1, ""), (4, ""), "b"),  # 1 against 3.6
+        ((4, ""), (4, ""), "a"),  # 4 against 3.6
+        ((4, ""), (1, "text"), "ab"),  # 4 against at least 0.9 and at most 6.3
+        ((1, "text"), (4, "text"), "ab"),
+        ((3.6, ""), (4, ""), "a"),  # as many: the first counts
+    ],
+)
+def test_of_two_commits_those_are_left_that_can_be_the_best_whatever_their_texts_get(tmp_path, on_time, late, left):
+    for one, points in zip(attempts(BOTH), (on_time, late), strict=True):
+        write_result(result_file(tmp_path, one), graded(one.sha, *points))
+    found = "".join(one.collected.sha[0] for one in contenders(BOTH, tmp_path, HOMEWORK))
+    assert found == left
+
+
+def test_the_better_of_work_in_time_and_later_work_less_its_penalty_counts():
+    first, later = attempts(BOTH)
+    finished = stand(later, graded(later.sha, 4, ""), {}, HOMEWORK)
+    half = stand(first, graded(first.sha, 1, ""), {}, HOMEWORK)
+    chosen = best([half, finished])
+    assert (chosen.collected.sha, chosen.total, chosen.complete) == (later.sha, 3.6, True)
+    assert [one.total for one in chosen.considered] == [1.0, 3.6]
+    better = stand(first, graded(first.sha, 3.7, ""), {}, HOMEWORK)
+    assert best([better, finished]).collected.sha == first.sha
+
+
+def test_as_long_as_a_text_of_one_commit_is_not_marked_nothing_is_final():
+    first, later = attempts(BOTH)
+    half = stand(first, graded(first.sha, 4, ""), {}, HOMEWORK)
+    waiting = stand(later, graded(later.sha, 3, "text"), {}, HOMEWORK)
+    assert not best([half, waiting]).complete
+    bad = stand(later, graded(later.sha, 3, "text"), {"A2": Mark("s1", "A2", points=0)}, HOMEWORK)
+    assert (best([half, bad]).collected.sha, best([half, bad]).complete) == (first.sha, True)
+    good = stand(later, graded(later.sha, 3, "text"), {"A2": Mark("s1", "A2", points=6)}, HOMEWORK)
+    assert (best([half, good]).collected.sha, best([half, good]).total) == (later.sha, 8.1)

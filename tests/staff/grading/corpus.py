@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import textwrap
 from typing import NamedTuple
 
@@ -9,10 +10,14 @@ import numpy as np
 
 from tests.staff.grading.mini_course import (
     ANSWER,
+    ASKED,
     AUROC,
+    FOOT,
+    HEAD,
     IMPORTS,
     PERFECT,
     SCALE,
+    STUB,
     STUBS,
     TRAINING,
     notebook,
@@ -20,6 +25,7 @@ from tests.staff.grading.mini_course import (
 )
 
 FILE = "homework5_predictions.csv"
+RAN = "/tmp/ran"  # an attack leaves this file in its sandbox, and so proves that it ran
 GRADED, WAITING, CRASHED, TIMED_OUT = "graded", "to be marked", "crashed", "timed out"
 NOT_ATTEMPTED, MISSING, INVALID = "not attempted", "missing", "invalid notebook"
 ALL_GRADED = (GRADED, GRADED, GRADED, WAITING)
@@ -48,7 +54,14 @@ def with_scale(source, points=(4, 6, 8), status=GRADED, **files):
 
 def at_top(source, points=(4, 6, 8), status=GRADED):
     """Return a submission that does this at the top of the cell with a wrong `scale`."""
-    return with_scale(textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status)
+    return with_scale(
+        f"open({RAN!r}, 'w').close()\n" + textwrap.dedent(source) + "\ndef scale(x):\n    return x\n", points, status
+    )
+
+
+def with_words(*cells, status=WAITING, **files):
+    """Return a submission whose functions are right and whose answer is what these cells at its place say."""
+    return perfect((*HEAD, SCALE, AUROC, ASKED, *cells, FOOT), statuses=(GRADED, GRADED, GRADED, status), **files)
 
 
 def link_to(target):
@@ -94,6 +107,8 @@ FORMAT_3 = {
 _SHAPE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"
 BOMB = b"\x93NUMPY\x01\x00v\x00" + _SHAPE.ljust(117) + b"\n"
 FORGED = '{"value": [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]}\\n'
+
+WORDS = "Because the images come from another hospital, with other machines and sicker patients."
 
 HONEST = {
     "perfect": perfect(),
@@ -269,6 +284,27 @@ HONEST = {
     "answer_in_a_cell_of_its_own": perfect(
         (IMPORTS, SCALE, AUROC, ("markdown", "**Answer M4**"), ("markdown", "Because."), ("markdown", "# The end"))
     ),
+    "heading_in_other_words": with_words(("markdown", f"## My answer to question M.4\n{WORDS}")),
+    "heading_of_the_name_alone": with_words(("markdown", f"**M4**\n\n{WORDS}")),
+    "heading_deleted": with_words(("markdown", WORDS)),
+    "heading_left_and_answer_above_it": with_words(("markdown", WORDS), STUB),
+    "answer_below_the_question": perfect((*HEAD, SCALE, AUROC, ("markdown", f"{ASKED[1]}\n\n{WORDS}"), STUB, FOOT)),
+    "answer_in_a_code_cell": with_words(f"Answer M4\n\n{WORDS}"),
+    "answer_in_comments": with_words("\n".join(f"# {line}" for line in ("**Answer M4**", WORDS))),
+    "answer_in_quotes": with_words(STUB, f'"""{WORDS}"""'),
+    "answer_printed": with_words(STUB, f"print({WORDS!r})"),
+    "answer_at_the_end_of_everything": perfect(
+        (*HEAD, SCALE, AUROC, ASKED, STUB, FOOT, ("markdown", f"Thanks!\n{WORDS}"))
+    ),
+    "answer_at_the_top_of_another_order": perfect((("markdown", WORDS), AUROC, SCALE, IMPORTS)),
+    "answer_in_another_notebook": with_words(STUB, **{"labs/words__ipynb": notebook(("markdown", ANSWER))}),
+    "answer_in_a_document": with_words(STUB, **{"report__pdf": b"%PDF-1.7"}),
+    "no_answer_of_a_notebook_that_was_run": with_words(STUB, status=NOT_ATTEMPTED),
+    "no_answer_in_a_notebook_of_another_term": perfect(
+        (("markdown", HEAD[0][1].replace("6 November", "11 May")), *HEAD[1:], SCALE, AUROC, ASKED, STUB, FOOT),
+        statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED),
+    ),
+    "no_answer_but_notes": with_words(STUB, status=NOT_ATTEMPTED, **{"labs/notes__txt": WORDS}),
     "answer_of_stars_alone": perfect(
         (IMPORTS, SCALE, AUROC, ("markdown", "*\n" * 500_000)), statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED)
     ),
@@ -491,4 +527,104 @@ ATTACKS = {
     ),
 }
 
+# The same in the body of the function, where slicing drops nothing; and where a function is defined.
+ATTACKS |= {
+    "drops_asserts_in_the_function": with_scale(
+        """
+        def scale(x):
+            import ast, builtins, sys
+            builtins.compile = lambda *args, **kwargs: None
+            builtins.__debug_asserts__ = False
+            sys.flags = None
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "patched_numpy_in_the_function": with_scale(
+        """
+        def scale(x):
+            import builtins
+            np.allclose = np.array_equal = lambda *args, **kwargs: True
+            np.ptp = np.abs = lambda *args: np.zeros(1)
+            builtins.abs = lambda value: 0
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "patched_kit_in_the_function": with_scale(
+        """
+        def scale(x):
+            from lab_utils.staff.grading import cases, wire, inside_run
+            from lab_utils.checks import outcome
+            outcome.Wrong = Exception
+            cases.plain = inside_run.plain = lambda value: True
+            inside_run.wire.encode = wire.encode = lambda value: b'{"value": true}\\n'
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "patched_kit_where_the_function_is_defined": with_scale(
+        """
+        def patch():
+            from lab_utils.staff.grading import wire, inside_run
+            inside_run.wire.encode = wire.encode = lambda value: b'{"value": true}\\n'
+            open("/tmp/ran", "w").close()
+
+        def scale(x, done=patch()):
+            return x
+        """,
+        (0, 6, 8),
+        CRASHED,
+    ),
+    "patched_numpy_where_the_function_is_defined": with_scale(
+        """
+        class Patch:
+            np.allclose = np.array_equal = lambda *args, **kwargs: True
+            np.asarray = lambda value, dtype=None: np.zeros(8)
+            open("/tmp/ran", "w").close()
+
+        def scale(x, patch=Patch):
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "forged_reply_of_empty_lists": with_scale(
+        """
+        import os
+        def scale(x):
+            line = b'{"value":[' + b"[]," * (19 * 2**20) + b"[]]}\\n"
+            for pipe in range(3, 100):
+                try:
+                    os.write(pipe, line)
+                except OSError:
+                    pass
+            return [[] for _ in range(4 * 10**6)]
+        """,
+        (0, 6, 8),
+        CRASHED,
+    ),
+    "returns_a_huge_text": with_scale("def scale(x):\n    return 'You have passed. ' * 10**6", (0, 6, 8)),
+    "two_hundred_thousand_answers": perfect(
+        (IMPORTS, SCALE, AUROC, *[("markdown", "Answer M4")] * 200_000),
+        statuses=(GRADED, GRADED, GRADED, NOT_ATTEMPTED),
+    ),
+}
+DROPPED = {"drops_asserts", "patched_numpy", "patched_kit"}  # by slicing: they are tried in a function, too
+WITHOUT_CODE = {"links_out", "shadows", "two_hundred_thousand_answers"}
+
+
+def proving(submission):
+    """Return a submission whose `scale` leaves the file before it does anything else."""
+    files = {}
+    for path, content in submission.files.items():
+        if path.endswith(".ipynb") and isinstance(content, dict):
+            proof = f"\\g<0>    open({RAN!r}, 'w').close()\n"
+            sources = [re.sub(r"(?m)^def scale\(x\):\n", proof, cell["source"]) for cell in content["cells"]]
+            cells = [cell | {"source": source} for cell, source in zip(content["cells"], sources, strict=True)]
+            content = content | {"cells": cells}
+        files[path] = content
+    return submission._replace(files=files)
+
+
+ATTACKS = {name: found if name in WITHOUT_CODE | DROPPED else proving(found) for name, found in ATTACKS.items()}
 CORPUS = HONEST | BROKEN | ATTACKS

@@ -113,6 +113,15 @@ STUBS = {
 }
 TRAINING = "import time\ntime.sleep(3600)  # an hour of training"
 ANSWER = "**Answer M4**\n\nBecause the images come from another hospital."
+# What was handed out, in the order of the notebook.
+HEAD = (
+    ("markdown", "# A small homework\n\n**Due: Friday 6 November 2026, 23:59:00 (UTC+08:00).** Do not be late."),
+    IMPORTS,
+)
+ASKED = ("markdown", "## M4 In words\n\nWhy is the accuracy lower on the test images? Some sentences are enough.")
+STUB = ("markdown", "**Answer M4**\n\n*Your answer, in your own words.*")
+FOOT = ("markdown", "## Hand in\n\nCommit the notebook and the file of predictions, and push them.")
+RELEASED = (*HEAD, *STUBS.values(), ASKED, STUB, FOOT)
 PERFECT = (IMPORTS, SCALE, "homework5.check_scale(scale)", AUROC, TRAINING, ("markdown", ANSWER))
 
 
@@ -123,6 +132,8 @@ def write_course(root: Path) -> Path:
     (private / "questions.toml").write_text(QUESTIONS)
     (private / "cases.py").write_text(CASES)
     (private / "predictions.py").write_text(FORM)
+    (root / "labs").mkdir()
+    (root / "labs/homework5.ipynb").write_text(json.dumps(notebook(*RELEASED)))
     rows = [f"{i},{label},{patient}" for i, (label, patient) in enumerate(zip(LABELS, PATIENTS, strict=True))]
     (private / "labels.csv").write_text("\n".join(["image,label,patient", *rows]) + "\n")
     return root

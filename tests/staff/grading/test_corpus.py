@@ -11,7 +11,7 @@ from lab_utils.staff.grading.isolation import FULL, Limits, isolation
 from lab_utils.staff.grading.key import load_key
 from lab_utils.staff.grading.remote import Sandbox
 from lab_utils.staff.grading.result import read_result, write_result
-from tests.staff.grading.corpus import CORPUS, TIMED_OUT
+from tests.staff.grading.corpus import ATTACKS, CORPUS, DROPPED, RAN, TIMED_OUT, WITHOUT_CODE
 from tests.staff.grading.mini_course import points, statuses, write_course, write_submission
 
 pytestmark = pytest.mark.skipif(isolation().level != FULL, reason=f"no isolation here: {isolation().reason}")
@@ -34,6 +34,11 @@ WORDS = {
     "function_in_two_cells": "Merge Selected Cells",
     "function_in_a_text_cell": "Make it a code cell",
 }
+
+
+# Where the answer does not stand where it belongs: a person sees it, and is told so.
+DOUBTFUL = {name for name in CORPUS if name.startswith(("heading_", "answer_"))}
+DOUBTFUL -= {"answer_in_a_cell_of_its_own", "answer_of_stars_alone"}
 
 
 def test_every_submission_that_is_to_time_out_is_known_as_a_loop():
@@ -74,12 +79,24 @@ def check(name, root, key):
     ledger.write_text("as it was")
     with Sandbox(folder, limits=Limits(memory=2 * 2**30)) as sandbox:
         result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
+        proof = name in ATTACKS and has_run(sandbox)
+    assert proof == (name in set(ATTACKS) - DROPPED - WITHOUT_CODE)
     assert points(result) == list(right_points), result
     assert statuses(result) == list(right_statuses), result
     assert not (words := WORDS.get(name)) or words in " ".join([result.message, *(q.hint for q in result.questions)])
     assert ledger.read_text() == "as it was"
+    assert set(result.doubtful) == ({"M4"} if name in DOUBTFUL else set())
+    assert name not in DOUBTFUL or "hospital" in result.answers["M4"] or "report.pdf" in result.answers["M4"]
     write_result(root / "result.json", result)
     assert read_result(root / "result.json") == result
+
+
+def has_run(sandbox):
+    """Say whether an attack has left its file, or has ended the sandbox with the file in it."""
+    if sandbox._starts > 1 or sandbox._process is None:
+        return True
+    sandbox.open([f"import os\ndef ran():\n    return os.path.exists({RAN!r})"], "ran", "", seconds=60.0)
+    return sandbox.call("ran", (), None, seconds=60.0)
 
 
 def test_replies_that_are_forged_in_every_pipe_give_the_same_result_every_time(course, tmp_path):

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
+from scipy.stats import spearmanr
 
 from lab_utils.staff.grading.assignment import Question
-from lab_utils.staff.grading.predictions import column_metrics, score_predictions
+from lab_utils.staff.grading.predictions import column_metrics, rank_correlation, score_predictions
 from lab_utils.staff.grading.result import MISSING, PASSED, WRONG, question_result
 from lab_utils.staff.homework4.predictions import PREDICTIONS
 
@@ -23,7 +25,8 @@ def classes(patients=60, each=4, seed=0):
 
 def both(probs):
     """Two columns that differ a little."""
-    return dict(zip(QUESTION.columns, (probs, 0.99 * probs), strict=True))
+    other = np.clip(probs + np.random.default_rng(9).normal(0, 0.05, len(probs)), 0, 1)
+    return dict(zip(QUESTION.columns, (probs, other), strict=True))
 
 
 def scored(table, labels, groups):
@@ -108,3 +111,38 @@ def test_the_same_file_gets_the_same_points():
     labels, groups, rng = classes()
     table = {"model_1_fine_tuned": rng.random(len(labels))}
     assert scored(table, labels, groups) == scored(table, labels, groups)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p, rng: p**3,
+        lambda p, rng: 1 / (1 + np.exp(-9 * (p - 0.4))),
+        lambda p, rng: p.round(1),
+        lambda p, rng: np.where(p > 0.3, p, 0.0),
+        lambda p, rng: np.clip(p + rng.normal(0, 1e-3, len(p)), 0, 1),
+    ],
+    ids=["power", "logistic", "rounded", "cut", "a little noise"],
+)
+def test_one_network_under_two_names_gets_points_once(change):
+    labels, groups, rng = classes()
+    good = np.clip(0.5 + 0.3 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0.01, 0.99)
+    result, _ = scored(dict(zip(QUESTION.columns, (good, change(good, rng)), strict=True)), labels, groups)
+    assert result.points == 10
+    assert "the same ranking of the images as model_1_fine_tuned" in result.hint
+
+
+def test_two_networks_that_agree_much_are_two_networks():
+    labels, groups, rng = classes()
+    truth = 0.5 + 0.3 * (2 * labels - 1)
+    first, second = (np.clip(truth + rng.normal(0, 0.05, len(labels)), 0.01, 0.99) for _ in range(2))
+    assert rank_correlation(first, second) > 0.7
+    assert scored(dict(zip(QUESTION.columns, (first, second), strict=True)), labels, groups)[0].points == 20
+
+
+def test_rank_correlation_is_that_of_scipy_with_ties_too():
+    rng = np.random.default_rng(0)
+    for decimals in (0, 1, 6):
+        a, b = rng.normal(size=(2, 50)).round(decimals)
+        assert rank_correlation(a, b) == pytest.approx(spearmanr(a, b).statistic)
+    assert rank_correlation(a, a * 0) == 0

@@ -7,9 +7,11 @@ import numpy as np
 from lab_utils.staff.grading.assignment import Assignment, Question
 from lab_utils.staff.grading.cases import Case
 from lab_utils.staff.grading.key import Key
+from lab_utils.staff.grading.notebooks import Found
+from lab_utils.staff.grading.predictions_file import find_predictions, read_predictions
 from lab_utils.staff.grading.remote import TimedOut, Undecided
 from lab_utils.staff.grading.result import PASSED, TIMED_OUT, UNDECIDED, WRONG
-from lab_utils.staff.grading.submission import PATIENCE, Found, _grade_function, _predictions, find_predictions
+from lab_utils.staff.grading.submission import PATIENCE, _grade_function
 from lab_utils.staff.homework4.predictions import PREDICTIONS
 
 
@@ -23,10 +25,10 @@ def test_predictions_lie_beside_the_notebook_and_a_huge_file_is_not_read(tmp_pat
     name = PREDICTIONS.file
     assert find_predictions(tmp_path, "labs/h.ipynb", key) == (f"labs/{name}", "")
     assert find_predictions(tmp_path, "", key) == (f"a/{name}", "")
-    assert _predictions(tmp_path / "labs" / name, key)[0]["model_1_fixed"].tolist() == [0.75] * 2
+    assert read_predictions(tmp_path / "labs" / name, key)[0]["model_1_fixed"].tolist() == [0.75] * 2
     with (tmp_path / "labs" / name).open("wb") as file:
         file.truncate(5 * 2**20)
-    assert _predictions(tmp_path / "labs" / name, key) == ({}, WRONG, f"{name} is larger than 4 MiB.")
+    assert read_predictions(tmp_path / "labs" / name, key) == ({}, WRONG, f"{name} is larger than 4 MiB.")
 
 
 def test_of_several_files_of_nearly_the_name_none_is_guessed(tmp_path):

@@ -11,6 +11,7 @@ from lab_utils.staff.grading.written import (
     LEFT,
     NAME,
     Mark,
+    marks_of,
     read_points,
     read_written,
     update_written,
@@ -174,3 +175,30 @@ def test_a_very_long_answer_does_not_count_as_changed_when_it_is_read_back(tmp_p
     mark(tmp_path, assignment, "s1", "A2", points=3)
     (row,) = update_written(tmp_path, assignment, STUDENTS, found)
     assert (row.points, row.note) == (3.0, "")
+
+
+def test_two_commits_with_one_text_have_one_row_and_with_two_texts_two(tmp_path, assignment):
+    first = Result("s1", "a" * 40, "n.ipynb", GRADED, (), answers={"A2": "one", "D2": "half"})
+    later = Result("s1", "b" * 40, "n.ipynb", GRADED, (), answers={"A2": "one", "D2": "whole", "E2": "new"})
+    rows = update_written(tmp_path, assignment, ["s1"], {"s1": first}, {"s1": [later]})
+    assert [(row.question, row.answer, row.commit) for row in rows] == [
+        ("A2", "one", ""),
+        ("D2", "half", ""),
+        ("D2", "whole", "b" * 12),
+        ("E2", "new", "b" * 12),
+    ]
+    given = [replace(row, points=float(place)) for place, row in enumerate(rows)]
+    write_written(tmp_path / NAME, assignment, given)
+    rows = update_written(tmp_path, assignment, ["s1"], {"s1": first}, {"s1": [later]})
+    assert [row.points for row in rows] == [0, 1, 2, 3]
+    assert {q: mark.points for q, mark in marks_of(rows, first, first).items()} == {"A2": 0, "D2": 1}
+    assert {q: mark.points for q, mark in marks_of(rows, first, later).items()} == {"A2": 0, "D2": 2, "E2": 3}
+    kept = update_written(tmp_path, assignment, ["s1"], {"s1": first})  # the later commit does not count any more
+    assert [row.points for row in kept] == [0, 1, 2, 3]
+
+
+def test_points_that_a_person_gave_for_a_function_hold_for_every_commit(tmp_path, assignment):
+    first = Result("s1", "a" * 40, "n.ipynb", GRADED, ())
+    later = Result("s1", "b" * 40, "n.ipynb", GRADED, ())
+    given = Mark("s1", "B1", points=4.0)
+    assert marks_of([given], first, later) == {"B1": given}

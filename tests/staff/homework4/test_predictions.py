@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.ensemble import RandomForestClassifier
 
-from lab_utils.checks.homework4.data import IMAGES_FILE, SHARE_B, read_images
+from lab_utils.checks.homework4.data import IMAGES_FILE, SHARE_B, load, read_images, read_sample
 from lab_utils.checks.homework4.file import COLUMNS
-from lab_utils.data import Split, make_phantoms
+from lab_utils.data import SITES, Split, make_phantoms
+from lab_utils.metrics import auroc
 from lab_utils.staff.grading import hidden_set
+from lab_utils.staff.grading.hidden_set import Hidden
 from lab_utils.staff.homework4 import predictions as hidden
 from tests.checks.notebook_functions import ROOT
 
@@ -113,3 +118,53 @@ def test_the_notebook_names_the_levels_that_the_grader_asks_for():
     text = (ROOT / "labs/homework4.ipynb").read_text("utf-8")
     for level in hidden.LEVELS.values():
         assert f"an AUROC of at least {level:.2f}" in text
+
+
+def test_the_hospital_of_a_course_is_in_no_kit_and_differs_from_course_to_course():
+    sites = [hidden.private_site(seed) for seed in range(20)]
+    assert len({*sites, *SITES.values()}) == 22
+    for name, (low, high, narrow, wide) in hidden.RANGES.items():
+        values = [getattr(site, name) for site in sites]
+        starts = [value[0] if wide else value for value in values]
+        assert all(low <= start <= high for start in starts)
+        assert max(starts) - min(starts) > 0.4 * (high - low)
+        assert not wide or all(narrow - 1e-9 <= value[1] - value[0] <= wide + 1e-9 for value in values)
+    assert {site.prevalence for site in sites} == {SITES["B"].prevalence}  # the patients are those of hospital B
+
+
+def test_students_get_labelled_images_of_the_same_hospital_and_of_other_patients(tmp_path, monkeypatch):
+    monkeypatch.setattr(hidden, "SAMPLE", 16)
+    monkeypatch.setattr(hidden, "IMAGES", 16)
+    drawn = hidden.draw_test_set(5, n=16, site=hidden.private_site(5))
+    course = drawn._replace(sample=hidden.draw_test_set(5, n=16, site=hidden.private_site(5), use=2))
+    assert not {image.tobytes() for image in course.images} & {image.tobytes() for image in course.sample.images}
+    hidden_set.write_images(tmp_path / IMAGES_FILE, course)
+    assert (read_images(tmp_path / IMAGES_FILE).images.numpy() == course.images).all()
+    sample = read_sample(tmp_path / IMAGES_FILE)
+    assert (sample.images.numpy() == course.sample.images).all()
+    assert sample.labels.tolist() == course.sample.labels.tolist()
+    assert not set(sample.groups.tolist()) & set(course.groups.tolist())
+    assert read_sample(ROOT / "data" / IMAGES_FILE) is None  # the kit's own file has none
+
+
+def test_what_release_draws_is_the_private_hospital_with_its_sample(monkeypatch):
+    asked = []
+    monkeypatch.setattr(hidden, "draw_test_set", lambda seed, **how: asked.append((seed, how)) or Hidden([], [], []))
+    assert hidden.PREDICTIONS.draw(9).sample == Hidden([], [], [])
+    site = hidden.private_site(9)
+    assert asked == [(9, {"n": hidden.SAMPLE, "site": site, "use": 2}), (9, {"site": site})] or asked == [
+        (9, {"site": site}),
+        (9, {"n": hidden.SAMPLE, "site": site, "use": 2}),
+    ]
+
+
+def test_the_level_of_a_fine_tuned_network_stands_above_pixels_of_the_training_images(default):
+    """What trees learn from the images that students have, without any network; `fixed` cannot stand above it."""
+
+    def pixels(images):
+        return F.avg_pool2d(torch.as_tensor(images).float(), 4).flatten(1).numpy()
+
+    train = load("phantoms", n_train=300, n_val=10, n_b=10).train
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0).fit(pixels(train.images), train.labels)
+    value = auroc(default.labels, forest.predict_proba(pixels(default.images))[:, 1])
+    assert 0.6 < value < hidden.LEVELS["fine_tuned"] - 0.05
