@@ -66,7 +66,8 @@ def test_what_the_kit_and_the_labs_import_is_required_and_nothing_of_it_comes_by
     # tomli is in requirements for Python 3.10; before anything is installed, pip or its copy of packaging will do
     known = {*sys.stdlib_module_names, "lab_utils", "tomli", "tomllib", "packaging", "pip"}
     missing = {n: p for n, p in found.items() if n not in known and canonical(OTHER_NAMES.get(n, n)) not in required}
-    assert missing.keys() == {"h5py", "pydicom"}  # each imported in one function, which names the line for pip
+    # Extras: each imported inside a function, where what is missing is told with its line for pip.
+    assert missing.keys() == {"distributed", "docutils", "h5py", "latex2mathml", "pydicom"}
     assert {"torch", "PIL", "IPython", "markupsafe"} <= set(found)  # the search itself finds what there is
 
 

@@ -119,20 +119,22 @@ def test_a_solution_is_built_into_the_same_lab_whatever_program_saved_it(tmp_pat
     text = (ROOT / "solutions" / "homework4.ipynb").read_text("utf-8")
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / "homework4.ipynb").write_bytes(SPELLINGS[spelling](text))
-    build(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
+    shutil.copy(ROOT / "course.toml", tmp_path)
+    build(tmp_path / "solutions", tmp_path / "labs", tmp_path / "course.toml")
     assert (tmp_path / "labs" / "homework4.ipynb").read_bytes() == (ROOT / "labs" / "homework4.ipynb").read_bytes()
-    assert check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml") == []
+    assert check(tmp_path / "solutions", tmp_path / "labs", tmp_path / "course.toml") == []
 
 
 @pytest.mark.parametrize("folder", ["labs", "solutions"])
 def test_the_check_of_the_labs_allows_line_ends_and_names_what_else_another_program_changed(tmp_path, folder):
     text = (ROOT / folder / "homework4.ipynb").read_text("utf-8")
+    shutil.copy(ROOT / "course.toml", tmp_path)
     for name in ("labs", "solutions"):
         (tmp_path / name).mkdir()
         shutil.copy(ROOT / name / "homework4.ipynb", tmp_path / name)
     for spelling in SPELLINGS:
         (tmp_path / folder / "homework4.ipynb").write_bytes(SPELLINGS[spelling](text))
-        found = check(tmp_path / "solutions", tmp_path / "labs", ROOT / "course.toml")
+        found = check(tmp_path / "solutions", tmp_path / "labs", tmp_path / "course.toml")
         named = [f"{tmp_path / folder / 'homework4.ipynb'}: differs" in line for line in found]
         assert named == ([] if spelling in ("as it is", "a checkout on Windows") else [True]), spelling
 
