@@ -13,8 +13,6 @@ from lab_utils.staff.course.settings import Course, Homework
 
 FIRST_WORDS = ("# @title Run this cell first", "# Run this cell first")  # of now, and of version 0.1.0
 FIRST_LINE = f"{FIRST_WORDS[0]} (Shift+Enter): it finds or fetches the course and looks at this machine"
-# Folded away: Colab shows the title alone, JupyterLab and Notebook 7 the first line. (VS Code may show all of it.)
-FIRST_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 _CELL = """\
 <first_line>

@@ -4,6 +4,7 @@ Both folders are kept in one canonical form (no outputs, no execution counts, on
 ids made from the content, the first cell stamped), so that a difference is a difference in content.
 """
 
+import base64
 import copy
 import hashlib
 import re
@@ -17,7 +18,8 @@ from nbformat import NotebookNode
 from lab_utils.atomic import write_text
 from lab_utils.names import MISSPELT, nearest
 from lab_utils.notebook_file import read_notebook
-from lab_utils.staff.course.bootstrap import FIRST_METADATA, FIRST_WORDS, STAMP, bootstrap_cell, stamp_cell
+from lab_utils.profile import data_root
+from lab_utils.staff.course.bootstrap import FIRST_WORDS, STAMP, bootstrap_cell, stamp_cell
 from lab_utils.staff.course.marks import split_solution, student_source
 from lab_utils.staff.course.settings import Course, read_course
 from lab_utils.staff.course.stubs import already_solved
@@ -28,6 +30,10 @@ NOTEBOOK_METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = ("tags", "nbgrader")  # all else is traces of whoever ran the notebook last
+# A code cell that begins so is folded: Colab shows the title alone, JupyterLab and Notebook 7 this line. (VS Code may
+# show all of it.)
+FOLD = "# @title "
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 SHORTEST_LEAK = 13  # characters; shorter lines of a solution stand in any code
 
 
@@ -68,14 +74,28 @@ def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode
     seen: dict[str, int] = {}
     for cell in cells:
         cell.metadata = NotebookNode({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
+        if cell.cell_type == "code" and cell.source.lstrip().startswith(FOLD):
+            cell.metadata.update(copy.deepcopy(FOLDED))
         cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").splitlines())
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        elif cell.cell_type == "markdown":
+            _attach(cell, name)
         content = f"{name}\0{cell.cell_type}\0{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:12]
-    cells[0].metadata = NotebookNode(copy.deepcopy(FIRST_METADATA))
     return nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(copy.deepcopy(NOTEBOOK_METADATA)))
+
+
+def _attach(cell: NotebookNode, name: str) -> None:
+    """Put the pictures into the cell that its text names, ``(attachment:02_freezing.png)``, and no others."""
+    cell.pop("attachments", None)
+    for picture in sorted(set(re.findall(r"\(attachment:([^()\s]+)\)", cell.source))):
+        file = data_root() / "schematics" / picture
+        if not file.is_file():
+            raise ValueError(f"{name}.ipynb: expected the picture {picture} in {file.parent}, found none there.")
+        content = base64.b64encode(file.read_bytes()).decode("ascii")
+        cell.setdefault("attachments", {})[picture] = {"image/png": content}
 
 
 def make_lab(solution: NotebookNode, name: str) -> NotebookNode:

@@ -182,6 +182,34 @@ def test_the_first_cell_is_folded_to_its_title_and_no_other_is(course):
     assert build(*course) == []
 
 
+def test_a_picture_that_a_text_names_goes_into_its_cell(course, tmp_path, monkeypatch):
+    solutions, labs, file = course
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    (tmp_path / "schematics").mkdir()
+    (tmp_path / "schematics" / "01_a.png").write_bytes(b"a picture")
+    old = new_markdown_cell("Old.", attachments={"old.png": {"image/png": "eA=="}})
+    write(solutions, "01_a", new_markdown_cell("# A\n\n![A network](attachment:01_a.png)"), old)
+    build(solutions, labs, file)
+    for folder in (solutions, labs):
+        *_, title, text = read(folder, "01_a").cells
+        assert title.attachments == {"01_a.png": {"image/png": "YSBwaWN0dXJl"}}
+        assert "attachments" not in text
+    (tmp_path / "schematics" / "01_a.png").unlink()
+    with pytest.raises(ValueError, match=r"picture 01_a\.png"):
+        build(solutions, labs, file)
+
+
+def test_a_cell_with_a_title_is_folded_and_no_other(course):
+    solutions, labs, file = course
+    shown = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    cells = [new_code_cell("# @title Draws the curves\nplot()"), new_code_cell("plot()"), new_markdown_cell("# @title")]
+    cells[1].metadata = dict(shown)
+    write(solutions, "01_a", *cells)
+    build(solutions, labs, file)
+    for folder in (solutions, labs):
+        assert [cell.metadata for cell in read(folder, "01_a").cells[1:]] == [shown, {}, {}]
+
+
 def test_the_first_cell_of_version_0_1_0_makes_room_for_the_new_one(course):
     solutions, labs, _ = course
     first = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
