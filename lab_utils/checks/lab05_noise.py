@@ -124,10 +124,6 @@ WRONG: tuple[tuple[Noise, str], ...] = (
         "Is the number of datapoints the one of this round?",
     ),
     (
-        _drawn(lambda rng, n, d: (rng.normal(size=(n, d)), rng.normal(size=(n, 1)))),
-        "Both layers have `neurons` neurons.",
-    ),
-    (
         _drawn(lambda rng, n, d: (rng.normal(size=(n, d // 2)), rng.normal(size=(n, d // 2)))),
         "Each of the two layers has `neurons` neurons, not both together.",
     ),
