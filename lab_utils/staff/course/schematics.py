@@ -6,6 +6,7 @@ data/schematics, since the bytes of a PNG differ from one version of Matplotlib 
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,7 @@ def main() -> None:
     """Draw every picture and write it."""
     folder().mkdir(parents=True, exist_ok=True)
     for name in PICTURES:
-        picture = drawn(name)
-        write_whole(folder() / f"{name}.png", lambda path, picture=picture: picture.save(path, "PNG", optimize=True))
+        write_whole(folder() / f"{name}.png", partial(drawn(name).save, format="PNG", optimize=True))
 
 
 def drawn(name: str) -> Image.Image:
