@@ -141,4 +141,10 @@ JACKKNIFE = Exercise(
     _explain,
     WRONG,
     "For each seed the mean over the pairs without it; then the formula.",
+    steps=(
+        "List the pairs with itertools.combinations. Value k belongs to pair k.",
+        "For each seed, take the mean of the values whose pair does not contain it. That gives S numbers.",
+        "Put these S numbers into the formula of the error. The interval lies around the mean of all values, with the "
+        "quantile of Student's t for S - 1.",
+    ),
 )

@@ -143,4 +143,9 @@ CCA_OF_NOISE = Exercise(
     WRONG,
     "For each n: two layers of shape (n, neurons) from one generator, and the mean of `cca`.",
     close=0.05,
+    steps=(
+        "Make one generator before the loop, and an empty list for the results.",
+        "In each round draw two layers, one after the other, with n rows, and append the mean of their canonical "
+        "correlations.",
+    ),
 )

@@ -190,4 +190,10 @@ UNDO_STAGE = Exercise(
     _explain,
     WRONG,
     "Copy the trained network, put the one stage back, measure the statistics again, compare the scores.",
+    steps=(
+        "You need a third network: a deep copy of the trained one. Only this one changes.",
+        "Take the stage by its name from the copy and from the start. Copy its parameters, then its buffers, as in "
+        "`transfuse`, but for one stage.",
+        "Then measure the statistics of the copy again, score both networks, and subtract in the right order.",
+    ),
 )
