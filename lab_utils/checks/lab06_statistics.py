@@ -185,8 +185,8 @@ RENEW_STATISTICS = Exercise(
     advice="Forget the old statistics, let the batch norms measure on the images; nothing else changes.",
     steps=(
         "List the batch norms of the network first: `model.modules()` and `isinstance`. You need this list often.",
-        "Before the forward pass: all in eval mode; then let each batch norm forget, set `momentum` to None, and switch "
-        "this one module to train mode.",
+        "Before the forward pass: all in eval mode; then let each batch norm forget, set `momentum` to None, and "
+        "switch this one module to train mode.",
         "After the forward pass: give each batch norm its momentum back, and put the whole network in eval mode.",
     ),
 )
