@@ -52,11 +52,21 @@ def test_variable_wins_over_cuda_and_takes_a_device_number(bare_cpu):
     ],
 )
 def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(flags), raising=False)
     device_module._cpu_has_bf16_units.cache_clear()
     found = precision_for("cpu")
     device_module._cpu_has_bf16_units.cache_clear()
     assert found == expected
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("AVX2", "fp32"), ("avx512_core", "fp32"), ("DEFAULT", "bf16")])
+def test_cpu_uses_no_bf16_units_that_onednn_may_not_use(monkeypatch, limit, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    device_module._cpu_has_bf16_units.cache_clear()
+    assert precision_for("cpu") == expected
+    device_module._cpu_has_bf16_units.cache_clear()
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
