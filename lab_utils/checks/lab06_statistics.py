@@ -24,7 +24,7 @@ def renew_statistics(model: nn.Module, images: Tensor) -> None:
 def _images() -> Tensor:
     """Forty images of 16 pixels, uint8, some brighter than others."""
     rng = torch.Generator().manual_seed(5)
-    grey = torch.randint(0, 200, (40, 1, 16, 16), generator=rng) + torch.arange(40).view(-1, 1, 1, 1)
+    grey = torch.randint(0, 200, (40, 1, 16, 16), generator=rng) + (7 * torch.arange(40) % 40).view(-1, 1, 1, 1)
     return grey.to(torch.uint8)
 
 
@@ -79,7 +79,7 @@ def _told(model: nn.Module, right: nn.Module, old: dict[str, Tensor], part: str)
 
 
 def _near(now: Tensor, wanted: Tensor, unit: Tensor) -> bool:
-    return bool(((now - wanted).abs() / unit < 0.1).all())
+    return bool(((now - wanted).abs() / unit < 0.2).all())
 
 
 def _dropout(student: Renew) -> str:
