@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from lab_utils import similarity
 from lab_utils.checks.exercise import Exercise, Probe
 from lab_utils.checks.lab05_conv import CONV_TO_SAMPLES, conv_to_samples
+from lab_utils.checks.lab05_jackknife import JACKKNIFE, jackknife
+from lab_utils.checks.lab05_noise import CCA_OF_NOISE, cca_of_noise
 from lab_utils.checks.lab05_null import NULL_SIMILARITY, null_similarity
 from lab_utils.checks.lab05_questions import ALIKE_AT_THE_TOP, CKA_OR_CCA, FEW_IMAGES, REUSE
 from lab_utils.checks.lab05_svcca import SVCCA, svcca
@@ -20,11 +22,15 @@ __all__ = [
     "FEW_IMAGES",
     "REUSE",
     "cca",
+    "cca_of_noise",
     "check_cca",
+    "check_cca_of_noise",
     "check_conv_to_samples",
+    "check_jackknife",
     "check_null_similarity",
     "check_svcca",
     "conv_to_samples",
+    "jackknife",
     "null_similarity",
     "svcca",
 ]
@@ -167,8 +173,10 @@ CCA = Exercise(
     ),
 )
 
-EXERCISES = (CCA, NULL_SIMILARITY, CONV_TO_SAMPLES, SVCCA)
+EXERCISES = (CCA, CCA_OF_NOISE, NULL_SIMILARITY, CONV_TO_SAMPLES, SVCCA, JACKKNIFE)
 check_cca = CCA.check
+check_cca_of_noise = CCA_OF_NOISE.check
 check_null_similarity = NULL_SIMILARITY.check
 check_conv_to_samples = CONV_TO_SAMPLES.check
 check_svcca = SVCCA.check
+check_jackknife = JACKKNIFE.check

@@ -22,6 +22,7 @@ from .sources import make_fractals as make_fractals
 from .splits import Split as Split
 from .splits import batch_indices as batch_indices
 from .splits import check_disjoint as check_disjoint
+from .splits import smaller as smaller
 from .splits import split_by_image as split_by_image
 from .splits import split_by_patient as split_by_patient
 from .splits import subset as subset

@@ -10,6 +10,7 @@ from itertools import combinations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -182,6 +183,34 @@ def subset(split: Split, n: int, *, seed: int) -> Split:
         ValueError: if n is larger than the split.
     """
     return split.take(subset_indices(split.labels, n, seed=seed))
+
+
+def smaller(split: Split, side: int) -> Split:
+    """The same images with fewer pixels, each the mean of those that it covers, rounded.
+
+    For phantoms, which are drawn at 64 pixels or more, and for what would take too long.
+
+    Args:
+        split: square images, at least as large as asked for.
+        side: of the new images in pixels.
+
+    Raises:
+        ValueError: if the images are smaller than that, or not square.
+
+    Example:
+        >>> smaller(load_data("phantoms")["train"], 32).image_size
+        32
+    """
+    height, width = split.images.shape[2:]
+    if not 1 <= side <= height or height != width:
+        raise ValueError(
+            f"Expected square images of at least {side} pixels, and a side of at least 1, got images of {height} x "
+            f"{width}. Load them with a larger size=, or ask for fewer pixels."
+        )
+    if side == height:
+        return split
+    parts = [F.adaptive_avg_pool2d(part.float(), side).round().to(torch.uint8) for part in split.images.split(1000)]
+    return replace(split, images=torch.cat(parts))
 
 
 def batch_indices(n: int, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:

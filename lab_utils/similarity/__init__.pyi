@@ -8,6 +8,7 @@ from .canonical import pwcca as pwcca
 from .canonical import svcca as svcca
 from .cka import linear_cka as linear_cka
 from .cka import procrustes as procrustes
+from .class_maps import grad_cam as grad_cam
 from .covariance import Covariances as Covariances
 from .covariance import covariances as covariances
 from .covariance import merged as merged

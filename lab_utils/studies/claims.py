@@ -19,7 +19,14 @@ from lab_utils.metrics import Interval, paired_difference
 from lab_utils.profile import data_root
 from lab_utils.studies.claims_effects import GOAL, Claim, Runs, both, difference_of_gains, final_gain, make, speed_gain
 from lab_utils.studies.claims_runs import depends, finished, folder, grid, images, train_and_keep
-from lab_utils.studies.claims_similarity import between_seeds, filter_orientation, jackknife, probe_images, to_start
+from lab_utils.studies.claims_similarity import (
+    before_training,
+    between_seeds,
+    filter_orientation,
+    jackknife,
+    probe_images,
+    to_start,
+)
 from lab_utils.studies.grid import run_grid
 
 RAGHU = "Raghu et al. 2019"
@@ -38,15 +45,15 @@ def speed_claims(runs: Runs) -> list[Claim]:
         return speed_gain(runs.get(a), runs.get(b))
 
     return [
-        row("Transfer converges faster", "transfer - random", gain("transfer"), "below"),
-        row("Mean Var alone is faster than random", "Mean Var - random", gain("mean_var"), "below"),
+        row("Transfer converges faster", "transfer minus random", gain("transfer"), "below"),
+        row("Mean Var alone is faster than random", "Mean Var minus random", gain("mean_var"), "below"),
         row("Scale, not order: shuffled weights are as fast as Mean Var",
-            "permuted - Mean Var", gain("permuted", "mean_var"), "none"),
-        row("A pretrained conv1 alone is faster than random", "conv1 - random", gain("pretrained_conv1"), "below"),
+            "permuted minus Mean Var", gain("permuted", "mean_var"), "none"),
+        row("A pretrained conv1 alone is faster than random", "conv1 minus random", gain("pretrained_conv1"), "below"),
         row("Gabor filters do as well as a pretrained conv1",
-            "Gabor - conv1", gain("gabor", "pretrained_conv1"), "none"),
-        row("A slim hybrid keeps most of the speed", "slim - random", gain("slim"), "below"),
-        *(row(f"{name}: transfer is faster", "transfer - random (32 px)", speed_gain(*both(runs, name)), "below")
+            "Gabor minus conv1", gain("gabor", "pretrained_conv1"), "none"),
+        row("A slim hybrid keeps most of the speed", "slim minus random", gain("slim"), "below"),
+        *(row(f"{name}: transfer is faster", "transfer minus random (32 px)", speed_gain(*both(runs, name)), "below")
           for name in ("cbr_tiny", "cbr_small")),
     ]
 
@@ -61,16 +68,16 @@ def gain_claims(runs: Runs) -> list[Claim]:
 
     return [
         row("Transfer helps with few images",
-            "transfer - random, n = 100, 1,000 steps, 32 px", final_gain(*few), "above"),
+            "transfer minus random, n = 100, 1,000 steps, 32 px", final_gain(*few), "above"),
         row("The gain shrinks with more images",
             "gain at n = 100 minus gain at n = 5,000, 32 px", difference_of_gains(few, many), "above"),
         row("With many images and long training transfer gains nothing",
-            "transfer - random, n = 5,000, 6,000 steps, 32 px", final_gain(*many), "none"),
+            "transfer minus random, n = 5,000, 6,000 steps, 32 px", final_gain(*many), "none"),
         *(row(f"{name}: transfer brings no better end",
-              "transfer - random, n = 500, 300 steps, 32 px", final_gain(*both(runs, name)), "none")
+              "transfer minus random, n = 500, 300 steps, 32 px", final_gain(*both(runs, name)), "none")
           for name in ("cbr_tiny", "cbr_small")),
         row("Small weights help: random x 0.3",
-            "x 0.3 - x 1, same learning rate, n = 500", final_gain(small, random), "above", "this kit"),
+            "x 0.3 minus x 1, same learning rate, n = 500", final_gain(small, random), "above", "this kit"),
         row("It is the effective learning rate: with that fixed, scale is nothing",
             "x 0.3 with 0.3 lr minus x 1, n = 500",
             final_gain(runs.get("random", scale=0.3, lr=0.3e-3), random), "none", "this kit"),
@@ -83,6 +90,7 @@ def similarity_claims() -> list[Claim]:
     kept, drawn = (to_start("resnet10_w16", start, images) for start in ("transfer", "random"))  # (seeds, stages) each
     reuse = kept - drawn
     top = {start: values[:, -1] for start, values in between_seeds("resnet10_w16", images).items()}  # (pairs,)
+    untrained = {start: values[:, -1] for start, values in before_training("resnet10_w16", images).items()}
     wide = to_start("resnet10_w32", "random", images).mean(axis=1)
     filters, of_cbr = filter_orientation("resnet10_w16"), filter_orientation("cbr_small")
 
@@ -91,24 +99,27 @@ def similarity_claims() -> list[Claim]:
         return make(text, measured, (interval, seeds), expected, unit, source)
 
     return [
-        row("Features are reused at the bottom", "similarity to the start, stem to layer2: transfer - random",
+        row("Features are reused at the bottom", "similarity to the start, stem to layer2: transfer minus random",
             paired_difference(kept[:, :3].mean(axis=1), drawn[:, :3].mean(axis=1)), "above"),
         row("More is reused at the bottom than at the top", "the same, stem to layer2 minus layer4",
             paired_difference(reuse[:, :3].mean(axis=1), reuse[:, -1]), "above"),
-        row("At the top nothing is reused", "similarity to the start, layer4: transfer - random",
+        row("At the top nothing is reused", "similarity to the start, layer4: transfer minus random",
             paired_difference(kept[:, -1], drawn[:, -1]), "not above"),
         row("At the top, two random starts end more alike than a random and a transferred one",
-            "between seeds, layer4: random with random - random with transfer",
+            "between seeds, layer4: random with random minus random with transfer; see the next row",
             jackknife(top["random"] - top["mixed"], len(reuse)), "above"),
+        row("The same pairs differ before the first step",
+            "between seeds, layer4, untrained: random with random minus random with transfer",
+            jackknife(untrained["random"] - untrained["mixed"], len(reuse)), "above", source="this kit"),
         row("At the top, two random starts end more alike than two transferred ones",
-            "between seeds, layer4: random with random - transfer with transfer",
+            "between seeds, layer4: random with random minus transfer with transfer",
             jackknife(top["random"] - top["transfer"], len(reuse)), "above", source="prediction of this kit"),
-        row("Larger networks change less", "similarity to the start, random: resnet10_w32 - w16",
+        row("Larger networks change less", "similarity to the start, random: resnet10_w32 minus w16",
             paired_difference(wide, drawn.mean(axis=1)), "above", seeds=min(len(wide), len(reuse))),
-        row("Pretrained first filters are oriented", "power within 22.5 degrees: transfer - random, after training",
+        row("Pretrained first filters are oriented", "power within 22.5 degrees: transfer minus random, after training",
             paired_difference(filters["transfer"], filters["random"]), "above", unit="share"),
         row("CBR-Small learns no oriented filters from scratch",
-            "power within 22.5 degrees: after - before training",
+            "power within 22.5 degrees: after minus before training",
             paired_difference(of_cbr["random"], of_cbr["before"]), "none", unit="share"),
     ]
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.data import FINDINGS, Split, load_data, subset
+from lab_utils.data import FINDINGS, Split, load_data, smaller, subset
 from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.family import train_and_measure
@@ -120,7 +119,7 @@ def train_and_keep(**config: Any) -> Row:
     job = Job(**config)
     data = images()
     if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
-        data = {part: _smaller(split, job.side) for part, split in data.items()}
+        data = {part: smaller(split, job.side) for part, split in data.items()}
     results, model = train_job(job, data)
     if keeps_model(job):
         write_whole(model_file(job), lambda unfinished: torch.save(model.state_dict(), unfinished))
@@ -130,11 +129,6 @@ def train_and_keep(**config: Any) -> Row:
 def images() -> dict[str, Split]:
     """The images of all runs: drawn by the first call, and read by later ones."""
     return load_data("phantoms", size=SIDE, **COUNTS)
-
-
-def _smaller(split: Split, side: int) -> Split:
-    images = F.adaptive_avg_pool2d(split.images.float(), side).round().to(torch.uint8)
-    return replace(split, images=images)
 
 
 def keeps_model(job: Job) -> bool:

@@ -54,17 +54,30 @@ def between_seeds(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
         random network of one seed with the transferred one of the other, both ways.
     """
     random, transfer = ([trained(job) for job in _jobs(model, start)] for start in ("random", "transfer"))
-    pairs = list(itertools.combinations(range(len(random)), 2))
-
-    def compared(xs: list[nn.Module], ys: list[nn.Module], pairs: list[tuple[int, int]]) -> NDArray[np.float64]:
-        return np.array([alike(xs[i], ys[j], images) for i, j in pairs])
-
-    mixed = [compared(random, transfer, way) for way in (pairs, [pair[::-1] for pair in pairs])]
     return {
-        "random": compared(random, random, pairs),
-        "transfer": compared(transfer, transfer, pairs),
-        "mixed": np.mean(mixed, axis=0),
+        "random": _compared(random, random, images),
+        "transfer": _compared(transfer, transfer, images),
+        "mixed": _both_ways(random, transfer, images),
     }
+
+
+def before_training(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
+    """How alike the networks of two seeds are before the first step, "random" and "mixed" as in `between_seeds`.
+
+    Two transferred networks differ in their heads only.
+    """
+    random, transfer = ([start_network(job).eval() for job in _jobs(model, start)] for start in ("random", "transfer"))
+    return {"random": _compared(random, random, images), "mixed": _both_ways(random, transfer, images)}
+
+
+def _compared(xs: list[nn.Module], ys: list[nn.Module], images: Tensor, *, turned: bool = False) -> NDArray[np.float64]:
+    """Network i of the first list with network j of the second, (pairs, stages); turned: j with i."""
+    pairs = itertools.combinations(range(len(xs)), 2)
+    return np.array([alike(xs[j], ys[i], images) if turned else alike(xs[i], ys[j], images) for i, j in pairs])
+
+
+def _both_ways(xs: list[nn.Module], ys: list[nn.Module], images: Tensor) -> NDArray[np.float64]:
+    return np.mean([_compared(xs, ys, images, turned=turned) for turned in (False, True)], axis=0)
 
 
 def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:

@@ -77,6 +77,8 @@ def claims_markdown(
 
 
 def _own(found: Comparison | Interval, unit: str) -> str:
+    if isinstance(found, Comparison) and not found.faster + found.slower:
+        return "no seed decides"  # where no run arrives, all differences are 0
     mean, low, high = (found.difference, found.low, found.high) if isinstance(found, Comparison) else found
     return f"{_signed(mean, unit)} {unit} ({_between(low, high, unit)})"
 

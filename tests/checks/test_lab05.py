@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
 
 from lab_utils.checks import lab05
+from lab_utils.studies import jackknife
 
 
 def cca_by_eigenvalues(acts_x, acts_y):
@@ -56,9 +58,28 @@ def svcca_by_eigenvectors(acts_x, acts_y, threshold=0.99):
     return float(np.mean(lab05.cca(*kept)))
 
 
+def noise_of_the_second_layer_first(points, neurons, seed):
+    rng = np.random.default_rng(seed)
+    drawn = [rng.normal(size=(2, n, neurons))[::-1] for n in points]
+    return [np.mean(lab05.cca(*layers)) for layers in drawn]
+
+
+def jackknife_by_means_of_rows(values, seeds):
+    """As a matrix of pairs: what is left when a row and its column are taken out."""
+    matrix = np.zeros((seeds, seeds))
+    matrix[np.triu_indices(seeds, 1)] = values
+    matrix += matrix.T
+    without = (values.sum() - matrix.sum(axis=0)) / (len(values) - seeds + 1)
+    half = scipy.stats.t.ppf(0.975, seeds - 1) * np.sqrt((seeds - 1) * without.var())
+    return [values.mean(), values.mean() - half, values.mean() + half]
+
+
 @pytest.mark.parametrize(
     ("exercise", "student"),
     [
+        (lab05.CCA_OF_NOISE, noise_of_the_second_layer_first),
+        (lab05.JACKKNIFE, jackknife_by_means_of_rows),
+        (lab05.JACKKNIFE, lambda values, seeds: jackknife(values, seeds)),
         (lab05.CCA, cca_by_eigenvalues),
         (lab05.CCA, cca_by_angles),
         (lab05.NULL_SIMILARITY, null_by_shuffle),
@@ -76,6 +97,9 @@ def test_other_right_ways_pass(exercise, student):
 @pytest.mark.parametrize(
     ("exercise", "student", "words"),
     [
+        (lab05.JACKKNIFE, lambda v, s: (2 * lab05.jackknife(v, s)[0], *lab05.jackknife(v, s)[1:]), "expected the mean"),
+        (lab05.JACKKNIFE, lambda v, s: (v.mean(), v.mean() - 0.2854 * 2, v.mean()), "as far below"),
+        (lab05.CCA_OF_NOISE, lambda points, d, seed: 0.7 * lab05.cca_of_noise(points, d, seed), "expected, got"),
         (lab05.CCA, lambda x, y: lab05.cca(x, y) + 0j, "complex numbers"),
         (lab05.CCA, lambda x, y: np.full(4, np.nan), "NaN"),
         (lab05.CCA, lambda x, y: np.full(4, 1.5), "A correlation is at most 1. Are both bases"),

@@ -1,5 +1,6 @@
 """Right answers of lab 6 written otherwise; wrong answers stand beside their hints."""
 
+import copy
 import math
 from itertools import chain
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from lab_utils.checks import lab06
-from lab_utils.networks import stages
+from lab_utils.networks import preprocess, stages
 
 
 def transfuse_by_state_dict(model, source, upto):
@@ -59,9 +60,51 @@ def gabor_one_by_one(size, orientation, frequency, phase, bandwidth):
     return bank
 
 
+def renew_by_momentum_one(model, images):
+    """One batch, which counts whole."""
+    model.eval()
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model(preprocess(model, images))
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.eval()
+
+
+def renew_in_batches(model, images):
+    model.eval()
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for batch in images.split(20):
+            model(preprocess(model, batch))
+    for norm in norms:
+        norm.momentum = 0.1
+    model.eval()
+
+
+def undo_by_state_dict(trained, start, stage, images, score):
+    part = stages(trained)[stage]
+    inside = {name for name, _ in chain(part.named_parameters(), part.named_buffers())}
+    undone, before = copy.deepcopy(trained), start.state_dict()
+    undone.load_state_dict({k: before[k] if k in inside else v for k, v in undone.state_dict().items()})
+    lab06.renew_statistics(undone, images)
+    undone_score = score(undone)
+    return score(trained) - undone_score
+
+
 @pytest.mark.parametrize(
     ("exercise", "student"),
     [
+        (lab06.RENEW_STATISTICS, renew_by_momentum_one),
+        (lab06.RENEW_STATISTICS, renew_in_batches),
+        (lab06.UNDO_STAGE, undo_by_state_dict),
         (lab06.TRANSFUSE, transfuse_by_state_dict),
         (lab06.TRANSFUSE, transfuse_by_data),
         (lab06.MEAN_VAR_INIT, init_with_normal),
@@ -86,6 +129,7 @@ def norms_of_the_source(model, source, seed):
         (lab06.TRANSFUSE, lambda *arguments: lab06.transfuse(*arguments)[:0], "got []. Copy every tensor"),
         (lab06.TRANSFUSE, lambda *arguments: lab06.transfuse(*arguments) and None, "end with a `return`"),
         (lab06.MEAN_VAR_INIT, norms_of_the_source, "that of the source. Mean and variance"),
+        (lab06.UNDO_STAGE, lambda *arguments: 2 * lab06.undo_stage(*arguments), "0.15 is lost, you returned 0.30."),
         (lab06.GABOR_BANK, lambda *arguments: lab06.gabor_bank(*arguments) / 0, "Where do you divide?"),
         (lab06.GABOR_BANK, lambda *arguments: 2 * lab06.gabor_bank(*arguments), "1.0, 0.29, -0.63, -0.46], yours is"),
     ],

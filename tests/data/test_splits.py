@@ -1,11 +1,12 @@
 import pickle
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import Split, batch_indices, check_disjoint, split_by_image, split_by_patient, subset
+from lab_utils.data import Split, batch_indices, check_disjoint, smaller, split_by_image, split_by_patient, subset
 
 FINDINGS = ("common", "frequent", "seldom", "rare")
 PREVALENCE = torch.tensor([0.4, 0.2, 0.1, 0.005])
@@ -196,3 +197,17 @@ def test_a_split_shows_itself_in_a_line_and_its_notes_never_its_pixels() -> None
         "  note: Nobody knows the patients."
     )
     assert split.take([0, 3]).notes == subset(split, 2, seed=0).notes == split.to("cpu").notes == split.notes
+
+
+def test_fewer_pixels_are_means_of_those_they_cover():
+    images = torch.tensor([[10, 20, 0, 0], [30, 41, 0, 0], [0, 0, 255, 255], [0, 0, 255, 254]], dtype=torch.uint8)
+    split = replace(make_split(2), images=images.expand(2, 1, 4, 4).clone())
+    assert smaller(split, 2).images[1, 0].tolist() == [[25, 0], [0, 255]]
+    assert smaller(split, 4) is split
+    assert torch.equal(smaller(split, 2).labels, split.labels)
+
+
+@pytest.mark.parametrize("side", [0, 5])
+def test_more_pixels_than_there_are_are_refused(side):
+    with pytest.raises(ValueError, match="at least"):
+        smaller(make_split(2), side)

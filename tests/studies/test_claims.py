@@ -147,6 +147,7 @@ def test_the_table_has_the_stored_claims_and_judges_each(tmp_path, monkeypatch) 
     monkeypatch.setattr(claims, "to_start", lambda *_: rng.random((5, 5)))
     pairs = {start: rng.random((10, 5)) for start in ("random", "transfer", "mixed")}
     monkeypatch.setattr(claims, "between_seeds", lambda *_: pairs)
+    monkeypatch.setattr(claims, "before_training", lambda *_: pairs)
     filters = {start: rng.random(5).tolist() for start in ("random", "transfer", "before")}
     monkeypatch.setattr(claims, "filter_orientation", lambda _: filters)
     claims.write_table(tmp_path / "claims.json")

@@ -50,6 +50,11 @@ def test_own_numbers_stand_beside_their_claim_and_nowhere_else(stored):
     assert lines[3].endswith("| **shown** |  |")
 
 
+def test_where_no_run_reaches_the_goal_there_is_no_difference_to_tell(stored):
+    own = {"Transfer is faster": compare_steps([60, 60], [False, False], [60, 60], [False, False], horizon=60)}
+    assert claims_markdown(read_claims(stored), own, seeds=2).splitlines()[2].endswith("| no seed decides |")
+
+
 def test_one_seed_has_no_interval(stored):
     own = {"Transfer | better": (0.02, math.nan, math.nan)}
     lines = claims_markdown(read_claims(stored), own, seeds=1).splitlines()
