@@ -10,7 +10,7 @@ OLDEST_INSTALLED := $(OLDEST)/.installed
 # (Other values are others': some systems set CPU to the name of the processor.)
 INDEX := $(if $(filter 1 yes true on,$(CPU))$(wildcard .venv/.cpu),--extra-index-url https://download.pytorch.org/whl/cpu)
 
-.PHONY: help lab test oldest run bench lint build clean
+.PHONY: help lab test oldest run count bench lint build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test    every test, all notebooks included"
 	@echo "make oldest  the same on the lowest versions that requirements.txt admits: PYTHON=python3.10 make oldest"
 	@echo "make run     run the solved labs, write HTML with pictures to build/  (LABS=\"01 03\" for some)"
+	@echo "make count   what a student reads and writes in each lab, beside the aims"
 	@echo "make bench   time the kit against other ways to do the same"
 	@echo "make lint    style, types, import directions, labs built from solutions"
 	@echo "make build   build labs/ from solutions/"
@@ -73,6 +74,9 @@ oldest: $(OLDEST_INSTALLED)
 
 run: $(INSTALLED)
 	$(BIN)/python -m lab_utils run $(LABS)
+
+count: $(INSTALLED)
+	$(BIN)/python -m lab_utils count
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet $(INDEX) --constraint constraints.txt --editable '.[bench]'

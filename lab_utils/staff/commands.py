@@ -1,7 +1,7 @@
-"""The instructor's commands: ``python -m lab_utils build | run | release | collect | grade | feedback``.
+"""The instructor's commands: ``python -m lab_utils build | count | run | release | collect | grade | feedback``.
 
 Every command that works on a class keeps its files in one folder, grading/ in the course. Each returns 0 if all is
-well, 1 if not, and 2 if it could not do its work; `build` and `run` return 1 for both.
+well, 1 if not, and 2 if it could not do its work; `build`, `count` and `run` return 1 for both.
 """
 
 import argparse
@@ -24,6 +24,8 @@ def add_commands(commands: "Commands") -> None:
     build = _command(commands, "build", "build labs/ from solutions/")
     build.add_argument("--check", action="store_true", help="write nothing; fail where labs/ is out of date")
     _finish(build, _build, "print the changed files, or the problems, as JSON", on_error=1)
+    count = _command(commands, "count", "count what a student reads and writes in each lab, beside the aims")
+    _finish(count, _count, "print the counts as JSON", on_error=1)
     run = _command(commands, "run", "run the solved labs, write HTML, compare with the published bands")
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
@@ -88,6 +90,15 @@ def _build(arguments: argparse.Namespace) -> int:
     fine = "labs/ is what build makes of solutions/, and shows no solution"
     print(json.dumps({"problems": problems}, indent=1) if arguments.json else "\n".join(problems) or fine)
     return int(bool(problems))
+
+
+def _count(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.counts import count, table
+
+    found = count(arguments.root / "solutions")
+    rows = [asdict(counts) | {"share": counts.share, "missed": counts.missed} for counts in found]
+    print(json.dumps(rows, indent=1) if arguments.json else table(found))
+    return int(any(counts.missed for counts in found))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -11,10 +11,11 @@ from urllib.parse import quote
 import lab_utils
 from lab_utils.staff.course.settings import Course, Homework
 
-FIRST_WORDS = ("# @title Run this cell first", "# Run this cell first")  # of now, and of version 0.1.0
+TITLE = "# @title "  # of a cell that is folded away; what it does follows
+FIRST_WORDS = (f"{TITLE}Run this cell first", "# Run this cell first")  # of now, and of version 0.1.0
 FIRST_LINE = f"{FIRST_WORDS[0]} (Shift+Enter): it finds or fetches the course and looks at this machine"
 # Folded away: Colab shows the title alone, JupyterLab and Notebook 7 the first line. (VS Code may show all of it.)
-FIRST_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}}
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 _CELL = """\
 <first_line>
@@ -94,6 +95,11 @@ start("<lab>", version, root)"""
 STAMP = "<!-- From course.toml, by build: do not edit here. -->"
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 _GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+
+
+def is_folded(source: str) -> bool:
+    """Whether a code cell with this source is folded away, whatever a program made of its metadata."""
+    return source.startswith(TITLE)
 
 
 def bootstrap_cell(lab: str, course: Course) -> str:

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from lab_utils.atomic import write_text
 from lab_utils.names import MISSPELT, nearest
 from lab_utils.notebook_file import read_notebook
-from lab_utils.staff.course.bootstrap import FIRST_METADATA, FIRST_WORDS, STAMP, bootstrap_cell, stamp_cell
+from lab_utils.staff.course.bootstrap import FIRST_WORDS, FOLDED, STAMP, bootstrap_cell, is_folded, stamp_cell
 from lab_utils.staff.course.marks import split_solution, student_source
 from lab_utils.staff.course.settings import Course, read_course
 from lab_utils.staff.course.stubs import already_solved
@@ -71,10 +71,11 @@ def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode
         cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").splitlines())
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+            if is_folded(cell.source):
+                cell.metadata.update(copy.deepcopy(FOLDED))
         content = f"{name}\0{cell.cell_type}\0{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:12]
-    cells[0].metadata = NotebookNode(copy.deepcopy(FIRST_METADATA))
     return nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(copy.deepcopy(NOTEBOOK_METADATA)))
 
 

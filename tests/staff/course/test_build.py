@@ -350,3 +350,14 @@ def test_a_course_file_without_a_setting_is_named(tmp_path, text):
 def test_a_missing_course_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"course\.toml"):
         read_course(tmp_path / "course.toml")
+
+
+def test_a_cell_with_a_title_is_folded_and_no_other(course):
+    solutions, labs, _ = course
+    plain = new_code_cell("y = 1", metadata={"jupyter": {"source_hidden": True}, "cellView": "form"})
+    write(solutions, "00_a", "# @title Draws\ny = 1", plain)
+    build(*course)
+    for folder in (solutions, labs):
+        _, titled, other = read(folder, "00_a").cells
+        assert titled.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
+        assert other.metadata == {}
