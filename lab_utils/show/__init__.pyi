@@ -1,6 +1,8 @@
+from .colours import colour_of as colour_of
+from .colours import look_of as look_of
+from .colours import name_of as name_of
 from .pictures import plot_filters as plot_filters
 from .pictures import plot_images as plot_images
-from .plots import GREY as GREY
 from .plots import legend_above as legend_above
 from .plots import plot_bars as plot_bars
 from .plots import plot_curves as plot_curves
@@ -8,11 +10,13 @@ from .plots import plot_history as plot_history
 from .plots import plot_lr_range as plot_lr_range
 from .plots import plot_paired as plot_paired
 from .plots import plot_stage_heatmap as plot_stage_heatmap
-from .plots import set_style as set_style
 from .score_plots import plot_calibration as plot_calibration
 from .score_plots import plot_prevalence as plot_prevalence
 from .score_plots import plot_roc as plot_roc
-from .sources import colour_of as colour_of
+from .style import GREY as GREY
+from .style import WIDTH as WIDTH
+from .style import panels as panels
+from .style import set_style as set_style
 from .widgets import Question as Question
 from .widgets import explore as explore
 from .widgets import multiple_choice as multiple_choice

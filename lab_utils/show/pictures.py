@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from lab_utils.show.style import WIDTH
+
 Array = NDArray[np.float64]
 
 
@@ -34,18 +36,20 @@ def plot_images(
     """
     pictures = _pictures(images)
     rows = -(-len(pictures) // columns)
-    height = 1.5 * rows + (0.25 * rows if titles else 0) + (0.5 if heading else 0)
-    figure, grid = plt.subplots(rows, columns, figsize=(1.5 * columns, height), squeeze=False)
+    side = WIDTH / max(columns, 5)
+    lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    height = rows * (side + 0.16 * lines) + (0.3 if heading else 0)
+    figure, grid = plt.subplots(rows, columns, figsize=(side * columns, height), squeeze=False)
     for ax in grid.flat:
         ax.set_axis_off()
     for i, (ax, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
         if titles:
-            ax.set_title(titles[i], fontsize="x-small", fontweight="normal", pad=3)
+            ax.set_title(titles[i], fontsize=9, fontweight="normal", pad=2)
     for ax, label in zip(grid[:, 0], row_labels or (), strict=False):
-        ax.text(-0.06, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize="small")
+        ax.text(-0.06, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize=9)
     if heading:
-        figure.suptitle(heading, fontsize="large", fontweight="bold")
+        figure.suptitle(heading, fontsize=11, fontweight="bold")
     return grid.ravel()[: len(pictures)]
 
 

@@ -13,28 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from lab_utils.metrics import mean_interval
-
-GREY = "0.45"
-
-
-def set_style() -> None:
-    """Fonts and lines for a projector, colours that colour-blind people can tell apart."""
-    sns.set_theme(
-        context="talk",
-        style="whitegrid",
-        palette="colorblind",
-        font_scale=0.8,
-        rc={
-            "figure.figsize": (7, 4.5),
-            "figure.constrained_layout.use": True,
-            "figure.dpi": 100,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titleweight": "bold",
-            "grid.color": "0.9",
-            "legend.frameon": False,
-        },
-    )
+from lab_utils.show.style import GREY
 
 
 def plot_history(
@@ -59,7 +38,10 @@ def plot_history(
     for key in keys:
         points = [(row[x], row[key]) for row in rows if row.get(key) is not None and np.isfinite(row[key])]
         if points:
-            ax.plot(*zip(*points, strict=True), marker="o" if len(points) < 30 else "", ms=5, label=_words(key))
+            colour = {"train": "0.55", "val": "0.1"}.get(
+                key.split("_")[0]
+            )  # greys: a colour means a start or a network
+            ax.plot(*zip(*points, strict=True), color=colour, marker="o" if len(points) < 30 else "", label=_words(key))
     best = getattr(history, "best_step", None)
     if best is not None and x == "step":
         ax.axvline(best, color=GREY, ls=":", label=f"best: step {best}")
@@ -81,9 +63,10 @@ def plot_curves(
     ax: Axes | None = None,
     **style: Any,
 ) -> Axes:
-    """Mean over seeds with a band of one standard deviation (none for one seed).
+    """Mean over seeds; bars of one standard deviation over seeds (none for one seed), which the legend says.
 
-    Call it once per method on the same Axes.
+    Call it once per method on the same Axes. A curve of more than twelve points has its bar at the end only. More than
+    four curves are named at their ends and not in a legend.
 
     Args:
         x: shape (P,), such as numbers of images, or steps.
@@ -98,18 +81,40 @@ def plot_curves(
     ax = ax if ax is not None else plt.gca()
     places, y = np.asarray(x, dtype=np.float64), np.atleast_2d(np.asarray(values, dtype=np.float64))
     mean = np.nanmean(y, axis=0)
-    (line,) = ax.plot(places, mean, label=label, **{"marker": "o", "ms": 6, **style})
+    few = len(places) <= 12
+    (line,) = ax.plot(places, mean, label=label, **{"marker": "o" if few else "", **style})
     if len(y) > 1:
-        sd = np.nanstd(y, axis=0, ddof=1)
-        ax.fill_between(places, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, lw=0)
+        barred = slice(None) if few else slice(-1, None)
+        sd = np.nanstd(y, axis=0, ddof=1)[barred]
+        ax.errorbar(places[barred], mean[barred], sd, fmt="none", ecolor=line.get_color(), elinewidth=1, capsize=2.5)
     if log:
         ax.set_xscale("log")
         ax.set_xticks(places, [f"{place:,.0f}" for place in places])
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if label:
-        ax.legend()
+        _name_curves(ax, f"mean; bars: sd of {len(y)} seeds" if len(y) > 1 else None)
     return ax
+
+
+def _name_curves(ax: Axes, bars: str | None) -> None:
+    """A legend for up to four curves; names at the ends of more, at least a line of text apart."""
+    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    for text in [text for text in ax.texts if text.get_gid() == "name of a curve"]:
+        text.remove()
+    if len(lines) <= 4:
+        ax.legend(title=bars)
+        return
+    ax.legend([], [], title=bars, loc="best")
+    low, high = ax.get_ylim()
+    apart = (high - low) * 0.075
+    place = -np.inf
+    for line in sorted(lines, key=lambda line: float(np.asarray(line.get_ydata())[-1])):
+        place = max(place + apart, float(np.asarray(line.get_ydata())[-1]))
+        ax.text(
+            1.02, place, str(line.get_label()), color=line.get_color(), transform=ax.get_yaxis_transform(),
+            va="center", fontsize=9, gid="name of a curve",
+        )  # fmt: skip
 
 
 def plot_paired(
@@ -130,17 +135,16 @@ def plot_paired(
         ax: where to draw.
     """
     ax = ax if ax is not None else plt.gca()
-    colors = sns.color_palette("colorblind")
-    ax.axhline(0, color=GREY, lw=1.5, ls="--")
+    ax.axhline(0, color=GREY, lw=1.2, ls="--")
     for place, values in enumerate(differences.values()):
         d = np.asarray(values, dtype=np.float64)
         offsets = np.linspace(-0.12, 0.12, len(d)) if len(d) > 1 else [0.0]
-        ax.scatter(place - 0.12 + np.asarray(offsets) / 2, d, color=colors[0], alpha=0.6, s=45, lw=0)
+        ax.scatter(place - 0.12 + np.asarray(offsets) / 2, d, color="0.5", alpha=0.7, s=18, lw=0)
         mean, _, high = mean_interval(d, confidence=confidence)
         error = high - mean if len(d) > 1 else None
-        ax.errorbar(place + 0.12, mean, error, fmt="D", color=colors[1], capsize=6, elinewidth=2, ms=9)
-    ax.scatter([], [], color=colors[0], alpha=0.6, s=45, lw=0, label="one seed")
-    ax.errorbar([], [], [], fmt="D", color=colors[1], label=f"mean, {confidence:.0%} interval")
+        ax.errorbar(place + 0.12, mean, error, fmt="D", color="0.1", capsize=4, elinewidth=1.8, ms=6)
+    ax.scatter([], [], color="0.5", alpha=0.7, s=18, lw=0, label="each seed")
+    ax.errorbar([], [], [], fmt="D", color="0.1", capsize=4, ms=6, label=f"mean, {confidence:.0%} interval")
     ax.set_xticks(range(len(differences)), list(differences))
     ax.set_xlim(-0.5, len(differences) - 0.5)
     ax.grid(visible=False, axis="x")
@@ -169,10 +173,10 @@ def plot_lr_range(
     ax = ax if ax is not None else plt.gca()
     if smoothed is not None:
         ax.plot(lrs, losses, color="0.75", lw=1, label="each batch")
-    ax.plot(lrs, losses if smoothed is None else smoothed, label="loss" if smoothed is None else "smoothed")
+    name, values = ("loss", losses) if smoothed is None else ("smoothed", smoothed)
+    ax.plot(lrs, values, color="0.1", label=name)
     if suggestion is not None and np.isfinite(suggestion):
-        color = sns.color_palette("colorblind")[3]
-        ax.axvline(suggestion, color=color, ls="--", label=f"suggestion: {suggestion:.1e}")
+        ax.axvline(suggestion, color="0.1", lw=1.2, ls="--", label=f"suggestion: {suggestion:.1e}")
     ax.set(xscale="log", xlabel="learning rate", ylabel="training loss (nats per example)")
     ax.legend()
     return ax
@@ -201,12 +205,12 @@ def plot_bars(
     ends = []
     for place, (name, value) in enumerate(values.items()):
         low, high = (intervals or {}).get(name, (np.nan, np.nan))
-        ax.barh(place, value, height=0.6, color=sns.color_palette("colorblind")[0])
+        ax.barh(place, value, height=0.6, color="0.6")
         if np.isfinite([low, high]).all():
-            ax.errorbar(value, place, xerr=[[value - low], [high - value]], color="0.2", capsize=5, elinewidth=2)
+            ax.errorbar(value, place, xerr=[[value - low], [high - value]], color="0.2", capsize=3, elinewidth=1.5)
         ends.append(max(value, high if np.isfinite(high) else value, 0))
     for place, (value, end) in enumerate(zip(values.values(), ends, strict=True)):
-        ax.text(end + 0.015 * max(ends), place, form.format(value), va="center", fontsize="small")
+        ax.text(end + 0.015 * max(ends), place, form.format(value), va="center", fontsize=9)
     if chance is not None:
         ax.axvline(chance, color=GREY, ls="--", lw=1.5)
     ax.set_yticks(range(len(values)), list(values))
@@ -239,7 +243,15 @@ def plot_stage_heatmap(
         style: passed on to `seaborn.heatmap`, such as vmin, vmax or center.
     """
     ax = ax if ax is not None else plt.gca()
-    settings = {"cmap": "viridis", "annot": True, "fmt": form, "linewidths": 1, "cbar_kws": {"label": label}, **style}
+    settings = {
+        "cmap": "viridis",
+        "annot": True,
+        "fmt": form,
+        "linewidths": 1,
+        "annot_kws": {"size": 9},
+        "cbar_kws": {"label": label},
+        **style,
+    }
     sns.heatmap(np.asarray(values), xticklabels=stages, yticklabels=rows, ax=ax, **settings)
     ax.set(xlabel="stage, from the image up")
     ax.tick_params(axis="y", rotation=0)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from lab_utils.array_input import Array, as_numbers, column
 from lab_utils.metrics import calibration_curve
-from lab_utils.show.plots import GREY, legend_above
+from lab_utils.show.plots import legend_above
+from lab_utils.show.style import GREY
 
 
 def plot_prevalence(labels: Mapping[str, ArrayLike], class_names: Sequence[str], *, ax: Axes | None = None) -> Axes:
@@ -97,7 +98,7 @@ def plot_calibration(
     ax = ax if ax is not None else plt.gca()
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.5, zorder=1)
     (line,) = ax.plot(predicted, observed, label=label)
-    ax.scatter(predicted, observed, s=20 + 180 * images / images.max(), color=line.get_color(), zorder=3)
+    ax.scatter(predicted, observed, s=12 + 80 * images / images.max(), color=line.get_color(), zorder=3)
     ax.set(xlabel="predicted probability", ylabel="observed fraction", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_aspect("equal")
     if label:

@@ -92,12 +92,12 @@ def multiple_choice(question: Question) -> _Shown:
 def explore(draw: Callable[..., Any], **options: Sequence[Any]) -> _Shown:
     """A figure with a knob for each option: `explore(draw, n=[50, 100], init=["random"])`.
 
-    Numbers get a slider over the values given, anything else a drop-down menu. The figure
-    is drawn anew at each turn, so `draw` should draw what was computed before.
+    Numbers get a slider, in rising order; anything else gets a drop-down menu. Each begins at the first value given.
+    The figure is drawn anew at each turn, so `draw` should draw what was computed before.
 
     Args:
         draw: called as draw(n=50, init="random"); draws one new Matplotlib figure.
-        options: name -> the values to choose from; the first is shown first.
+        options: name -> the values to choose from; the first one given is shown first.
 
     Raises:
         ValueError: if an option has no value, or there is no option.
@@ -109,7 +109,8 @@ def explore(draw: Callable[..., Any], **options: Sequence[Any]) -> _Shown:
     picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
 
     def redraw(_: Any = None) -> None:
-        picture.value = _png(draw, {name: knob.value for name, knob in knobs.items()})
+        picture.value, inches = _png(draw, {name: knob.value for name, knob in knobs.items()})
+        picture.layout.width = f"{100 * inches:.0f}px"  # half its dots: sharp on screens with many dots, and in zoom
 
     for knob in knobs.values():
         knob.observe(redraw, names="value")
@@ -127,12 +128,13 @@ def _knob(name: str, values: list[Any]) -> widgets.Widget:
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     settings = {"options": [(str(value), value) for value in values], "description": name.replace("_", " ")}
     if numbers and len(values) > 1:
+        settings["options"] = [(str(value), value) for value in sorted(values)]
         return widgets.SelectionSlider(**settings, value=values[0], continuous_update=False)
     return widgets.Dropdown(**settings, value=values[0])
 
 
-def _png(draw: Callable[..., Any], values: dict[str, Any]) -> bytes:
-    """The figure that `draw` makes, as a PNG; figures that were open before stay open."""
+def _png(draw: Callable[..., Any], values: dict[str, Any]) -> tuple[bytes, float]:
+    """The figure that `draw` makes as a PNG of 200 dots per inch, and its width in inches; others stay open."""
     before = set(plt.get_fignums())
     with plt.ioff():
         draw(**values)
@@ -140,7 +142,9 @@ def _png(draw: Callable[..., Any], values: dict[str, Any]) -> bytes:
     if not new:
         raise ValueError(f"draw({values}) made no new Matplotlib figure. Begin it with plt.subplots().")
     buffer = io.BytesIO()
-    plt.figure(new[-1]).savefig(buffer, format="png")
+    figure = plt.figure(new[-1])
+    figure.savefig(buffer, format="png", dpi=200)
+    width = float(figure.get_figwidth())
     for number in new:
         plt.close(number)
-    return buffer.getvalue()
+    return buffer.getvalue(), width

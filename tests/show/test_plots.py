@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab_utils.show import pictures, plots, score_plots
+from lab_utils.show import pictures, plots, score_plots, style
 
 
 @pytest.fixture(autouse=True)
 def _close():
-    plots.set_style()
+    style.set_style()
     yield
     plt.close("all")
     matplotlib.rcdefaults()
@@ -91,12 +91,31 @@ def test_history_marks_the_best_step(ax):
 def test_curves_show_mean_and_standard_deviation(ax):
     plots.plot_curves([50, 100], [[0.6, 0.7], [0.7, 0.9], [0.8, 0.8]], label="random", ax=ax)
     np.testing.assert_allclose(curve(ax, "random"), [[50, 0.7], [100, 0.8]])
-    (band,) = ax.collections
-    heights = band.get_paths()[0].get_extents()
-    assert (heights.y0, heights.y1) == pytest.approx((0.6, 0.9))
+    (bars,) = ax.collections
+    np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [[0.6, 0.8], [0.7, 0.9]])
+    assert ax.get_legend().get_title().get_text() == "mean; bars: sd of 3 seeds"
 
 
-def test_one_seed_has_no_band(ax):
+def test_a_long_curve_has_its_bar_at_the_end_only(ax):
+    steps = np.arange(40)
+    plots.plot_curves(steps, np.stack([steps * 1.0, steps + 2.0]), label="random", ax=ax)
+    (bars,) = ax.collections
+    ((place, _),) = {tuple(segment[:, 0]) for segment in bars.get_segments()}
+    assert place == 39
+    assert np.ptp(bars.get_segments()[0][:, 1]) == pytest.approx(2 * 2**0.5)  # of 39 and 41, around their mean
+
+
+def test_more_than_four_curves_are_named_at_their_ends_and_do_not_overlap(ax):
+    for number in range(6):
+        plots.plot_curves([1, 2], [0.5, 0.8 + number / 1000], label=f"network {number}", ax=ax)
+    assert not ax.get_legend().get_texts()
+    names = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert list(names) == [f"network {number}" for number in range(6)]
+    low, high = ax.get_ylim()
+    assert np.diff(list(names.values())).min() > 0.05 * (high - low)
+
+
+def test_one_seed_has_no_bars(ax):
     plots.plot_curves([50, 100], [0.6, 0.7], ax=ax)
     assert not ax.collections
 

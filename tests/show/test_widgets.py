@@ -89,6 +89,23 @@ def test_turning_the_knob_redraws_the_figure():
     assert colour(picture.value) == (1, 1, 1)
 
 
+def test_a_slider_rises_and_begins_at_the_first_value_given():
+    slider, _ = explore(paint, shade=[0.5, 1.0, 0.0]).children
+    assert [value for _, value in slider.options] == [0.0, 0.5, 1.0]
+    assert slider.value == 0.5
+
+
+def test_the_picture_is_shown_at_half_its_dots():
+    def draw(inches):
+        plt.figure(figsize=(inches, 1))
+
+    slider, picture = explore(draw, inches=[3, 7]).children
+    for inches in (3, 7):
+        slider.value = inches
+        assert plt.imread(io.BytesIO(picture.value)).shape[1] == 200 * inches
+        assert picture.layout.width == f"{100 * inches}px"
+
+
 def test_names_get_a_menu_and_every_knob_is_passed_on():
     seen = []
 

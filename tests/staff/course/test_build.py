@@ -182,6 +182,17 @@ def test_the_first_cell_is_folded_to_its_title_and_no_other_is(course):
     assert build(*course) == []
 
 
+def test_a_cell_with_a_title_is_folded_and_no_other(course):
+    solutions, labs, file = course
+    shown = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    cells = [new_code_cell("# @title Draws the curves\nplot()"), new_code_cell("plot()"), new_markdown_cell("# @title")]
+    cells[1].metadata = dict(shown)
+    write(solutions, "01_a", *cells)
+    build(solutions, labs, file)
+    for folder in (solutions, labs):
+        assert [cell.metadata for cell in read(folder, "01_a").cells[1:]] == [shown, {}, {}]
+
+
 def test_the_first_cell_of_version_0_1_0_makes_room_for_the_new_one(course):
     solutions, labs, _ = course
     first = "# Run this cell first. On a fresh machine (Colab, Kaggle) it fetches the course and what it needs."
