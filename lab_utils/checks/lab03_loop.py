@@ -95,7 +95,10 @@ def _loop(
 
     Args:
         mean: of the losses and sizes of the batches since the last `forget`.
-        before, each, after_each, after: what to call on the network, and when; "" for nothing.
+        before: what to call on the network before all epochs; "" for nothing.
+        each: before each epoch.
+        after_each: after each epoch.
+        after: after all epochs.
         forget: begin every epoch with no losses.
         some: which of the batches are used.
         most: so many epochs at most.

@@ -16,7 +16,9 @@ from lab_utils.checks.outcome import Wrong
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def training_step(model: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, optimizer: Optimizer) -> float:
+def training_step(
+    model: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, optimizer: Optimizer
+) -> float:
     """The kit's version."""
     optimizer.zero_grad()
     loss = criterion(model(images), labels)
@@ -71,7 +73,7 @@ ERRORS = {
     "gradients, and `backward` computes them. Which comes first?",
     "does not require grad": "PyTorch kept no record of this forward pass, so there is nothing to go back along. Is it "
     "inside of `torch.no_grad()`, or did you `detach()` something? Training needs the record.",
-    "'float' object has no attribute 'backward'": "`.item()` turns the loss into a plain number, which has no gradient. "
+    "'float' object has no attribute 'backward'": "`.item()` turns the loss into a plain number, without a gradient. "
     "Call `backward` on the tensor first, and take the number in the last line.",
 }
 
