@@ -52,7 +52,18 @@ def test_variable_wins_over_cuda_and_takes_a_device_number(bare_cpu):
     ],
 )
 def test_cpu_uses_bf16_only_with_bf16_units(monkeypatch, flags, expected):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict(flags), raising=False)
+    device_module._cpu_has_bf16_units.cache_clear()
+    found = precision_for("cpu")
+    device_module._cpu_has_bf16_units.cache_clear()
+    assert found == expected
+
+
+@pytest.mark.parametrize(("most", "expected"), [("avx2", "fp32"), ("AVX512_CORE", "fp32"), ("AVX512_CORE_AMX", "bf16")])
+def test_units_that_onednn_may_not_use_do_not_count(monkeypatch, most, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
     device_module._cpu_has_bf16_units.cache_clear()
     found = precision_for("cpu")
     device_module._cpu_has_bf16_units.cache_clear()
