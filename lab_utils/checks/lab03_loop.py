@@ -36,7 +36,7 @@ def _on(epochs: int, sizes: tuple[int, ...]) -> Probe:
         means = student(model, batches, CRITERIA["multilabel"], torch.optim.SGD(model.parameters(), lr=0.3), epochs)
         listed = isinstance(means, list | tuple | np.ndarray)
         kinds = sorted({kind_of(mean) for mean in means}) if listed else [type(means).__name__]
-        steps = int(model[1].num_batches_tracked)  # type: ignore[arg-type, union-attr]
+        steps = int(model[1].num_batches_tracked)  # type: ignore[arg-type]
         return {
             "listed": listed,
             "steps": steps,
@@ -133,7 +133,7 @@ def _call(model: nn.Module, mode: str) -> None:
 
 def _never_empty(model: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, optimizer: Optimizer) -> float:
     loss = criterion(model(images), labels)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     return loss.item()
 
@@ -141,7 +141,7 @@ def _never_empty(model: nn.Module, images: Tensor, labels: Tensor, criterion: Cr
 def _keeps_graphs(model: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, optimizer: Optimizer) -> Any:
     optimizer.zero_grad()
     loss = criterion(model(images), labels)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     return loss
 
