@@ -19,6 +19,7 @@ help:
 	@echo "make oldest  the same on the lowest versions that requirements.txt admits: PYTHON=python3.10 make oldest"
 	@echo "make run     run the solved labs, write HTML with pictures to build/  (LABS=\"01 03\" for some)"
 	@echo "make count   what a student reads and writes in each lab, beside the aims"
+	@echo "make site    run the students' notebooks, write a web site to build/site/ that needs no server (LABS=\"01 03\")"
 	@echo "make bench   time the kit against other ways to do the same"
 	@echo "make lint    style, types, import directions, labs built from solutions"
 	@echo "make build   build labs/ from solutions/"
@@ -77,6 +78,10 @@ run: $(INSTALLED)
 
 count: $(INSTALLED)
 	$(BIN)/python -m lab_utils count
+
+site: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet $(INDEX) --constraint constraints.txt --editable '.[site]'
+	$(BIN)/python -m lab_utils site $(LABS)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet $(INDEX) --constraint constraints.txt --editable '.[bench]'

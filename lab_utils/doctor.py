@@ -29,6 +29,7 @@ from lab_utils.profile import (
     strict,
     unknown_variables,
 )
+from lab_utils.progress_file import begin_progress
 from lab_utils.studies import workers_asked_for
 
 MEMORY_GB = 4.0
@@ -51,7 +52,7 @@ class Finding(NamedTuple):
 
 
 def start(lab: str) -> None:
-    """Print what the lab runs on and how long it will take; warn of what will stand in its way."""
+    """Print what the lab runs on and how long it will take; warn of what will stand in its way. Read the progress."""
     device = default_device()
     print(f"{lab}: {_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads")
     print(f"profile {profile()}: {_duration(expected_seconds(lab))}")
@@ -59,6 +60,7 @@ def start(lab: str) -> None:
     for finding in examine():
         if finding.state != "ok":
             print(finding)
+    begin_progress(lab)
 
 
 def main() -> int:

@@ -29,3 +29,20 @@ def answer_below(texts: Sequence[str], name: str) -> str | None:
                 if stripped := answer.replace(STUB, "").strip():
                     return stripped
     return known
+
+
+def written_below(cells: Sequence[tuple[str, str]], name: str) -> str:
+    """Return what stands in the text cells below a question that begins with **A.**, "" where nothing does.
+
+    Args:
+        cells: (kind, source) of all cells, in order.
+        name: of the question, "A".
+    """
+    question = re.compile(r"\*\*([A-Z][0-9]?)\.\*\*")
+    place = next((i for i, (_, text) in enumerate(cells) if (m := question.match(text)) and m[1] == name), len(cells))
+    below = itertools.takewhile(
+        lambda cell: cell[0] == "markdown" and not question.match(cell[1]) and not cell[1].startswith("#"),
+        cells[place + 1 :],
+    )
+    lines = (line for _, text in below for line in text.replace(STUB, "").splitlines())
+    return "\n".join(line for line in lines if not line.startswith("### ")).strip()

@@ -13,13 +13,14 @@ wrong answer with the same report has the hint; a mistake that nobody listed is 
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from lab_utils.checks import outcome
+from lab_utils.checks.helping import note_attempt
 from lab_utils.checks.outcome import Case, Function, Outcome, Wrong
 from lab_utils.checks.sandbox import same_random_numbers, with_copies
 
@@ -96,6 +97,7 @@ class Exercise:
         advice: the hint for a mistake that is not among them.
         close: how far a number may be from the kit's, see `same`.
         cases: checks of another form, tried after the probes: each takes the function and raises `Wrong(hint)`.
+        steps: two or three sentences that lead to the answer, one after another, and do not hold it: see `hint`.
     """
 
     name: str
@@ -106,12 +108,15 @@ class Exercise:
     advice: str = ""
     close: float = 1e-4
     cases: Sequence[Case] = ()
+    steps: Sequence[str] = ()
 
     def check(self, student: Any) -> Any:
         """Print the outcome; return the function to go on with, or None where the kit has no version."""
         if self.kit is None:
             return outcome.report(self.name, student, self.all_cases)
-        return outcome.judge(self.name, student, self.kit, self.all_cases)
+        found = self.examine(student)
+        outcome.show(replace(found, offer=note_attempt(self, found, student)))
+        return student if found.status == "correct" else self.kit
 
     def examine(self, student: Any) -> Outcome:
         """Return the outcome that `check` prints."""

@@ -241,11 +241,26 @@ AUROC = Exercise(
     WRONG_AUROC,
     "Which pairs of one positive and one negative image are in the right order?",
     1e-6,
+    steps=(
+        "Split the scores in two: those of the images with label 1, and those with label 0. A mask such as "
+        "`labels == 1` does it.",
+        "Compare all pairs at once: with `a[:, None]` and `b[None, :]` every entry of one meets every entry "
+        "of the other. You need two tables: where the first is larger, and where both are equal.",
+        "A won pair counts 1, a tie one half. What do you divide by? And what can you not divide by, if one "
+        "of the two classes is missing?",
+    ),
 )
 SPLIT_BY_PATIENT = Exercise(
     "split_by_patient",
     split_by_patient,
     cases=(_every_image_once, _patients_apart, _right_share, _seeded, _few_patients),
+    steps=(
+        "Choose patients, not images. `np.unique(groups)` lists each patient once: how many of them should go"
+        " to test, with at least one on each side?",
+        "Put the patients into a random order with `np.random.default_rng(seed)`, and take the first ones for test.",
+        "Now go back to images: for each image, ask whether its patient is among the chosen ones (`np.isin`)."
+        " `np.flatnonzero` gives the positions.",
+    ),
 )
 
 EXERCISES = (AUROC, SPLIT_BY_PATIENT)

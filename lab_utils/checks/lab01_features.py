@@ -203,5 +203,17 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
 )
 
 EXTRACT_FEATURES = Exercise(
-    "extract_features", extract_features, PROBES, _explain, WRONG, "What enters the head in eval mode?"
+    "extract_features",
+    extract_features,
+    PROBES,
+    _explain,
+    WRONG,
+    "What enters the head in eval mode?",
+    steps=(
+        "A hook on the head sees what enters it: `register_forward_pre_hook` takes a function of (layer, "
+        "inputs). Let it add the first input to a list.",
+        "Before you go through the images: which mode should the network be in, and do you need gradients?",
+        "Go in batches, normalise each with the numbers of this network, and call the model. In the end take "
+        "the hook off, and join what the list holds.",
+    ),
 )

@@ -176,5 +176,18 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
 )
 
 NORMALISE = Exercise(
-    "normalise", normalise, PROBES, _explain, WRONG, "Compute this one pixel by hand with the formula.", 1e-3
+    "normalise",
+    normalise,
+    PROBES,
+    _explain,
+    WRONG,
+    "Compute this one pixel by hand with the formula.",
+    1e-3,
+    steps=(
+        "Three things happen to each pixel, in this order: it becomes a float, it goes to the range from 0 to"
+        " 1, then the mean is taken off and the rest divided by the std.",
+        "`mean` and `std` are plain lists. Make tensors of them first.",
+        "A tensor of C numbers meets the last axis, which is the columns. Give it a shape of four axes, so "
+        "that its numbers lie along the second axis.",
+    ),
 )

@@ -188,4 +188,11 @@ LINEAR_PROBE = Exercise(
     WRONG,
     "Are the features standardised, with the training images' mean and sd? Is the penalty C?",
     CLOSE,
+    steps=(
+        "Fit a `StandardScaler` on the training features only. Then both sets go through the same scaler.",
+        "Write a loop over the columns of the labels. In each column leave out the rows whose label is "
+        "unknown, in features and labels alike.",
+        "`predict_proba` gives two columns: the probability of 0 and that of 1. Which one is asked for? It "
+        "goes into one column of the result.",
+    ),
 )

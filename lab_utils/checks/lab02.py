@@ -60,13 +60,35 @@ def _list_in_order(student: Function, plan: Plan) -> None:
 
 # The kit finds stages, so a network here has no parameter of its own.
 FREEZE_BACKBONE = Exercise(
-    "freeze_backbone", freeze_backbone, cases=freezing.cases(freezing.TO_FREEZE, _freeze, own=False)
+    "freeze_backbone",
+    freeze_backbone,
+    cases=freezing.cases(freezing.TO_FREEZE, _freeze, own=False),
+    steps=(
+        "There are two parts, and each needs one line: everything, and the head.",
+        "A module has a method that sets the flag of all its parameters at once: `requires_grad_`. Which of "
+        "the two parts comes first?",
+    ),
 )
 TRAIN_MODE = Exercise(
-    "train_mode", train_mode, cases=freezing.cases(freezing.MODES, _modes_and_nothing_else, own=False)
+    "train_mode",
+    train_mode,
+    cases=freezing.cases(freezing.MODES, _modes_and_nothing_else, own=False),
+    steps=(
+        "Put the whole network into training mode first. After that some modules go back.",
+        "`model.modules()` goes through all modules, also those inside of others. Which of them are batch norms?",
+        "How do you see that a batch norm is frozen? Look at the flag of its own weight. A batch norm without"
+        " a weight (`affine` is False) has nothing to freeze.",
+    ),
 )
 TRAINABLE_PARAMETERS = Exercise(
-    "trainable_parameters", trainable_parameters, cases=freezing.cases(freezing.TO_LEARN, _list_in_order, own=False)
+    "trainable_parameters",
+    trainable_parameters,
+    cases=freezing.cases(freezing.TO_LEARN, _list_in_order, own=False),
+    steps=(
+        "`model.parameters()` gives all of them in the right order. Which one property tells the frozen ones "
+        "from the others?",
+        "Collect the parameters themselves in a list: no names, no copies.",
+    ),
 )
 
 EXERCISES = (FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS)

@@ -148,4 +148,11 @@ ADAPT_CONV1 = Exercise(
     _explain,
     WRONG,
     "Look at the formula: which one filter, made from `weight`, does what the three do together?",
+    steps=(
+        "Write down what the three filters give for an image whose three channels are equal: the same pixel "
+        "times three weights.",
+        "So one filter is enough, if it holds what the three weights give together. Is that their mean, or "
+        "something else?",
+        "The result keeps four axes: look for the argument that keeps an axis of size 1.",
+    ),
 )

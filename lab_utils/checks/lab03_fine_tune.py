@@ -226,4 +226,15 @@ def _without_val(student: FineTune) -> None:
         raise Wrong("val = None: expected a history all the same.")
 
 
-FINE_TUNE = Exercise("fine_tune", fine_tune, cases=(_with_val, _without_val))
+FINE_TUNE = Exercise(
+    "fine_tune",
+    fine_tune,
+    cases=(_with_val, _without_val),
+    steps=(
+        "There are two parts, and each is one call of `fit`. Before each, say what can learn: one function of the "
+        "kit freezes the backbone, its partner frees it.",
+        "The first call gets one rate. The second one gets groups instead, from your `param_groups`: which "
+        "argument of `fit` takes them?",
+        "Both calls get `train`, `val` and the settings. Join the two histories as the text says.",
+    ),
+)

@@ -132,5 +132,16 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
 )
 
 LR_SUGGESTION = Exercise(
-    "lr_suggestion", lr_suggestion, PROBES, _explain, WRONG, "Look at the curve: where does it fall fastest?"
+    "lr_suggestion",
+    lr_suggestion,
+    PROBES,
+    _explain,
+    WRONG,
+    "Look at the curve: where does it fall fastest?",
+    steps=(
+        "First cut: where is the first loss that is not finite? Keep what comes before, of both arrays.",
+        "Smooth what is left. The slope per log(lr) is a gradient with the logarithms of the rates as places:"
+        " `np.gradient` takes the places as its second argument.",
+        "Look for the steepest fall only up to the lowest point of the smoothed loss. After it the curve turns up.",
+    ),
 )

@@ -168,4 +168,11 @@ PARAM_GROUPS = Exercise(
     WRONG,
     "Write down the places from the head downwards, 0, 1, 2 ..., and the rate of each.",
     CLOSE,
+    steps=(
+        "Make a list of all places from the image upwards: the stages, then the head. How many steps below "
+        "the head does each lie?",
+        "The learning rate falls by `decay` with each step down. The head itself has `lr`.",
+        "In each place keep the parameters that can learn. If none is left, leave the group out, but count "
+        "the place all the same.",
+    ),
 )

@@ -170,5 +170,17 @@ WRONG: tuple[tuple[Build, str], ...] = (
 )
 
 CBR_BLOCK = Exercise(
-    "cbr_block", cbr_block, PROBES, _explain, WRONG, "Which layers does it need, in which order, and with which sizes?"
+    "cbr_block",
+    cbr_block,
+    PROBES,
+    _explain,
+    WRONG,
+    "Which layers does it need, in which order, and with which sizes?",
+    steps=(
+        "The name says the order: convolution, batch norm, ReLU. The pool comes last, if at all.",
+        "How much padding does a convolution with an odd kernel need, so that the size stays? Try 3 and 5. "
+        "And does it need a bias, if batch norm follows?",
+        "The max-pool halves the size with windows that overlap: 3 pixels wide, in steps of 2. Which padding "
+        "gives exactly half?",
+    ),
 )

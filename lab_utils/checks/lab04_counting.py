@@ -179,4 +179,10 @@ COUNT_PARAMETERS = Exercise(
     _explain,
     WRONG,
     "Print the names of the parameters with their sizes, and add up by hand.",
+    steps=(
+        'The two rules are two cases. Begin with "all": add up the number of entries of each parameter that can learn.',
+        'For "paper" go through the modules, and keep the convolutions. `first_conv(model)` is the one to '
+        "leave out: compare with `is not`.",
+        "Then add the weight of the head. No bias counts in this rule, and it does not matter what is frozen.",
+    ),
 )

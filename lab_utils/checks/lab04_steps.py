@@ -132,4 +132,10 @@ STEPS_TO_REACH = Exercise(
     _explain,
     WRONG,
     "Draw the straight line between the last measurement below and the first one above. Where does it cross?",
+    steps=(
+        "At which places is the curve at the goal or above? If there is none, which two things do you return?",
+        "Take the first such place. If it is the very first measurement, there is no line to draw.",
+        "Else draw the line from the measurement before it. Which share of the way up is the goal? The same "
+        "share of the steps has passed.",
+    ),
 )

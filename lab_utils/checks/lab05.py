@@ -151,7 +151,20 @@ WRONG: tuple[tuple[Correlations, str], ...] = (
 )
 
 CCA = Exercise(
-    "cca", cca, PROBES, _explain, WRONG, "Are both bases orthonormal, and is each of their directions a real one?", 1e-5
+    "cca",
+    cca,
+    PROBES,
+    _explain,
+    WRONG,
+    "Are both bases orthonormal, and is each of their directions a real one?",
+    1e-5,
+    steps=(
+        "Take the mean of each column off, in both layers. Then look for an orthonormal basis of each: which "
+        "of the three results of the SVD is it?",
+        "A direction with a singular value of 0 is none. Leave out those that are tiny beside the largest one.",
+        "Multiply the transposed first basis by the second one. The canonical correlations are the singular "
+        "values of this small matrix.",
+    ),
 )
 
 EXERCISES = (CCA, NULL_SIMILARITY, CONV_TO_SAMPLES, SVCCA)

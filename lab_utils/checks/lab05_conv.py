@@ -98,4 +98,11 @@ CONV_TO_SAMPLES = Exercise(
     _explain,
     WRONG,
     "Rows: image and position. Columns: channels. The values are 1000 * image + 100 * channel + 10 * y + x.",
+    steps=(
+        "First take the positions: a slice with a step along the height, and one along the width.",
+        "Then look at the order of the axes: image, row and column are to change slowest to fastest, and the "
+        "channel comes last. `permute` brings the axes into this order.",
+        "At last all axes but the channels become one. How many channels are there? It is the second entry of"
+        " the shape of `maps`.",
+    ),
 )

@@ -146,4 +146,9 @@ NULL_SIMILARITY = Exercise(
     PROBES,
     wrong=WRONG,
     advice="For each draw, put the rows of one layer in a new order, and measure.",
+    steps=(
+        "Make one generator before the loop. Every draw takes a new permutation from it.",
+        "Permute the rows of one layer only, and call `measure` on both. One number comes out: collect them "
+        "in an array.",
+    ),
 )

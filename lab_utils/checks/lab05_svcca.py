@@ -145,5 +145,18 @@ WRONG: tuple[tuple[Similarity, str], ...] = (
 )
 
 SVCCA = Exercise(
-    "svcca", svcca, PROBES, _explain, WRONG, "Keep the fewest directions that reach the threshold, then CCA.", 1e-3
+    "svcca",
+    svcca,
+    PROBES,
+    _explain,
+    WRONG,
+    "Keep the fewest directions that reach the threshold, then CCA.",
+    1e-3,
+    steps=(
+        "Each layer by itself: take off the means of the columns, then the SVD. The variance of a direction "
+        "is the square of its singular value.",
+        "`np.cumsum` of the shares of variance tells how many directions you need: the fewest that reach the "
+        "threshold. Count those that are still below it.",
+        "Keep so many columns of u, each times its singular value. Then call your `cca` on both, and take the mean.",
+    ),
 )

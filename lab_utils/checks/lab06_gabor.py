@@ -126,4 +126,19 @@ WRONG: tuple[tuple[Bank, str], ...] = (
     (_then(lambda bank: bank - bank.mean()), "The bell is multiplied by the wave. Nothing is subtracted."),
 )
 
-GABOR_BANK = Exercise("gabor_bank", gabor_bank, PROBES, _explain, WRONG, "Compare with the formula, factor by factor.")
+GABOR_BANK = Exercise(
+    "gabor_bank",
+    gabor_bank,
+    PROBES,
+    _explain,
+    WRONG,
+    "Compare with the formula, factor by factor.",
+    steps=(
+        "Write the formula from the outside inwards: a bell times a wave. Both need the places x and y, "
+        "counted from the middle of the filter.",
+        '`torch.meshgrid(place, place, indexing="ij")` gives y first, then x. The four settings of a filter '
+        "need the shape (O, 1, 1).",
+        "Compute u, the place along the orientation, then sigma from frequency and bandwidth, each as its own"
+        " line. Then put them into the formula.",
+    ),
+)

@@ -228,4 +228,10 @@ MEAN_VAR_INIT = Exercise(
     WRONG,
     "Mean and variance are taken over all entries of the same tensor in `source`.",
     close=0.1,
+    steps=(
+        "Make one generator before the loop, then go through the modules of `model` with their names.",
+        "For a convolution, look up the weight of the same name in `source`. A standard normal number times a"
+        " sd, plus a mean: whose sd, and whose mean?",
+        "Copy the result in place, without gradients. A batch norm has a method that sets it back to its beginning.",
+    ),
 )

@@ -146,5 +146,15 @@ WRONG: tuple[tuple[Transfuse, str], ...] = (
 )
 
 TRANSFUSE = Exercise(
-    "transfuse", transfuse, PROBES, wrong=WRONG, advice="Copy every tensor of the stages up to `upto`, as it is."
+    "transfuse",
+    transfuse,
+    PROBES,
+    wrong=WRONG,
+    advice="Copy every tensor of the stages up to `upto`, as it is.",
+    steps=(
+        "Go through the stages of both networks side by side, from the image upwards, and stop after `upto`.",
+        "In each stage pair up the parameters of both, and then the buffers of both: batch norm keeps its "
+        "statistics there.",
+        "Copy each tensor in place, without gradients, and note the name of the stage in a list.",
+    ),
 )

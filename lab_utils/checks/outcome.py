@@ -8,7 +8,6 @@ import ast
 import contextlib
 import html
 import inspect
-import re
 import sys
 import textwrap
 import traceback
@@ -16,10 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from lab_utils.checks.notes import code_in_html, publish
 from lab_utils.checks.sandbox import OutOfTime, same_random_numbers, time_limit, with_copies
 from lab_utils.checks.wrong import Wrong
 
-__all__ = ["Case", "Outcome", "Wrong", "examine", "judge", "show"]
+__all__ = ["Case", "Outcome", "Wrong", "examine", "show"]
 
 Function = Callable[..., Any]
 Case = Callable[[Function], None]
@@ -33,13 +33,23 @@ _TERMINAL = {"correct": "\033[32m", "incorrect": "\033[31m", "not attempted": "\
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found. `line` is where the student's own code failed. `note` takes the place of the notice."""
+    """What a check found.
+
+    Attributes:
+        name: of the function.
+        status: one of three.
+        hint: what to look at.
+        line: where the student's own code failed.
+        note: takes the place of the notice.
+        offer: what can be asked for next.
+    """
 
     name: str
     status: Status
     hint: str = ""
     line: str = ""
     note: str | None = None
+    offer: str = ""
 
     @property
     def notice(self) -> str:
@@ -51,7 +61,7 @@ class Outcome:
         return f"THE LAB GOES ON WITH THE KIT'S OWN `{self.name}`, not with yours."
 
     def __str__(self) -> str:
-        parts = [f"{_SIGNS[self.status]} {self.name}: {self.status}", self.hint, self.line, self.notice]
+        parts = [f"{_SIGNS[self.status]} {self.name}: {self.status}", self.hint, self.line, self.offer, self.notice]
         lines = [line for part in parts if part for line in _wrap(part)]
         width = max(map(len, lines))
         rule = "+" + "-" * (width + 2) + "+"
@@ -61,39 +71,14 @@ class Outcome:
         colour = _COLOURS[self.status]
         body = f"<b style='color:{colour}'>{_SIGNS[self.status]} {html.escape(self.name)}: {self.status}</b>"
         if self.hint:
-            body += f"<br>{_html(self.hint)}"
+            body += f"<br>{code_in_html(self.hint)}"
         if self.line:
             body += f"<pre style='margin:.4em 0'>{html.escape(self.line)}</pre>"
+        if self.offer:
+            body += f"<div>{code_in_html(self.offer)}</div>"
         weight = "normal" if self.status == "correct" else "bold"
-        body += f"<div style='font-weight:{weight}'>{_html(self.notice)}</div>"
+        body += f"<div style='font-weight:{weight}'>{code_in_html(self.notice)}</div>"
         return f"<div style='border-left:6px solid {colour};padding:.5em 1em;margin:.3em 0'>{body}</div>"
-
-
-def judge(
-    name: str,
-    student: object,
-    kit: Function,
-    cases: Sequence[Case],
-    *,
-    seconds: float = SECONDS_PER_CASE,
-) -> Function:
-    """Run the cases on the student's function, print the outcome, and return the function to go on with.
-
-    Args:
-        name: the name the student's function has in the lab.
-        student: what the student wrote; anything may arrive here.
-        kit: the kit's own version; it must pass every case.
-        cases: each takes a function, calls it, and raises `Wrong(hint)` if the answer is wrong. Arrays,
-            tensors and splits reach the student's function as copies; models, parameters and
-            generators reach it as they are, because it may be its task to change them.
-        seconds: time limit of one case, where the platform has one (main thread, POSIX).
-
-    Returns:
-        The student's function if it passed, else `kit`.
-    """
-    outcome = examine(name, student, kit, cases, seconds=seconds)
-    show(outcome)
-    return student if outcome.status == "correct" and callable(student) else kit
 
 
 def report(name: str, student: object, cases: Sequence[Case]) -> None:
@@ -110,7 +95,17 @@ def examine(
     *,
     seconds: float = SECONDS_PER_CASE,
 ) -> Outcome:
-    """Return the outcome that `judge` prints."""
+    """Run the cases on the student's function and return the outcome.
+
+    Args:
+        name: the name the student's function has in the lab.
+        student: what the student wrote; anything may arrive here.
+        kit: the kit's own version, which passes every case; None in a homework.
+        cases: each takes a function, calls it, and raises `Wrong(hint)` if the answer is wrong. Arrays,
+            tensors and splits reach the student's function as copies; models, parameters and
+            generators reach it as they are, because it may be its task to change them.
+        seconds: time limit of one case, where the platform has one (main thread, POSIX).
+    """
     if student is kit and kit is not None:
         hint = f"This is the kit's own version. Run the cell with your `{name}` again, then this check."
         return Outcome(name, "not attempted", hint)
@@ -128,11 +123,9 @@ def examine(
 
 def show(outcome: Outcome) -> None:
     """Show the outcome as a box: HTML in a notebook, plain text elsewhere."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is not None and hasattr(shell, "kernel"):
-        data = {"text/plain": str(outcome), "text/html": outcome._repr_html_()}
-        shell.display_pub.publish(data=data, metadata={})
-    elif sys.stdout.isatty():
+    if publish(str(outcome), outcome._repr_html_()):
+        return
+    if sys.stdout.isatty():
         print(f"{_TERMINAL[outcome.status]}{outcome}\033[0m")
     else:
         print(outcome)
@@ -238,10 +231,6 @@ def _students_line(error: BaseException | None, student: Function) -> str:
 
 def _shorten(text: str) -> str:
     return textwrap.shorten(text, 400, placeholder=" ...")
-
-
-def _html(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _wrap(text: str) -> list[str]:

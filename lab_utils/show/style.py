@@ -26,7 +26,7 @@ def set_style(images: str = "retina") -> None:
     if shell is not None and hasattr(shell, "kernel"):
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-        set_matplotlib_formats(images)
+        set_matplotlib_formats(images)  # type: ignore[no-untyped-call]
 
 
 _SETTINGS = {

@@ -14,6 +14,8 @@ from typing import Any
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 
+from lab_utils.progress_file import progress_now
+
 COLORS = {True: "#029e73", False: "#d55e00"}  # green and orange-red of the colour-blind palette
 
 
@@ -74,6 +76,9 @@ def multiple_choice(question: Question) -> _Shown:
         if change["new"] is None:
             return
         right = change["new"] == question.correct
+        if right and question.text not in progress_now().questions:
+            progress_now().questions.append(question.text)
+            progress_now().save()
         verdict = "Correct." if right else "Not quite."
         reason = html.escape(question.options[change["new"]][1])
         feedback.value = f'<span style="color: {COLORS[right]}"><b>{verdict}</b></span> {reason}'

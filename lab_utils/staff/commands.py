@@ -1,4 +1,4 @@
-"""The instructor's commands: ``python -m lab_utils build | count | run | release | collect | grade | feedback``.
+"""The instructor's commands: ``python -m lab_utils build | count | run | site | release | collect | grade | feedback``.
 
 Every command that works on a class keeps its files in one folder, grading/ in the course. Each returns 0 if all is
 well, 1 if not, and 2 if it could not do its work; `build`, `count` and `run` return 1 for both.
@@ -30,6 +30,9 @@ def add_commands(commands: "Commands") -> None:
     run.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
     run.add_argument("--root", type=Path, default=ROOT, help="the folder of solutions/; build/ is made there")
     run.set_defaults(command=_run)
+    site = _command(commands, "site", "run the students' notebooks, write a web site that needs no server")
+    site.add_argument("labs", nargs="*", metavar="LAB", help="numbers or names, such as 01; default: all")
+    _finish(site, _site, "print the first page as JSON", on_error=1)
     release = _command(commands, "release", "make what students get: a folder, ready to be a branch, and a zip")
     release.add_argument("target", type=Path, metavar="FOLDER", help="a new folder, or an older release to replace")
     release.add_argument("--new-test-set", action="store_true", help="draw other hidden test images than the last time")
@@ -105,6 +108,15 @@ def _run(arguments: argparse.Namespace) -> int:
     from lab_utils.staff.course.run import run
 
     return run(arguments.root / "solutions", arguments.root / "build", arguments.labs)
+
+
+def _site(arguments: argparse.Namespace) -> int:
+    from lab_utils.staff.course.site import site
+
+    root = arguments.root
+    page = site(root / "labs", root / "build", root / "course.toml", arguments.labs)
+    print(json.dumps({"page": str(page)}) if arguments.json else f"open {page}")
+    return 0
 
 
 def _release(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from lab_utils.checks.outcome import Outcome, Wrong, examine, judge
+from lab_utils.checks.exercise import Exercise
+from lab_utils.checks.outcome import Outcome, Wrong, examine
 
 
 def halve(values):
@@ -21,6 +22,9 @@ def halves(function):
         raise Wrong("Half of 4 is 2.")
 
 
+HALVE = Exercise("halve", halve, cases=[halves])
+
+
 def status(student, kit=halve, cases=(halves,), **options):
     return examine("halve", student, kit, cases, **options)
 
@@ -29,14 +33,14 @@ def test_a_right_answer_is_returned(capsys):
     def mine(values):
         return 0.5 * values
 
-    assert judge("halve", mine, halve, [halves]) is mine
+    assert HALVE.check(mine) is mine
     text = capsys.readouterr().out
     assert "halve: correct" in text
     assert "your function" in text
 
 
 def test_a_wrong_answer_shows_the_hint_and_the_kit_goes_on_loudly(capsys):
-    assert judge("halve", lambda values: values, halve, [halves]) is halve
+    assert HALVE.check(lambda values: values) is halve
     text = capsys.readouterr().out
     assert "halve: incorrect" in text
     assert "Half of 4 is 2." in text
@@ -225,9 +229,6 @@ def test_the_box_escapes_html_and_says_what_the_text_says():
 
 
 def test_the_fixture_for_other_tests_gives_what_a_check_shows(outcome_of, capsys):
-    def check(student):
-        return judge("halve", student, halve, [halves])
-
-    assert outcome_of(check, lambda values: values).hint == "Half of 4 is 2."
-    assert outcome_of(check, lambda values: values / 2).status == "correct"
+    assert outcome_of(HALVE.check, lambda values: values).hint == "Half of 4 is 2."
+    assert outcome_of(HALVE.check, lambda values: values / 2).status == "correct"
     assert capsys.readouterr().out == ""

@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from lab_utils.progress_file import Progress, progress_now
 from lab_utils.show import Question, explore, multiple_choice
 
 QUESTION = Question(
@@ -45,6 +46,15 @@ def test_a_choice_shows_its_own_feedback_at_once(choice, verdict):
     buttons.index = choice
     assert verdict in feedback.value
     assert QUESTION.options[choice][1].replace("<perfect>", "&lt;perfect&gt;") in feedback.value
+
+
+def test_a_right_choice_is_kept_and_a_wrong_one_is_not(monkeypatch):
+    monkeypatch.setattr("lab_utils.progress_file._current", Progress())
+    _, buttons, _ = parts(multiple_choice(QUESTION))
+    buttons.value = next(number for number in range(len(QUESTION.options)) if number != QUESTION.correct)
+    assert progress_now().questions == []
+    buttons.value = QUESTION.correct
+    assert progress_now().questions == [QUESTION.text]
 
 
 def test_a_choice_can_be_changed():

@@ -1,11 +1,13 @@
-"""Build labs/ from solutions/: ``python -m lab_utils build``.
+"""Build labs/ from solutions/, and data/labs/, what the kit knows of them: ``python -m lab_utils build``.
 
 Both folders are kept in one canonical form (no outputs, no execution counts, only meaningful metadata, cell
 ids made from the content, the first cell stamped), so that a difference is a difference in content.
 """
 
+import base64
 import copy
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,9 @@ from nbformat import NotebookNode
 from lab_utils.atomic import write_text
 from lab_utils.names import MISSPELT, nearest
 from lab_utils.notebook_file import read_notebook
+from lab_utils.profile import data_root
 from lab_utils.staff.course.bootstrap import FIRST_WORDS, FOLDED, STAMP, bootstrap_cell, is_folded, stamp_cell
+from lab_utils.staff.course.guide import FOLDER, guide, is_homework
 from lab_utils.staff.course.marks import split_solution, student_source
 from lab_utils.staff.course.settings import Course, read_course
 from lab_utils.staff.course.stubs import already_solved
@@ -37,8 +41,8 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
     Raises:
         ValueError: if a notebook cannot be built or would show its solution; the message names notebook and cell.
     """
-    wanted = _wanted(solutions, labs, read_course(course_file))
-    if found := _orphans(solutions, labs) + _leaks_in(solutions, wanted, labs) + _solved_in(wanted, labs):
+    wanted = _wanted(solutions, labs, course_file)
+    if found := _orphans(wanted, labs, course_file) + _leaks_in(solutions, wanted, labs) + _solved_in(wanted, labs):
         raise ValueError("\n".join(found))
     changed = [path for path, text in wanted.items() if not _holds(path, text)]
     for path in changed:
@@ -48,7 +52,7 @@ def build(solutions: Path, labs: Path, course_file: Path) -> list[Path]:
 
 def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
     """Return what is wrong with the folders as they stand, in words; write nothing."""
-    wanted = _wanted(solutions, labs, read_course(course_file))
+    wanted = _wanted(solutions, labs, course_file)
     on_disk = {path: decoded(path.read_bytes(), errors="replace") if path.is_file() else "" for path in wanted}
     stale = [
         f"{path}: {'differs from what build makes of the solution' if on_disk[path] else 'is missing'}; "
@@ -56,7 +60,7 @@ def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
         for path, text in wanted.items()
         if not _holds(path, text)
     ]
-    return _orphans(solutions, labs) + stale + _leaks_in(solutions, on_disk, labs) + _solved_in(on_disk, labs)
+    return _orphans(wanted, labs, course_file) + stale + _leaks_in(solutions, on_disk, labs) + _solved_in(on_disk, labs)
 
 
 def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
@@ -73,10 +77,23 @@ def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode
             cell.outputs, cell.execution_count = [], None
             if is_folded(cell.source):
                 cell.metadata.update(copy.deepcopy(FOLDED))
+        elif cell.cell_type == "markdown":
+            _attach(cell, name)
         content = f"{name}\0{cell.cell_type}\0{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         cell.id = hashlib.sha256(f"{content}\0{seen[content]}".encode()).hexdigest()[:12]
     return nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(copy.deepcopy(NOTEBOOK_METADATA)))
+
+
+def _attach(cell: NotebookNode, name: str) -> None:
+    """Put the pictures into the cell that its text names, ``(attachment:02_freezing.png)``, and no others."""
+    cell.pop("attachments", None)
+    for picture in sorted(set(re.findall(r"\(attachment:([^()\s]+)\)", cell.source))):
+        file = data_root() / "schematics" / picture
+        if not file.is_file():
+            raise ValueError(f"{name}.ipynb: expected the picture {picture} in {file.parent}, found none there.")
+        content = base64.b64encode(file.read_bytes()).decode("ascii")
+        cell.setdefault("attachments", {})[picture] = {"image/png": content}
 
 
 def make_lab(solution: NotebookNode, name: str) -> NotebookNode:
@@ -110,8 +127,9 @@ def leaks(solution: NotebookNode, lab: NotebookNode) -> list[str]:
     return sorted(secret for secret in secrets if any(secret in text for text in readable))
 
 
-def _wanted(solutions: Path, labs: Path, course: Course) -> dict[Path, str]:
+def _wanted(solutions: Path, labs: Path, course_file: Path) -> dict[Path, str]:
     """Map every file that should exist to the text it should have."""
+    course, guides = read_course(course_file), course_file.parent / FOLDER
     wanted: dict[Path, str] = {}
     without_dates = [path.stem for path in solutions.glob("*.ipynb") if path.stem not in course.homeworks]
     for (
@@ -123,6 +141,8 @@ def _wanted(solutions: Path, labs: Path, course: Course) -> dict[Path, str]:
         notebook = canonical(_read(path), path.stem, course)
         wanted[path] = nbformat.writes(notebook) + "\n"
         wanted[labs / path.name] = nbformat.writes(make_lab(notebook, path.stem)) + "\n"
+        if not is_homework(path.stem, course):
+            wanted[guides / f"{path.stem}.json"] = json.dumps(guide(notebook, course), indent=1) + "\n"
     return wanted
 
 
@@ -151,12 +171,10 @@ def _solved_in(texts: dict[Path, str], labs: Path) -> list[str]:
     ]
 
 
-def _orphans(solutions: Path, labs: Path) -> list[str]:
-    return [
-        f"{path}: has no source {solutions / path.name}; delete it"
-        for path in sorted(labs.glob("*.ipynb"))
-        if not (solutions / path.name).is_file()
-    ]
+def _orphans(wanted: dict[Path, str], labs: Path, course_file: Path) -> list[str]:
+    """Name what lies in the folders that are made, and is not made any more."""
+    made = [*labs.glob("*.ipynb"), *(course_file.parent / FOLDER).glob("*.json")]
+    return [f"{path}: has no source in solutions/; delete it" for path in sorted(made) if path not in wanted]
 
 
 def _read(path: Path) -> NotebookNode:

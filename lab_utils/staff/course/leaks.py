@@ -1,12 +1,15 @@
 """What must not be read in a release: lines of solutions, of hidden cases, of rubrics; labels of the test images."""
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from lab_utils.notebook_file import read_notebook
 from lab_utils.staff.course.build import SHORTEST_LEAK, squeeze, texts_of
+from lab_utils.staff.course.guide import FOLDER, is_homework
 from lab_utils.staff.course.marks import split_solution
+from lab_utils.staff.course.settings import read_course
 
 STAFF = "staff"  # the folder of lab_utils that students never get
 FORBIDDEN = (STAFF, "solutions", "tests", "__pycache__")
@@ -19,8 +22,9 @@ def tree_leaks(root: Path, tree: Path) -> list[str]:
     """Return what the released files show and should not, in words.
 
     A line counts if it has at least `SHORTEST_LEAK` characters and is not public anyway: in the notebooks outside of
-    the solution marks, or in the released package. The public checks of a homework make no line of a solution public:
-    they are where one would slip through. They share lines with the hidden cases, which call them.
+    the solution marks, in the released package, or among the solutions that the course lets students open. The public
+    checks of a homework make no line of a solution public: they are where one would slip through. They share lines with
+    the hidden cases, which call them.
 
     Args:
         root: the course, with solved notebooks in solutions/, and the private parts of homeworks in lab_utils/staff/.
@@ -56,12 +60,19 @@ def _hidden_lines(root: Path, released: dict[Path, str]) -> dict[str, str]:
     kit = {path: text for path, text in released.items() if path.parts[0] == "lab_utils"}
     names = tuple(folder.name for folder in homeworks)  # the public part of each begins so
     checks = [path for path in kit if path.parts[1] == "checks" and path.parts[2].startswith(names)]
-    shown_text = squeeze("\n".join(outside))
+    shown_text = squeeze("\n".join([*outside, *_opened(root)]))
     known = "\n".join([shown_text, *(text for path, text in kit.items() if path not in checks)])
     known_to_cases = "\n".join([known, *(kit[path] for path in checks)])
     hidden = {line: name for line, name in cases.items() if line not in known_to_cases}
     hidden |= {line: name for line, name in answers.items() if line not in known}
     return {line: name for line, name in hidden.items() if len(line) >= SHORTEST_LEAK}
+
+
+def _opened(root: Path) -> Iterator[str]:
+    """Yield the solutions of labs that students may open; of a homework there are none."""
+    for path in sorted((root / FOLDER).glob("*.json")):
+        if not is_homework(path.stem, read_course(root / "course.toml")):
+            yield from texts_of(json.loads(path.read_bytes()))
 
 
 def _is_forbidden(path: Path, tree: Path) -> bool:

@@ -72,13 +72,9 @@ def run_lab(path: Path, build: Path) -> Result:
     notebook = read_notebook(path)
     result_file = build / "results" / f"{path.stem}.json"
     result_file.unlink(missing_ok=True)
-    error = ""
     began = time.perf_counter()
     with tqdm(total=len(notebook.cells), desc=path.stem, unit="cell") as bar:
-        try:
-            _execute(notebook, path.parent, result_file.parent, bar)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
-            error = f"cell {max(bar.n, 1)} failed: {_describe(failure)}"
+        error = execute(notebook, path.parent, result_file.parent, bar)
     seconds = time.perf_counter() - began
     _write_html(notebook, path.stem, build)
     found = json.loads(result_file.read_text("utf-8"))["rows"] if result_file.is_file() else None
@@ -112,7 +108,8 @@ def _verdict(result: Result) -> str:
     return f"all {met} met" if met == len(banded) else f"{len(banded) - met} of {len(banded)} MISSED"
 
 
-def _execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[object]") -> None:
+def execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[object]") -> str:
+    """Run all cells in `folder`, put outputs into `notebook` and numbers into `results`; return the error, or ""."""
     client = NotebookClient(
         notebook,
         kernel_name="python3",  # of this environment, whatever the notebook says
@@ -123,7 +120,11 @@ def _execute(notebook: NotebookNode, folder: Path, results: Path, bar: "tqdm[obj
         on_cell_start=lambda **_: bar.update(),  # counts the cell that runs, so that an error can name it
     )
     # Not strict: a missed band is for the table, and the cells after it should run all the same.
-    client.execute(env={**os.environ, "LAB_RESULTS": str(results.resolve()), "LAB_STRICT": "0"})
+    try:
+        client.execute(env={**os.environ, "LAB_RESULTS": str(results.resolve()), "LAB_STRICT": "0"})
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
+        return f"cell {max(bar.n, 1)} failed: {_describe(failure)}"
+    return ""
 
 
 def _describe(failure: Exception) -> str:
@@ -133,8 +134,13 @@ def _describe(failure: Exception) -> str:
 
 
 def _write_html(notebook: NotebookNode, lab: str, build: Path) -> None:
-    for cell in notebook.cells:
-        if cell.cell_type == "code":  # a bar would stand at 0 % for ever; other widgets carry a picture or a list
-            cell.outputs = [out for out in cell.outputs if set(out.get("data", {})) != {WIDGET, "text/plain"}]
+    without_bars(notebook)
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": lab}})
     write_text(build / f"{lab}.html", page)
+
+
+def without_bars(notebook: NotebookNode) -> None:
+    """Take progress bars out: on a page they stand at 0 % for ever. (Other widgets carry a picture or a list.)"""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if set(out.get("data", {})) != {WIDGET, "text/plain"}]

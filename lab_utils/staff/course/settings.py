@@ -26,7 +26,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ABOUT = ("repository", "folder", "name", "term", "branch")
+ABOUT = ("repository", "folder", "name", "term", "branch")  # texts
+SOLUTIONS = "solutions"
 LATE_RULES = ("none", "zero", "percent")
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 RIGHT_FORM = '"2026-11-06T23:59:00+08:00"'
@@ -70,6 +71,8 @@ class Course:
         repository: what the first cell of every lab clones where the kit is missing.
         folder: the folder it is cloned into.
         branch: of that repository; the Colab badges point to it.
+        solutions: whether students can open solutions and sample answers of the labs, after attempts of their own. A
+            homework never shows any.
         homeworks: by name, which is that of the notebook.
     """
 
@@ -78,6 +81,7 @@ class Course:
     name: str = ""
     term: str = ""
     branch: str = "main"
+    solutions: bool = True
     homeworks: dict[str, Homework] = field(default_factory=dict)
 
 
@@ -185,21 +189,25 @@ def _decode(path: Path) -> str:
     return text
 
 
-def _about(table: object, path: Path) -> dict[str, str]:
+def _about(table: object, path: Path) -> dict[str, Any]:
     """Return the checked settings of the table [course]; those that the kit does not know are left out."""
     if not isinstance(table, dict):
         raise ValueError(f"Expected course in {path} to be a table [course], got {table!r}. Correct the line.")
-    for name in set(table) - set(ABOUT):
-        if near := nearest(name, ABOUT, MISSPELT):
+    known = (*ABOUT, SOLUTIONS)
+    for name in set(table) - set(known):
+        if near := nearest(name, known, MISSPELT):
             raise ValueError(f"Expected [course] in {path} to hold {near[0]!r}, got {name!r}. Correct the word.")
-    about = {name: table[name] for name in ABOUT if name in table}
+    about: dict[str, Any] = {name: table[name] for name in ABOUT if name in table}
+    shown = table.get(SOLUTIONS, True)
+    if not isinstance(shown, bool):
+        raise ValueError(f"Expected {path} to hold [course] solutions as true or false, got {shown!r}. Correct it.")
     checks = {"repository": repository_problem, "folder": folder_problem, "branch": branch_problem}
     for name in dict.fromkeys(("repository", "folder", *about)):
         value: Any = about.get(name)
         expected = text_problem(value) or (checks[name](value) if name in checks else "")
         if expected:
             raise ValueError(f"Expected {path} to hold [course] {name} {expected}, got {value!r}. Correct the line.")
-    return about
+    return about | {SOLUTIONS: shown}
 
 
 def _homework(name: str, entry: Any, path: Path) -> Homework:

@@ -13,6 +13,8 @@ __pycache__/
 .ipynb_checkpoints/
 build/
 data/cache/
+*_progress.json
+*_progress_damaged*.json
 """
 
 _README = """\
@@ -121,6 +123,7 @@ def course_file(course: Course) -> str:
     """Return course.toml with what students may see; comments and settings that the kit does not know stay behind."""
     about = {key: getattr(course, key) for key in ("name", "term", "repository", "branch", "folder")}
     lines = ["[course]", *(f'{key} = "{value}"' for key, value in about.items() if value)]
+    lines += [] if course.solutions else ["solutions = false"]
     for homework in course.homeworks.values():
         lines += ["", f"[{homework.name}]", *_dates(homework)]
     return "\n".join(lines) + "\n"

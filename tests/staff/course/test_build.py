@@ -1,4 +1,5 @@
 import ast
+import json
 import subprocess
 import sys
 import textwrap
@@ -141,7 +142,7 @@ def test_outputs_counts_and_volatile_metadata_are_stripped_in_both_folders(cours
 def test_building_again_changes_nothing_and_new_ids_do_not_matter(course):
     solutions, labs, _ = course
     write(solutions, "00_a", EXERCISE, "x = 1", "x = 1")
-    assert len(build(*course)) == 2
+    assert len(build(*course)) == 3  # solution, lab, and what the kit knows of it
     first = (labs / "00_a.ipynb").read_bytes()
     assert build(*course) == []
     write(solutions, "00_a", EXERCISE, "x = 1", "x = 1")  # the same cells with other random ids
@@ -182,15 +183,21 @@ def test_the_first_cell_is_folded_to_its_title_and_no_other_is(course):
     assert build(*course) == []
 
 
-def test_a_cell_with_a_title_is_folded_and_no_other(course):
+def test_a_picture_that_a_text_names_goes_into_its_cell(course, tmp_path, monkeypatch):
     solutions, labs, file = course
-    shown = {"cellView": "form", "jupyter": {"source_hidden": True}}
-    cells = [new_code_cell("# @title Draws the curves\nplot()"), new_code_cell("plot()"), new_markdown_cell("# @title")]
-    cells[1].metadata = dict(shown)
-    write(solutions, "01_a", *cells)
+    monkeypatch.setenv("LAB_DATA", str(tmp_path))
+    (tmp_path / "schematics").mkdir()
+    (tmp_path / "schematics" / "01_a.png").write_bytes(b"a picture")
+    old = new_markdown_cell("Old.", attachments={"old.png": {"image/png": "eA=="}})
+    write(solutions, "01_a", new_markdown_cell("# A\n\n![A network](attachment:01_a.png)"), old)
     build(solutions, labs, file)
     for folder in (solutions, labs):
-        assert [cell.metadata for cell in read(folder, "01_a").cells[1:]] == [shown, {}, {}]
+        *_, title, text = read(folder, "01_a").cells
+        assert title.attachments == {"01_a.png": {"image/png": "YSBwaWN0dXJl"}}
+        assert "attachments" not in text
+    (tmp_path / "schematics" / "01_a.png").unlink()
+    with pytest.raises(ValueError, match=r"picture 01_a\.png"):
+        build(solutions, labs, file)
 
 
 def test_the_first_cell_of_version_0_1_0_makes_room_for_the_new_one(course):
@@ -372,3 +379,58 @@ def test_a_cell_with_a_title_is_folded_and_no_other(course):
         _, titled, other = read(folder, "00_a").cells
         assert titled.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
         assert other.metadata == {}
+
+
+GUIDED = [
+    new_markdown_cell("# A lab\n## 1 Twice"),
+    new_code_cell(EXERCISE),
+    new_code_cell("multiple_choice(lab00_questions.SCALE)"),
+    new_markdown_cell("## 2 Nothing to do here\n## 3 Words\n**A.** Why?"),
+    new_markdown_cell("### BEGIN SOLUTION\nBecause it is so.\n### END SOLUTION"),
+]
+
+
+def guide_of(folder, name):
+    return json.loads((folder / "data" / "labs" / f"{name}.json").read_text("utf-8"))
+
+
+def test_what_there_is_to_do_is_noted_by_section_with_solutions_and_answers(course, tmp_path):
+    write(course[0], "00_a", *GUIDED)
+    build(*course)
+    assert guide_of(tmp_path, "00_a") == {
+        "sections": [
+            {"title": "1 Twice", "exercises": ["double"], "questions": ["lab00_questions.SCALE"], "written": []},
+            {"title": "3 Words", "exercises": [], "questions": [], "written": ["A"]},
+        ],
+        "solutions": {"double": "def double(x):\n    twice_of_it = x + x\n    return twice_of_it"},
+        "answers": {"A": "Because it is so."},
+    }
+    assert check(*course) == []
+
+
+def test_a_course_that_keeps_its_solutions_has_their_text_nowhere_but_in_its_own_folder(course, tmp_path):
+    write(course[0], "00_a", *GUIDED)
+    build(*course)
+    course[2].write_text(course[2].read_text() + "solutions = false\n")
+    assert any("00_a.json: differs" in problem for problem in check(*course))
+    build(*course)
+    assert (guide_of(tmp_path, "00_a")["solutions"], guide_of(tmp_path, "00_a")["answers"]) == (None, None)
+    texts = [path.read_text("utf-8") for path in tmp_path.rglob("*.*") if path.parent != course[0]]
+    assert not [text for text in texts if "twice_of_it" in text or "Because it is so" in text]
+    course[2].write_text(course[2].read_text().replace("false", '"no"'))
+    with pytest.raises(ValueError, match="solutions as true or false, got 'no'"):
+        build(*course)
+
+
+@pytest.mark.parametrize("name", ["homework4", "homework9"])  # the first has a folder of the staff, none has dates here
+def test_of_a_homework_nothing_is_noted(course, tmp_path, name):
+    write(course[0], name, *GUIDED)
+    build(*course)
+    assert not (tmp_path / "data").exists()
+
+
+def test_notes_of_a_lab_that_is_gone_are_named(course, tmp_path):
+    write(course[0], "00_a", *GUIDED)
+    build(*course)
+    (tmp_path / "data" / "labs" / "09_old.json").write_text("{}")
+    assert any("09_old.json: has no source" in problem for problem in check(*course))

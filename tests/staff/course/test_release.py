@@ -260,6 +260,27 @@ def test_the_settings_of_contributors_tools_stay_behind():
     assert "tool.ruff" not in text
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_solutions_of_labs_go_out_if_the_course_shows_them_and_those_of_a_homework_never(course, shown):
+    settings = (course / "course.toml").read_text()
+    (course / "course.toml").write_text(
+        settings.replace("[homework4]", f"solutions = {str(shown).lower()}\n[homework4]")
+    )
+    once = EXERCISE.replace("double", "triple").replace("x + x", "x + x + x")
+    lab = new_notebook(cells=[new_markdown_cell("# Lab\n## 1 Once"), new_code_cell(once)])
+    nbformat.write(lab, course / "solutions" / "00_lab.ipynb")
+    build(course / "solutions", course / "labs", course / "course.toml")
+    _, files = put_out(course)
+    assert "data/labs/00_lab.json" in files
+    texts = "".join(path.read_text("utf-8") for path in (course.parent / "out").rglob("*.*") if path.is_file())
+    assert ("twice_of_it = x + x + x" in texts) is shown
+    assert texts.count("twice_of_it = x + x\\n") == 0
+    with (course / "data" / "labs" / "00_lab.json").open("a") as opened:  # as if the lab showed the homework's line
+        opened.write(" ")
+    with pytest.raises(ValueError, match=r"00_lab\.json: differs"):
+        put_out(course)
+
+
 # ---- the course as it is
 
 
