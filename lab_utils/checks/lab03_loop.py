@@ -188,4 +188,10 @@ TRAIN_LOOP = Exercise(
     _explain,
     WRONG,
     "Two loops, one inside the other: epochs, and in each of them batches. Where do `train()` and `eval()` go?",
+    steps=(
+        "One loop over the epochs. Inside it one loop over the batches, with your training step for each.",
+        "The network may come in eval mode, so set the mode before the batches. After all epochs set the other one.",
+        "For the mean over the images, add up loss times number of images, count the images, and divide once per "
+        "epoch. Both sums begin at 0 in every epoch.",
+    ),
 )

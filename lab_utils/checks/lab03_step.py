@@ -217,5 +217,11 @@ TRAINING_STEP = Exercise(
     PROBES,
     _explain,
     WRONG,
-    "Five lines: empty the gradients, forward pass and loss, backward pass, step, and the loss as a number.",
+    "Empty the gradients, forward pass and loss, backward pass, step, and the loss as a number: in which order?",
+    steps=(
+        "Three things must happen in a fixed order: the forward pass gives the loss, the backward pass the gradients, "
+        "and the optimizer needs the gradients.",
+        "The gradients of an earlier batch must be gone before the backward pass adds new ones.",
+        "The loss is a tensor with one number. Take the plain number out of it in the last line.",
+    ),
 )

@@ -139,6 +139,12 @@ STILL_WAITING = Exercise(
     _explain_waiting,
     WAITING_WRONG,
     "At each step at which runs arrive: how many are still watched there, and how many of these arrive?",
+    steps=(
+        "The places are the steps of the runs that arrived, sorted, each once. `np.unique` does this.",
+        "At each place count two things: the runs whose step is this place or later, and the runs that arrive "
+        "exactly there.",
+        "Begin with a share of 1. At each place multiply it by one minus arrivals over runs under way, and keep it.",
+    ),
 )
 
 
@@ -198,4 +204,9 @@ MEDIAN_STEPS = Exercise(
     _explain_median,
     MEDIAN_WRONG,
     "Take `still_waiting`: at which place are at most half of the runs still waiting, for the first time?",
+    steps=(
+        "You have written the curve already: call it, and go through its places from the first one up.",
+        "The median is the first place where the share is one half or less. If there is no such place, it lies beyond "
+        "all that was watched.",
+    ),
 )
