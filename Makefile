@@ -58,9 +58,12 @@ $(OLDEST_INSTALLED): requirements.txt pyproject.toml
 # In a container people are often root, and JupyterLab refuses root without this word.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# Without the question, over every student's first screen, whether Jupyter may send its news.
+QUIET := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
 lab: $(INSTALLED)
 	$(BIN)/python -m lab_utils phantoms
-	$(BIN)/python -m jupyterlab --notebook-dir=labs $(AS_ROOT)
+	$(BIN)/python -m jupyterlab --notebook-dir=labs $(QUIET) $(AS_ROOT)
 
 PYTEST := -m pytest -p tests.notebooks.rules --nbval-lax --nbval-current-env --nbval-cell-timeout=1500
 

@@ -15,8 +15,8 @@ from lab_utils.profile import setting
 DEVICE_VARIABLE = "LAB_DEVICE"
 OTHER_NAMES = {"gpu": ["cuda", "mps"], "nvidia": ["cuda"], "rocm": ["cuda"], "metal": ["mps"], "apple": ["mps"]}
 PRECISIONS = ("bf16", "fp32")
-# Values of oneDNN's own variable that forbid it the bfloat16 units: how another machine imitates an older one.
-WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+# Values of oneDNN's variable ONEDNN_MAX_CPU_ISA under which it uses no bfloat16 units.
+ISA_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 def default_device() -> torch.device:
@@ -77,9 +77,10 @@ def _named_device(name: str) -> torch.device:
 def _cpu_has_bf16_units() -> bool:
     """Ask PyTorch; where it is too old to tell, read Linux's list of CPU flags.
 
-    Units that oneDNN was told not to use are none: it would emulate bfloat16, at a tenth of the speed of float32.
+    Units that oneDNN is told not to use do not count: bfloat16 would be emulated.
     """
-    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if limit in ISA_WITHOUT_BF16:
         return False
     get_capabilities = getattr(torch.cpu, "get_capabilities", None)
     if get_capabilities is not None:

@@ -17,8 +17,9 @@ import psutil
 import torch
 
 import lab_utils
+from lab_utils.checks.notes import Note
 from lab_utils.device import default_device, precision_for
-from lab_utils.metrics import expected_seconds
+from lab_utils.metrics import expected_seconds, predicted_seconds, published_labs, reference_pace
 from lab_utils.profile import (
     cache_root,
     data_root,
@@ -31,10 +32,27 @@ from lab_utils.profile import (
 )
 from lab_utils.progress_file import begin_progress
 from lab_utils.studies import workers_asked_for
+from lab_utils.training import measure_pace
+from lab_utils.versions import kit_root
 
 MEMORY_GB = 4.0
 DISK_GB = 2.0
 OLDEST_TORCH = (2, 6)
+TAKEN = "taken.json"  # profile -> lab -> seconds of the last run
+WARNING = "#d55e00"
+BANNERS = {
+    "smoke": (
+        "SMOKE MODE: only a test of the machinery",
+        "One seed, few images, few steps: the lab runs through, but its numbers and figures mean nothing, and what the "
+        "text says about them does not fit. There are no intervals and no verdicts. For the real lab, unset "
+        "LAB_PROFILE and restart the kernel.",
+    ),
+    "full": (
+        "FULL MODE: more seeds, more images, more steps",
+        "The text was written for the usual size (quick). Here intervals are narrower and numbers differ, so read your "
+        "own numbers first. It takes hours without a GPU.",
+    ),
+}
 
 
 class Finding(NamedTuple):
@@ -52,11 +70,15 @@ class Finding(NamedTuple):
 
 
 def start(lab: str) -> None:
-    """Print what the lab runs on and how long it will take; warn of what will stand in its way. Read the progress."""
+    """Say in words what the lab runs on and how long it will take; warn of what will stand in its way.
+
+    A profile that is not the usual one gets a banner. What the student has done so far is read, too.
+    """
     device = default_device()
-    print(f"{lab}: {_device_name(device)}, precision {precision_for(device)}, {torch.get_num_threads()} threads")
-    print(f"profile {profile()}: {_duration(expected_seconds(lab))}")
-    print(f"{_versions()}, lab_utils {lab_utils.__version__}")
+    if banner := BANNERS.get(profile()):
+        Note(*banner, colour=WARNING).show()
+    print(f"The course is ready. {lab} runs on your {_device_name(device)}. {_prediction(lab, device)}")
+    print(f"({_versions()}, lab_utils {lab_utils.__version__}, {_settings(device)})")
     for finding in examine():
         if finding.state != "ok":
             print(finding)
@@ -69,6 +91,8 @@ def main() -> int:
     for finding in findings:
         print(finding)
     problems = sum(finding.state == "problem" for finding in findings)
+    if not problems:
+        print(_times())
     print("The labs can run." if not problems else f"{problems} to mend before the labs can run.")
     return int(problems > 0)
 
@@ -200,6 +224,41 @@ def _survive(check: Callable[[], Finding]) -> Finding:
         return Finding(check.__name__.removeprefix("check_"), "problem", str(error), "correct it and start again")
 
 
+def _prediction(lab: str, device: torch.device) -> str:
+    """Say how long the computer will work, after a second of measuring where that helps."""
+    seconds = expected_seconds(lab)
+    if seconds is None:
+        return "Nobody has measured how long the computer takes in this profile."
+    if profile() != "smoke" and reference_pace():
+        seconds = predicted_seconds(lab, measure_pace()) or seconds
+    less = "" if device.type == "cpu" else " without the GPU, less with it"
+    return f"The computer needs about {_duration(seconds)} for the whole lab{less}."
+
+
+def _times() -> str:
+    """Return a table: how long each lab will take here, and how long the last `run` took, if there was one."""
+    pace, taken = measure_pace(), _taken()
+    shown = ", ".join(f"{name} {images:.0f}" for name, images in pace.items())
+    lines = [f"pace: {shown} images per second and core; so the labs take"]
+    for lab in published_labs():
+        last = f", the last run took {taken[lab]:.0f} s" if lab in taken else ""
+        lines.append(f"  {lab:<24} about {_duration(predicted_seconds(lab, pace) or 0)}{last}")
+    return "\n".join(lines)
+
+
+def _taken() -> dict[str, float]:
+    """Return the seconds that the last runs took in this profile, from build/, where `run` leaves them."""
+    try:
+        content = json.loads((kit_root() / "build" / TAKEN).read_text("utf-8"))
+        return {lab: float(seconds) for lab, seconds in content[profile()].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # nothing was run, or something else lies there
+
+
+def _settings(device: torch.device) -> str:
+    return f"profile {profile()}, precision {precision_for(device)}, {torch.get_num_threads()} threads"
+
+
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"GPU ({torch.cuda.get_device_name(device)})"
@@ -212,7 +271,5 @@ def _versions() -> str:
     )
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "nobody has measured how long this takes"
-    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -114,16 +114,51 @@ def test_an_old_torch_is_a_problem(monkeypatch):
     assert by_name()["PyTorch"].state == "ok"
 
 
-@pytest.mark.parametrize(("profile", "time"), [("quick", "about 80 s"), ("full", "about 5 min"), ("smoke", "nobody")])
+@pytest.mark.parametrize(("profile", "time"), [("quick", "about 80 s"), ("full", "about 5 min"), ("smoke", "Nobody")])
 def test_start_tells_device_profile_versions_and_the_time(monkeypatch, capsys, profile, time):
     monkeypatch.setenv("LAB_PROFILE", profile)
     monkeypatch.setenv("LAB_DEVICE", "cpu")
     doctor.start("01_a")
     told = capsys.readouterr().out
-    assert f"profile {profile}: {time}" in told
+    assert "The course is ready. 01_a runs on your CPU" in told
+    assert time in told
+    assert f"profile {profile}" in told
     assert f"CPU ({os.cpu_count()} cores)" in told
     assert f"torch {doctor.torch.__version__}" in told
     assert "threads" in told
+
+
+@pytest.mark.parametrize(("profile", "banner"), [("smoke", "SMOKE MODE"), ("quick", ""), ("full", "FULL MODE")])
+def test_any_profile_but_the_usual_one_is_told_before_all_else(monkeypatch, capsys, profile, banner):
+    monkeypatch.setenv("LAB_PROFILE", profile)
+    doctor.start("01_a")
+    told = capsys.readouterr().out
+    assert told.startswith(banner or "The course is ready")
+    assert told.count("MODE") == bool(banner)
+
+
+@pytest.fixture
+def half_as_fast(machine, monkeypatch):
+    """A machine on which one network trains half as fast as where the seconds were measured."""
+    entry = {"seconds": 80, "work": {"net": 0.75}, "values": {}}
+    bands = {"schema": 1, "pace": {"net": 100, "other": 7}, "labs": {"01_a": {"quick": entry}}}
+    (machine / "bands.json").write_text(json.dumps(bands))
+    monkeypatch.setattr(doctor, "measure_pace", lambda: {"net": 50.0, "other": 7.0})
+
+
+@pytest.mark.usefixtures("half_as_fast")
+def test_the_time_is_told_for_this_machine(monkeypatch, capsys, machine):
+    monkeypatch.setattr(doctor, "kit_root", lambda: machine)
+    doctor.start("01_a")
+    assert "about 2 min" in capsys.readouterr().out  # 20 s that stay, and 60 s that become 120
+    doctor.main()
+    report = capsys.readouterr().out
+    assert "net 50, other 7 images per second" in report
+    assert "01_a                     about 2 min\n" in report
+    (machine / "build").mkdir()
+    (machine / "build" / "taken.json").write_text('{"quick": {"01_a": 131.4}, "smoke": {"01_a": 3}}')
+    doctor.main()
+    assert "about 2 min, the last run took 131 s" in capsys.readouterr().out
 
 
 def test_start_warns_of_what_will_stand_in_the_way(monkeypatch, capsys):

@@ -97,3 +97,8 @@ def test_clean_removes_what_is_made_again_and_nothing_else_also_where_names_have
     subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
     assert [name for name in made if (tmp_path / name).exists()] == []
     assert [name for name in kept if not (tmp_path / name).exists()] == []
+
+
+def test_a_lab_opens_without_the_question_about_news(tmp_path):
+    (line,) = [line for line in said(tmp_path, "lab").splitlines() if "jupyterlab" in line]
+    assert "--LabApp.news_url=None" in line

@@ -17,9 +17,10 @@ class Note:
     title: str
     paragraphs: tuple[str, ...]
     code: str = ""
+    colour: str = COLOUR
 
-    def __init__(self, title: str, *paragraphs: str, code: str = "") -> None:
-        for name, value in (("title", title), ("paragraphs", paragraphs), ("code", code)):
+    def __init__(self, title: str, *paragraphs: str, code: str = "", colour: str = COLOUR) -> None:
+        for name, value in (("title", title), ("paragraphs", paragraphs), ("code", code), ("colour", colour)):
             object.__setattr__(self, name, value)
 
     def show(self) -> None:
@@ -32,11 +33,11 @@ class Note:
         return "\n".join([self.title, *lines, *([self.code] if self.code else [])])
 
     def _repr_html_(self) -> str:
-        body = f"<b style='color:{COLOUR}'>{code_in_html(self.title)}</b>"
+        body = f"<b style='color:{self.colour}'>{code_in_html(self.title)}</b>"
         body += "".join(f"<div>{code_in_html(text)}</div>" for text in self.paragraphs)
         if self.code:
             body += f"<pre style='margin:.4em 0'>{html.escape(self.code)}</pre>"
-        return f"<div style='border-left:6px solid {COLOUR};padding:.5em 1em;margin:.3em 0'>{body}</div>"
+        return f"<div style='border-left:6px solid {self.colour};padding:.5em 1em;margin:.3em 0'>{body}</div>"
 
 
 def publish(text: str, page: str) -> bool:

@@ -1,6 +1,9 @@
 from . import bands as bands
 from .bands import Row as Row
 from .bands import expected_seconds as expected_seconds
+from .bands import predicted_seconds as predicted_seconds
+from .bands import published_labs as published_labs
+from .bands import reference_pace as reference_pace
 from .bands import rows as rows
 from .classification import accuracy as accuracy
 from .classification import balanced_accuracy as balanced_accuracy

@@ -16,6 +16,7 @@ from lab_utils.array_input import Array, as_array, as_numbers, check_joined, che
 from lab_utils.metrics.patient_groups import patient_codes
 from lab_utils.metrics.ranking import auroc, macro_auroc
 from lab_utils.metrics.score_inputs import Misread, column_inputs
+from lab_utils.profile import profile
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 Counts = NDArray[np.int64]
@@ -166,7 +167,12 @@ def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> s
         low: lower end of the interval; NaN with one seed, and the text says so.
         high: upper end.
         digits: after the decimal point.
+
+    Returns:
+        The text; in the smoke profile, which only tests the machinery, without an interval.
     """
+    if profile() == "smoke":
+        return f"{mean:+.{digits}f}  (smoke mode: no interval)"
     between = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
     return f"{mean:+.{digits}f}  ({'one seed: no interval' if np.isnan(low) else between})"
 

@@ -19,5 +19,6 @@ from .lr_range import lr_range_test as lr_range_test
 from .lr_range import lr_suggestion as lr_suggestion
 from .lr_range import smooth as smooth
 from .optimizers import Schedule as Schedule
+from .pace import measure_pace as measure_pace
 from .probe import knn_probe as knn_probe
 from .probe import linear_probe as linear_probe

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lab_utils.metrics import expected_seconds, rows
+from lab_utils.metrics import expected_seconds, predicted_seconds, published_labs, rows
 from lab_utils.metrics.bands import compare
 from lab_utils.profile import PROFILES
 
@@ -59,6 +59,35 @@ def test_a_profile_without_bands_misses_none(published, monkeypatch):
     monkeypatch.setenv("LAB_PROFILE", "smoke")
     compare("01_a", {"gain": 0.5})
     assert expected_seconds("01_a") is None
+
+
+def test_smoke_mode_gives_no_verdict_but_keeps_its_bands(published, monkeypatch, capsys):
+    bands = json.loads((published / "bands.json").read_text())
+    bands["labs"]["01_a"]["smoke"] = bands["labs"]["01_a"]["quick"]
+    (published / "bands.json").write_text(json.dumps(bands))
+    monkeypatch.setenv("LAB_PROFILE", "smoke")
+    compare("01_a", {"gain": 0.05, "auroc": 0.95})
+    said = capsys.readouterr().out
+    assert "2 numbers computed. They mean nothing" in said
+    assert not any(word in said for word in ("in the band", "OUTSIDE", "0.02", "0.95"))
+    monkeypatch.setenv("LAB_STRICT", "1")
+    with pytest.raises(ValueError, match=r"auroc = 0\.95"):
+        compare("01_a", {"gain": 0.05, "auroc": 0.95})
+
+
+def test_the_time_here_is_the_published_one_with_each_share_of_work_at_the_pace_of_its_network(published):
+    bands = json.loads((published / "bands.json").read_text())
+    bands["pace"] = {"small": 300, "large": 60}
+    bands["labs"]["01_a"]["quick"]["work"] = {"small": 0.5, "large": 0.25}
+    (published / "bands.json").write_text(json.dumps(bands))
+    assert predicted_seconds("01_a", {"small": 300.0, "large": 60.0}) == pytest.approx(80)
+    # 80 s are 40 s of the small network, 20 s of the large one, and 20 s of other things
+    assert predicted_seconds("01_a", {"small": 600.0, "large": 30.0}) == pytest.approx(20 + 40 + 20)
+    assert predicted_seconds("01_a", {"small": 150.0, "large": 120.0}) == pytest.approx(80 + 10 + 20)
+    assert predicted_seconds("02_b", {"small": 150.0}) is None
+    assert published_labs() == ["01_a"]
+    with pytest.raises(ValueError, match=r"cannot be read \(KeyError: 'large'\)"):
+        predicted_seconds("01_a", {"small": 150.0})
 
 
 def test_other_weights_and_data_are_held_to_bands_of_their_own_or_to_none(published, monkeypatch, capsys):

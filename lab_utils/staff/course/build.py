@@ -64,11 +64,13 @@ def check(solutions: Path, labs: Path, course_file: Path) -> list[str]:
 
 
 def canonical(notebook: NotebookNode, name: str, course: Course) -> NotebookNode:
-    """Return the notebook in canonical form, its first cell the bootstrap cell of lab `name`, then the stamped text."""
+    """Return the notebook in canonical form: the title, then the stamped text and the bootstrap cell of lab `name`."""
     cells = [copy.deepcopy(cell) for cell in notebook.cells if not cell.source.startswith((*FIRST_WORDS, STAMP))]
-    cells.insert(0, nbformat.v4.new_code_cell(bootstrap_cell(name, course)))
+    stamped = [nbformat.v4.new_code_cell(bootstrap_cell(name, course))]
     if text := stamp_cell(name, course):
-        cells.insert(1, nbformat.v4.new_markdown_cell(text))
+        stamped.insert(0, nbformat.v4.new_markdown_cell(text))
+    below = 1 if cells and cells[0].cell_type == "markdown" else 0
+    cells[below:below] = stamped
     seen: dict[str, int] = {}
     for cell in cells:
         cell.metadata = NotebookNode({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})

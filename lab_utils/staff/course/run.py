@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,20 +14,23 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
-from lab_utils.metrics import Row, expected_seconds, rows
+from lab_utils.doctor import TAKEN
+from lab_utils.metrics import Row, predicted_seconds, rows
 from lab_utils.names import unknown_name
 from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import profile
+from lab_utils.training import measure_pace
 
 SECONDS_PER_CELL = {"smoke": 300, "quick": 900, "full": 7200}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Result(NamedTuple):
-    """What came of one lab; `error` is "" if every cell ran."""
+    """What came of one lab; `error` is "" if every cell ran, `predicted` None where nothing is published."""
 
     lab: str
     seconds: float
+    predicted: float | None
     rows: list[Row]
     error: str
 
@@ -46,11 +49,13 @@ def run(solutions: Path, build: Path, labs: Sequence[str] = ()) -> int:
         ValueError: if one of `labs` names no notebook in `solutions`.
     """
     results = []
+    pace = measure_pace()
     for path in select(solutions, labs):
-        results.append(run_lab(path, build))
+        results.append(run_lab(path, build, pace))
         if results[-1].error:
             print(f"{path.stem}: {results[-1].error}")
     print(table(results))
+    _keep_seconds(results, build / TAKEN)
     print(f"HTML with pictures: {build}")
     return int(not all(result.good for result in results))
 
@@ -67,8 +72,14 @@ def select(solutions: Path, labs: Sequence[str]) -> list[Path]:
     return [path for path in known if not labs or path.stem.startswith(tuple(labs))]
 
 
-def run_lab(path: Path, build: Path) -> Result:
-    """Run one notebook with a progress bar and write its HTML, up to the first error if there is one."""
+def run_lab(path: Path, build: Path, pace: Mapping[str, float]) -> Result:
+    """Run one notebook with a progress bar and write its HTML, up to the first error if there is one.
+
+    Args:
+        path: the notebook.
+        build: the folder of the HTML.
+        pace: of this machine, for the prediction.
+    """
     notebook = read_notebook(path)
     result_file = build / "results" / f"{path.stem}.json"
     result_file.unlink(missing_ok=True)
@@ -79,23 +90,34 @@ def run_lab(path: Path, build: Path) -> Result:
     _write_html(notebook, path.stem, build)
     found = json.loads(result_file.read_text("utf-8"))["rows"] if result_file.is_file() else None
     table_rows = rows(path.stem, {}) if found is None else [Row(**row) for row in found]
-    return Result(path.stem, seconds, table_rows, error)
+    return Result(path.stem, seconds, predicted_seconds(path.stem, pace), table_rows, error)
 
 
 def table(results: Sequence[Result]) -> str:
     """Return seconds and bands per lab as text, with a line for every band that was missed."""
     width = max(len(result.lab) for result in results)
-    lines = [f"{'lab':<{width}}  {'seconds':>8}  {'published':>9}  bands (profile {profile()})"]
+    lines = [f"{'lab':<{width}}  {'seconds':>8}  {'predicted':>9}  bands (profile {profile()})"]
     for result in results:
-        expected = expected_seconds(result.lab)
-        published = "" if expected is None else f"{expected:.0f}"
-        lines.append(f"{result.lab:<{width}}  {result.seconds:>8.1f}  {published:>9}  {_verdict(result)}")
+        predicted = "" if result.predicted is None else f"{result.predicted:.0f}"
+        lines.append(f"{result.lab:<{width}}  {result.seconds:>8.1f}  {predicted:>9}  {_verdict(result)}")
         lines += [
             f"    {row.name} = {row.value}: {row.verdict}, {row.low} to {row.high}"
             for row in result.rows
             if row.met is False
         ]
     return "\n".join(lines)
+
+
+def _keep_seconds(results: Sequence[Result], file: Path) -> None:
+    """Leave what the labs took for `doctor`; what other labs and profiles took stays."""
+    try:
+        known = json.loads(file.read_text("utf-8"))
+        kept = {name: dict(known[name]) for name in SECONDS_PER_CELL if name in known}
+    except (OSError, ValueError, TypeError):
+        kept = {}
+    whole = {result.lab: round(result.seconds, 1) for result in results if not result.error}
+    kept[profile()] = kept.get(profile(), {}) | whole
+    write_text(file, json.dumps(kept, indent=1) + "\n")
 
 
 def _verdict(result: Result) -> str:

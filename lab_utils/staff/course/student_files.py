@@ -48,7 +48,8 @@ py -m venv .venv
 Linux without an NVIDIA card: put `--extra-index-url https://download.pytorch.org/whl/cpu` behind `install`, and pip
 fetches 0.3 instead of 2.7 GB. A Mac with an Intel processor has no PyTorch new enough: take Colab.
 
-Then open the labs with `.venv/bin/python -m jupyterlab --notebook-dir=labs` (`.venv\\Scripts\\python` on Windows).
+Then open the labs with `.venv/bin/python -m jupyterlab --notebook-dir=labs --LabApp.news_url=None`
+(`.venv\\Scripts\\python` on Windows).
 On Colab and Kaggle you need no set-up: open a notebook and run its first cell.
 
 Something does not work? `python -m lab_utils doctor` looks at the machine and says what to do.

@@ -89,7 +89,7 @@ def test_model_answers_in_words_are_left_out(course):
     solutions, labs, _ = course
     write(solutions, "00_a", new_markdown_cell("Why?\n\n### BEGIN SOLUTION\nBecause it is so.\n### END SOLUTION"))
     build(*course)
-    assert read(labs, "00_a").cells[1].source == "Why?\n\n*Your answer, in your own words.*"
+    assert read(labs, "00_a").cells[0].source == "Why?\n\n*Your answer, in your own words.*"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,19 @@ def test_the_first_cell_is_folded_to_its_title_and_no_other_is(course):
     assert build(*course) == []
 
 
+def test_the_title_comes_first_then_the_badge_then_the_set_up(course):
+    solutions, labs, file = course
+    file.write_text('[course]\nrepository = "https://github.com/u/a.git"\nfolder = "a"\n')
+    write(solutions, "00_a", new_markdown_cell("# A lab"), new_markdown_cell("Words"), "x = 1")
+    build(*course)
+    for folder in (solutions, labs):
+        title, badge, first, *others = [cell.source for cell in read(folder, "00_a").cells]
+        assert (title, others) == ("# A lab", ["Words", "x = 1"])
+        assert badge.startswith(STAMP)
+        assert first.startswith(FIRST_LINE)
+    assert build(*course) == []
+
+
 def test_a_picture_that_a_text_names_goes_into_its_cell(course, tmp_path, monkeypatch):
     solutions, labs, file = course
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
@@ -192,7 +205,7 @@ def test_a_picture_that_a_text_names_goes_into_its_cell(course, tmp_path, monkey
     write(solutions, "01_a", new_markdown_cell("# A\n\n![A network](attachment:01_a.png)"), old)
     build(solutions, labs, file)
     for folder in (solutions, labs):
-        *_, title, text = read(folder, "01_a").cells
+        title, _, text = read(folder, "01_a").cells
         assert title.attachments == {"01_a.png": {"image/png": "YSBwaWN0dXJl"}}
         assert "attachments" not in text
     (tmp_path / "schematics" / "01_a.png").unlink()
@@ -221,8 +234,8 @@ def test_badge_and_deadline_are_stamped_once_and_follow_the_course_file(course):
     for folder in (solutions, labs):
         cells = read(folder, "homework4").cells
         assert [cell.source for cell in cells[2:]] == ["x = 1"]
-        assert "github/u/a/blob/main/labs/homework4.ipynb" in cells[1].source
-        assert "Saturday 7 November" in cells[1].source
+        assert "github/u/a/blob/main/labs/homework4.ipynb" in cells[0].source
+        assert "Saturday 7 November" in cells[0].source
     file.write_text(settings.replace("github.com", "example.org"))
     build(*course)
     assert not any(cell.source.startswith(STAMP) for cell in read(labs, "homework4").cells)
@@ -237,7 +250,7 @@ def test_the_first_cell_runs_without_network_or_pip_where_the_package_is_install
     script.write_text(guard + read(labs, "00_a").cells[0].source)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "profile" in done.stdout
+    assert "The course is ready." in done.stdout
 
 
 def test_check_passes_after_build_and_writes_nothing(course):

@@ -322,7 +322,7 @@ def test_every_released_module_and_what_the_notebooks_import_is_there(real):
     modules = [path.relative_to(real[0]).with_suffix("") for path in sorted((real[0] / "lab_utils").rglob("*.py"))]
     lines = [f"import {'.'.join(path.parts)}" for path in modules if path.name not in ("__main__", "__init__")]
     for path in sorted((real[0] / "labs").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells[1:]:
+        for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
                 tree = ast.parse("\n".join(line for line in cell.source.splitlines() if not line.startswith("%")))
                 lines += [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]

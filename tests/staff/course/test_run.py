@@ -88,3 +88,22 @@ def test_labs_are_chosen_by_the_beginning_of_their_name(course):
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match="Expected solved notebooks"):
         select(tmp_path, [])
+
+
+def test_seconds_taken_and_predicted_are_printed_and_kept_for_the_doctor(course, capsys, monkeypatch):
+    solutions, build = course
+    content = json.loads((solutions.parent / "bands.json").read_text())
+    content["pace"] = {"net": 10}
+    content["labs"]["01_a"]["quick"]["work"] = {"net": 1.0}
+    (solutions.parent / "bands.json").write_text(json.dumps(content))
+    monkeypatch.setattr("lab_utils.staff.course.run.measure_pace", lambda: {"net": 20.0})
+    write(solutions, "01_a", COMPARE)
+    write(solutions, "02_bad", "1 / 0")
+    (build).mkdir()
+    (build / "taken.json").write_text('{"quick": {"02_bad": 5, "03_c": 7}, "full": {"01_a": 9}}')
+    run(*course)
+    heads, first, *_ = capsys.readouterr().out.splitlines()[1:]
+    assert heads.split()[1:3] == ["seconds", "predicted"]
+    taken = json.loads((build / "taken.json").read_text())
+    assert first.split()[:3] == ["01_a", str(taken["quick"].pop("01_a")), "40"]
+    assert taken == {"quick": {"02_bad": 5, "03_c": 7}, "full": {"01_a": 9}}  # what an error cut short does not count
