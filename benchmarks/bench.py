@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_cca
+import bench_data
+import bench_frechet
 import bench_grading
 import torch
 from torch import Tensor, nn
@@ -271,6 +273,10 @@ ROWS: dict[str, Callable[[int], None]] = {
     "import": import_time,
     "memory_lab3": memory_lab3,
     "cca": lambda rounds: bench_cca.rows(ratios, report, rounds),
+    "frechet": lambda rounds: bench_frechet.rows(ratios, report, rounds),
+    "decoding": lambda rounds: bench_data.decoding(rounds, report),
+    "from_file": lambda rounds: bench_data.from_file(rounds, ratios, report),
+    "memory_large": lambda _: bench_data.memory_large(),
     "grading": lambda rounds: bench_grading.main([str(rounds)]),
 }
 

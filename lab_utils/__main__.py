@@ -1,4 +1,4 @@
-"""Command line: ``python -m lab_utils doctor | check | phantoms | data``, and what an instructor needs besides."""
+"""Command line: ``python -m lab_utils doctor | check | phantoms | data | study``, and what an instructor needs."""
 
 import argparse
 import io
@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--size", type=int, default=64, help="side in pixels")
     data.add_argument("--plan", action="store_true", help="only say images, patients, disk and time")
     data.set_defaults(command=_data)
+    from lab_utils.studies import add_commands as add_study
+
+    add_study(commands)
     if Path(__file__).with_name("staff").is_dir():  # students get the kit without it
         from lab_utils.staff.commands import add_commands
 

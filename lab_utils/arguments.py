@@ -66,6 +66,17 @@ def share(name: str, value: Any, *, example: float) -> float:
     return found
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False, of Python or NumPy.
+
+    Raises:
+        ValueError: if it is anything else: ``"no"`` counts as true in Python, and 0 may be meant as a number.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise unexpected(name, "True or False", value, f"Write {name}=True or {name}=False, without quotes.")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     """Refuse what is not among the known.
 

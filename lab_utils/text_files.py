@@ -1,10 +1,13 @@
 """Text files as other programs save them: a mark at the start, UTF-16, other line ends, other separators."""
 
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+GZIP = b"\x1f\x8b"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = (",", ";", "\t")  # of columns: Excel writes semicolons where the comma is the decimal sign
 
@@ -19,7 +22,22 @@ def decoded(data: bytes, *, errors: str = "strict") -> str:
     return text.lstrip("\ufeff")  # a script that adds the mark to a file that has it leaves two
 
 
-def read_lines(path: Path, *, strict: bool = False) -> list[tuple[int, list[str]]]:
+def unpacked(path: Path) -> bytes:
+    """Return the bytes of a file, or what is packed in it if it is a gzip file.
+
+    Raises:
+        ValueError: if it is one that is cut short or damaged.
+    """
+    data = path.read_bytes()
+    if not data.startswith(GZIP):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"Expected a whole gzip file in {path}, got: {error}. Copy it again.") from error
+
+
+def read_lines(path: Path, *, strict: bool = False, packed: bool = False) -> list[tuple[int, list[str]]]:
     """Read a csv file as spreadsheets save it: commas, semicolons or tabs; any line ends; UTF-8 or UTF-16.
 
     The first line tells the separator. Lines without any text, and Excel's line ``sep=;``, are left out.
@@ -27,6 +45,7 @@ def read_lines(path: Path, *, strict: bool = False) -> list[tuple[int, list[str]
     Args:
         path: the file.
         strict: refuse a quote that is not closed, which swallows the lines after it.
+        packed: unpack it if it is a gzip file. Not for files of people who may mean harm: a small one can hold much.
 
     Returns:
         (line in the file, cells) of each line.
@@ -36,7 +55,7 @@ def read_lines(path: Path, *, strict: bool = False) -> list[tuple[int, list[str]
         PermissionError: if another program keeps the file to itself.
     """
     try:
-        text = decoded(path.read_bytes())
+        text = decoded(unpacked(path) if packed else path.read_bytes())
     except UnicodeDecodeError as error:
         raise ValueError(
             f"Expected {path} in UTF-8, got other bytes ({error}). Open it where it was saved, and save it as "

@@ -1,4 +1,4 @@
-"""Checks of lab 2: freeze a backbone, train around it, and hand the optimizer what is left."""
+"""Checks of lab 2: freeze a backbone, hand the optimizer what is left, train, and measure what moved all the same."""
 
 from typing import Any
 
@@ -9,6 +9,9 @@ from lab_utils.checks import freezing
 from lab_utils.checks.exercise import Exercise
 from lab_utils.checks.freezing_hints import Plan, is_changed, listed
 from lab_utils.checks.frozen_networks import build, state_of
+from lab_utils.checks.lab02_drift import MEASURE_DRIFT
+from lab_utils.checks.lab02_experiment import DRIFT_EXPERIMENT
+from lab_utils.checks.lab02_loop import TRAIN_AND_WATCH
 from lab_utils.checks.outcome import Function, Wrong
 from lab_utils.transfer import freeze, train_mode, trainable_parameters
 
@@ -91,7 +94,10 @@ TRAINABLE_PARAMETERS = Exercise(
     ),
 )
 
-EXERCISES = (FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS)
+EXERCISES = (FREEZE_BACKBONE, TRAINABLE_PARAMETERS, TRAIN_AND_WATCH, MEASURE_DRIFT, TRAIN_MODE, DRIFT_EXPERIMENT)
 check_freeze_backbone = FREEZE_BACKBONE.check
-check_train_mode = TRAIN_MODE.check
 check_trainable_parameters = TRAINABLE_PARAMETERS.check
+check_train_and_watch = TRAIN_AND_WATCH.check
+check_measure_drift = MEASURE_DRIFT.check
+check_train_mode = TRAIN_MODE.check
+check_drift_experiment = DRIFT_EXPERIMENT.check

@@ -6,6 +6,7 @@ from .folders.folder import load_folder as load_folder
 from .load import load_data as load_data
 from .medmnist import load_medmnist as load_medmnist
 from .medmnist import load_npz as load_npz
+from .on_disk import OnDisk as OnDisk
 from .phantoms.findings import FINDINGS as FINDINGS
 from .phantoms.load import load_phantoms as load_phantoms
 from .phantoms.load import make_phantoms as make_phantoms

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lab_utils.arguments import flag
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -41,6 +43,7 @@ class Augment:
     flip: bool = False
 
     def __post_init__(self) -> None:
+        flag("flip", self.flip)
         for name, most in (
             ("degrees", 180.0),
             ("translate", 1.0),

@@ -12,8 +12,9 @@ from lab_utils.data.course_npy import FILES, load_course
 from lab_utils.data.folders.folder import load_folder
 from lab_utils.data.medmnist import load_medmnist, load_npz
 from lab_utils.data.phantoms.load import load_phantoms
-from lab_utils.data.public.known import PUBLIC, load_public
+from lab_utils.data.public.known import PUBLIC, load_public, say_licence
 from lab_utils.data.published import PUBLISHED
+from lab_utils.data.reopening import reopened
 from lab_utils.data.splits import Split, check_disjoint
 from lab_utils.data.tables.table import load_table
 from lab_utils.data.validation import check_numbers
@@ -40,6 +41,9 @@ def load_data(
     **options: Any,
 ) -> dict[str, Split]:
     """Load a data set: the one line to change to go from phantoms to real images.
+
+    Pictures of a set that is too large for memory are decoded once into one file, where they stay; when it is loaded
+    again, the parts are there in a second or two. What of a change is noticed then, and what is not: see `reopening`.
 
     ==========================  =========================================================================
     `name`                      what is loaded
@@ -88,7 +92,13 @@ def load_data(
     common = {"size": size, "n_train": n_train, "n_val": n_val, "n_test": n_test, "seed": seed}
     if size is None and load not in (load_npz, load_course, load_folder):
         raise ValueError(f"{name!r} needs a side in pixels; got size=None. For example size=64.")
-    splits = load(*where, **common, **options)
+    if load in (load_public, load_table, load_folder):
+        given = partial(load, *where, **common, **options)
+        splits = reopened(where[-1], f"{load.__name__} {where[:-1]}", common | options, given)
+    else:
+        splits = load(*where, **common, **options)
+    if load is load_public:
+        say_licence(str(name))
     check_disjoint(*splits.values())
     return splits
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from lab_utils.arguments import flag
 from lab_utils.data.download import download, md5_of
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.patients import UNKNOWN
@@ -61,6 +62,7 @@ def load_medmnist(
         RuntimeError: if it has to be downloaded and cannot be.
     """
     check_size(size)
+    flag("verify", verify)
     asked, (name, _, chosen) = name, name.partition("_")
     if name not in PUBLISHED or chosen not in ("", *map(str, SIZES)):
         raise ValueError(

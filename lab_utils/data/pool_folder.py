@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lab_utils.data.cache import Unreadable, read_tensors, write_tensors
 from lab_utils.data.decode import RULES
+from lab_utils.data.folders.tree import numbered
 from lab_utils.data.picture import read_picture
 from lab_utils.profile import cache_root
 
@@ -104,8 +105,8 @@ def say_plan(pool: Pool, paths: Sequence[Path]) -> str:
             "on another disk. Nothing was decoded.",
         )
     return (
-        f"{len(paths):,} pictures to {pool.size} px: {_bytes(needed)} in {pool.folder} ({_bytes(free)} are free), "
-        f"about {_minutes(seconds)} in {joblib.cpu_count()} processes"
+        f"{numbered(len(paths), 'picture')} to {pool.size} px: {_bytes(needed)} in {pool.folder} "
+        f"({_bytes(free)} are free), about {_minutes(seconds)} in {joblib.cpu_count()} processes"
     )
 
 

@@ -2,6 +2,7 @@ from . import cbr as cbr
 from . import small_resnet as small_resnet
 from .architectures import is_known as is_known
 from .architectures import list_models as list_models
+from .block_list import blocks as blocks
 from .building import build_model as build_model
 from .cbr import cbr_large_t as cbr_large_t
 from .cbr import cbr_large_w as cbr_large_w
@@ -17,6 +18,7 @@ from .preprocessing import to_grey as to_grey
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
 from .small_resnet import resnet10 as resnet10
+from .small_vit import small_vit as small_vit
 from .stage_list import Stage as Stage
 from .stage_list import head as head
 from .stage_list import head_path as head_path

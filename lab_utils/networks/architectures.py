@@ -15,6 +15,7 @@ from lab_utils.names import unknown_name
 from lab_utils.networks import cbr, families, timm_networks
 from lab_utils.networks.conv1 import adapt_conv1, first_conv, input_convs, set_conv1
 from lab_utils.networks.small_resnet import resnet10
+from lab_utils.networks.small_vit import small_vit
 from lab_utils.networks.stage_list import head_path
 
 OURS: dict[str, Callable[..., nn.Module]] = {
@@ -24,6 +25,7 @@ OURS: dict[str, Callable[..., nn.Module]] = {
     "cbr_tiny": cbr.cbr_tiny,
     "resnet10_w32": partial(resnet10, width=32),
     "resnet10_w16": partial(resnet10, width=16),
+    "small_vit": small_vit,
 }
 
 # Built without their auxiliary classifiers and without their own change of normalisation.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils.arguments import as_whole
+from lab_utils.arguments import as_whole, flag
 from lab_utils.device import seeded
 from lab_utils.networks import timm_networks
 from lab_utils.networks.architectures import AUXILIARY, INCEPTIONS, OURS, check_name, construct, is_timms
@@ -129,8 +129,8 @@ def _checked(seed: Any, keep_head: Any, preprocessing: Any, channels: int | None
     number = None if seed is None else as_whole(seed)
     if seed is not None and (number is None or not -(2**63) <= number < 2**64):
         raise ValueError(f"expected seed to be a whole number below 2**64 or None, got {seed!r}")
-    if keep_head not in (True, False, None):
-        raise ValueError(f"expected keep_head to be True, False or None, got {keep_head!r}")
+    if keep_head is not None:
+        flag("keep_head", keep_head)
     if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
         raise ValueError(
             f"expected preprocessing= to be a Preprocessing(mean, std, channels), got {type(preprocessing).__name__}"

@@ -26,9 +26,12 @@ def plan(model: nn.Module) -> Plan | None:
 
 
 def channel_axis(model: nn.Module) -> int:
-    """Axis of the channels in what the stages give: 1 in maps (B, C, H, W), -1 in Swin's maps and ViT's tokens."""
+    """Axis of the channels in what the stages give: 1 in maps (B, C, H, W), -1 in Swin's maps and ViT's tokens.
+
+    A network of one's own says it by an attribute of this name.
+    """
     if not _made_by(model, "torchvision"):
-        return 1
+        return int(getattr(model, "channel_axis", 1))
     from torchvision import models as tv
 
     return -1 if isinstance(model, tv.VisionTransformer | tv.SwinTransformer) else 1

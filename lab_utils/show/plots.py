@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from lab_utils.arguments import flag
 from lab_utils.metrics import mean_interval
 from lab_utils.show.style import GREY
 
@@ -78,6 +79,7 @@ def plot_curves(
         ax: where to draw.
         style: passed on to `Axes.plot`, such as color or linestyle.
     """
+    flag("log", log)
     ax = ax if ax is not None else plt.gca()
     places, y = np.asarray(x, dtype=np.float64), np.atleast_2d(np.asarray(values, dtype=np.float64))
     mean = np.nanmean(y, axis=0)

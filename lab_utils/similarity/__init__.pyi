@@ -14,7 +14,12 @@ from .covariance import merged as merged
 from .feature_distances import distance_interval as distance_interval
 from .feature_distances import frechet_distance as frechet_distance
 from .feature_distances import kernel_distance as kernel_distance
+from .neighbours import knn_accuracy as knn_accuracy
+from .neighbours import knn_per_stage as knn_per_stage
+from .neighbours import knn_votes as knn_votes
 from .null_distribution import bootstrap as bootstrap
 from .null_distribution import bootstrap_parts as bootstrap_parts
 from .null_distribution import null as null
+from .reuse import l2_per_stage as l2_per_stage
+from .reuse import reinit_robustness as reinit_robustness
 from .stage_pairs import stage_covariances as stage_covariances

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lab_utils.arguments import whole
+from lab_utils.arguments import flag, whole
 from lab_utils.modes import eval_mode
 from lab_utils.names import unknown_name
 from lab_utils.networks import Stage, head, preprocess, unwrapped
@@ -87,6 +87,7 @@ def collect_activations(
     Raises:
         ValueError: if a name is unknown, or there are no images.
     """
+    flag("pooled", pooled)
     names = list(stages_of(model)) if stages is None else list(stages)
     with stage_outputs(model, names, pooled=pooled) as outputs:
         return _stream(model, images, outputs, batch_size, device)

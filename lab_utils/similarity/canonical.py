@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils.arguments import number
+from lab_utils.arguments import flag, number
 from lab_utils.similarity.covariance import (
     Acts,
     Covariances,
@@ -57,7 +57,7 @@ def cca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool =
         Bjorck & Golub (1973), Math. Comp. 27(123); Raghu et al. (2017), SVCCA, arXiv:1706.05806.
     """
     cov = as_covariances(acts_x, acts_y)
-    if guard:
+    if flag("guard", guard):
         guard_enough(cov.n, sum(cov.widths))
     return to_numpy(_singular_values(_whitened(cov)[1]))
 
@@ -95,7 +95,7 @@ def svcca(
     cov = as_covariances(acts_x, acts_y)
     check_varies(cov)
     white_x, white_y = _principal(cov.xx, threshold), _principal(cov.yy, threshold)
-    if guard:
+    if flag("guard", guard):
         guard_enough(cov.n, white_x.shape[1] + white_y.shape[1])
     return float(_singular_values(white_x.T @ cov.xy @ white_y).mean())
 
@@ -113,7 +113,7 @@ def pwcca(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, guard: bool
         Morcos, Raghu, Bengio (2018), arXiv:1806.05759, equation 2.
     """
     cov = as_covariances(acts_x, acts_y)
-    if guard:
+    if flag("guard", guard):
         guard_enough(cov.n, sum(cov.widths))
     white_x, between = _whitened(cov)
     u, rho, _ = torch.linalg.svd(between, full_matrices=False)

@@ -7,6 +7,7 @@ of them, they are biased upwards all the same.
 import torch
 from torch import Tensor
 
+from lab_utils.arguments import flag
 from lab_utils.similarity.covariance import Acts, Covariances, as_covariances, check_varies, warn_if_few
 
 
@@ -35,7 +36,7 @@ def linear_cka(acts_x: Acts | Covariances, acts_y: Acts | None = None, *, debias
     """
     cov = as_covariances(acts_x, acts_y)
     check_varies(cov)
-    if not debiased:
+    if not flag("debiased", debiased):
         warn_if_few(cov.n, sum(cov.widths))
         return float(((cov.xy**2).sum() / (cov.xx.norm() * cov.yy.norm())).clamp(0, 1))
     if cov.n < 4:

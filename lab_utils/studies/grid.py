@@ -24,8 +24,8 @@ from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import flag, whole
 from lab_utils.arguments import function as check_function
-from lab_utils.arguments import whole
 from lab_utils.profile import setting
 from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run, write_run
 
@@ -60,6 +60,7 @@ def run_grid(
     progress: bool = True,
     keep: Path | str | None = None,
     depends: Depends | None = None,
+    cluster: str | None = None,
 ) -> pd.DataFrame:
     """Call `function(**config)` for every configuration of the grid.
 
@@ -80,6 +81,8 @@ def run_grid(
         depends: takes the configuration as keywords; returns what else the results depend on, such as digests of
             weights and data. A kept run is used again only if all of it, and the configuration, is the same; the code
             of the function is not looked at.
+        cluster: address of a Dask scheduler, such as "tcp://scheduler:8786": the runs go to its workers, one for each
+            of their threads, and give the same results. `keep` must then be a folder that all of them share.
 
     Returns:
         One row per run, in the order of the grid: the configuration, the results, and `seconds` (unless the function
@@ -88,9 +91,10 @@ def run_grid(
     Raises:
         RuntimeError: if a run fails. The message names its configuration; runs that have not finished are given up.
         ValueError: if the grid is empty or no list of dicts, or `workers` is below 1; if a file in `keep` is damaged
-            or of another run.
+            or of another run; if the cluster cannot be used, see `cluster.on_cluster`.
     """
     check_function("function", function, example="def run(seed): ..., without brackets")
+    flag("progress", progress)
     configs = _configs(grid)
     if keep is None and depends is not None:
         raise ValueError("depends= says when a kept run may be used again: give keep=, a folder, too.")
@@ -100,7 +104,9 @@ def run_grid(
     missing = [task for task in tasks if rows[task[0]] is None]
     on_cpu = _default_device_is_cpu()
     count = min(_worker_count(workers, len(configs), on_cpu), len(missing))
-    if count > 1:
+    if cluster is not None and missing:
+        runs = _runs_on_cluster(function, missing, len(configs), cluster)
+    elif count > 1:
         runs = _runs_in_workers(function, missing, len(configs), count)
     else:
         runs = _runs_here(function, missing, len(configs), on_cpu)
@@ -202,9 +208,28 @@ def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, work
         raise
 
 
+def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, cluster: str) -> Runs:
+    from lab_utils.studies.cluster import is_lost, lost, on_cluster
+
+    try:
+        with on_cluster(cluster) as client:
+            from distributed import as_completed
+
+            for future in as_completed([client.submit(_run_in_worker, function, *task, pure=False) for task in tasks]):
+                index, row, failure = future.result()
+                if failure is not None:
+                    raise RuntimeError(f"run {index + 1} of {total} {failure}")
+                yield index, row
+    except Exception as error:
+        if is_lost(error):
+            raise lost(cluster) from error
+        raise
+
+
 def _run_in_worker(function: Function, index: int, config: Row, kept: Kept | None) -> tuple[int, Row, str | None]:
     """One run; an exception comes back as text, since not every one can be pickled."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
+    if threading.current_thread() is threading.main_thread():  # Dask's workers run it in a thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
     # A worker that grows by 300 MB is taken for a memory leak and ended; it may just
     # have imported PyTorch. This switch is private to joblib: without it, only slower.
     process_executor._USE_PSUTIL = False

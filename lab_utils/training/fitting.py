@@ -16,19 +16,20 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lab_utils import arguments
-from lab_utils.arguments import number, whole
+from lab_utils.arguments import flag, number, whole
 from lab_utils.data import Augment, Split
 from lab_utils.device import default_device, seeded
 from lab_utils.networks import unwrapped
 from lab_utils.training.criterion import Fitted
 from lab_utils.training.evaluation import evaluate
-from lab_utils.training.forward import batch_loss, check_parts, is_fast, resident, to_device, trains_fast
+from lab_utils.training.forward import batch_loss, check_parts, is_fast, to_device, trains_fast
 from lab_utils.training.history import History, row_steps
 from lab_utils.training.loop import Run, steps_per_epoch
 from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.memory import batch_that_fits, is_out_of_memory, out_of_memory
 from lab_utils.training.optimizers import Groups, Schedule, make_optimizer, parameter_groups
 from lab_utils.training.progress import progress_bar
+from lab_utils.training.reading import Reader, resident
 from lab_utils.training.run_settings import remembering, run_settings
 from lab_utils.transfer import freeze, param_groups, unfreeze
 
@@ -128,6 +129,8 @@ def fit(
     check_parts(model, train, val, augment)
     path = arguments.path("checkpoint", checkpoint, example="run.pt")
     measure, counts = training_loss(train, criterion, class_weights)
+    flag("keep_best", keep_best)
+    flag("progress", progress)
     batch_size, seed = whole("batch_size", batch_size, 1), whole("seed", seed, example=0)
     warmup = whole("warmup", warmup, example=0)
     lr, checkpoint_seconds = number("lr", lr), number("checkpoint_seconds", checkpoint_seconds, example=30)
@@ -169,7 +172,8 @@ def fit(
         model=unwrapped(model),
         optimizer=updates,
         schedule=Schedule(updates, schedule, total=total, warmup=warmup),
-        loss=batch_loss(model, train, fitted, device=device, fast=fast, config=augment, generator=noise),
+        loss=batch_loss(model, train, fitted, fast=fast, config=augment, generator=noise),
+        reader=Reader(train, device),
         counts=counts,
         criterion=fitted,
         order=torch.Generator().manual_seed(seed),
@@ -208,7 +212,7 @@ def _train(run: Run, *, progress: bool) -> None:
             batch_size = 0
     if batch_size:  # outside the except block, which keeps the tensors of the failed step alive
         run.forget_gradients()
-        raise out_of_memory(batch_size, batch_that_fits(run.model, run.loss, batch_size // 2), "training")
+        raise out_of_memory(batch_size, batch_that_fits(run.model, run.loss_at, batch_size // 2), "training")
     if run.history.best_state is not None:
         run.model.load_state_dict(run.history.best_state)
     run.model.eval()

@@ -1,4 +1,4 @@
-"""From resident images to logits and to a loss, one batch at a time."""
+"""From images to logits and to a loss, one batch at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,6 +13,7 @@ from lab_utils.device import PRECISIONS, precision_for
 from lab_utils.networks import preprocess, preprocessing_of
 from lab_utils.training.criterion import Fitted
 from lab_utils.training.losses import Criterion, criterion_for, require_known
+from lab_utils.training.reading import Batch
 
 A_MODEL = (nn.Module, "build_model('resnet10_w16', num_classes=2)")
 
@@ -97,21 +98,6 @@ def _one_process(model: nn.Module) -> None:
         )
 
 
-def resident(split: Split, device: torch.device) -> Split:
-    """The split on `device`, where that has room for it, else as it is.
-
-    A quarter of the free memory at most: the rest is for the network.
-    """
-    if split.images.device == device or device.type == "cpu":
-        return split
-    size = split.images.numel() * split.images.element_size()
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return split.to(device) if size <= free / 4 else split
-
-
 def forward(model: nn.Module, x: Tensor, *, fast: bool) -> Tensor:
     """Float32 logits (B, K) of preprocessed images (B, C, H, W)."""
     if fast:
@@ -128,18 +114,16 @@ def batch_loss(
     split: Split,
     criterion: Criterion | None,
     *,
-    device: torch.device,
     fast: bool,
     config: Augment | None,
     generator: torch.Generator,
-) -> Callable[[Tensor], Tensor]:
-    """Return a function from positions in `split` (B,) to the loss of that batch.
+) -> Callable[[Batch], Tensor]:
+    """Return a function from a batch, as `Reader` gives it, to its loss.
 
     Args:
-        model: a network with `preprocessing`, on `device`.
-        split: the images and labels; they move to `device` for good if that has room for them.
+        model: a network with `preprocessing`, on the device of the batch.
+        split: where the batches come from.
         criterion: f(logits, labels) -> mean loss; None for the one that fits the task.
-        device: where to compute.
         fast: compute with bfloat16 and channels_last.
         config: random changes of the images, or None.
         generator: source of these changes, on the CPU.
@@ -152,15 +136,9 @@ def batch_loss(
     preprocessing = preprocessing_of(model)
     preprocessing.check(split.images)
     measure = criterion if isinstance(criterion, Fitted) else Fitted(criterion or criterion_for(split.task))
-    split = resident(split, device)
 
-    def loss(indices: Tensor) -> Tensor:
-        chosen = indices.to(split.images.device)
-        images = split.images.index_select(0, chosen)
-        if device.type == "cuda" and not images.is_cuda:
-            images = images.pin_memory()  # or the copy would wait for the device
-        images = images.to(device, non_blocking=True)
-        labels = split.labels.index_select(0, chosen).to(device, non_blocking=True)
+    def loss(batch: Batch) -> Tensor:
+        images, labels = batch
         if config is not None:
             images = augment(images.float().div_(255), config, generator=generator)
         # Not preprocess(): its check of the range would wait for the GPU at every step.

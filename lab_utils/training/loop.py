@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from lab_utils.training.criterion import Fitted
 from lab_utils.training.history import History
 from lab_utils.training.losses import masked_bce
 from lab_utils.training.optimizers import Schedule
+from lab_utils.training.reading import Reader
 from lab_utils.transfer import train_mode
 
 # Losses stay on the device; they are read and checked after so many steps at the latest.
@@ -40,7 +42,8 @@ class Run:
 
     Attributes:
         model: the network itself, outside of `torch.compile` and the like.
-        loss: from positions in the training split (B,) to the mean loss of that batch.
+        loss: from a batch to its mean loss.
+        reader: from positions in the training split (B,) to batches; None where `loss` takes the positions.
         counts: known labels of each image, float64 (N,): weights for the mean loss.
         criterion: what `loss` measures with, which may have a state of its own.
         order: source of the data order, on the CPU.
@@ -58,7 +61,7 @@ class Run:
     model: nn.Module
     optimizer: Optimizer
     schedule: Schedule
-    loss: Callable[[Tensor], Tensor]
+    loss: Callable[[Any], Tensor]
     counts: Tensor
     batch_size: int
     total: int
@@ -67,6 +70,7 @@ class Run:
     order: torch.Generator = field(default_factory=torch.Generator)
     noise: torch.Generator = field(default_factory=torch.Generator)
     criterion: Fitted = field(default_factory=lambda: Fitted(masked_bce))
+    reader: Reader | None = None
     validate: Callable[[], dict[str, float]] | None = None
     draw: Callable[[int], Tensor] | None = None
     keep_best: bool = True
@@ -82,6 +86,7 @@ class Run:
     def __post_init__(self) -> None:
         self.per_epoch = steps_per_epoch(len(self.counts), self.batch_size)
         self.epoch_start = self.order.get_state()
+        self.starts: dict[int, Tensor] = {}  # the same of epochs to come: batches may be read ahead
         self.lr = self.schedule.set(0)
         self.unread: list[Taken] = []
         self.weights = None if self.counts.min() == self.counts.max() else self.counts
@@ -98,57 +103,71 @@ class Run:
             RuntimeError: if the loss is not finite.
         """
         train_mode(self.model)
-        on_cpu = self.device.type == "cpu"
         self.clock = time.perf_counter()
         if 0 in self.points and not self.history.rows:
             each_row(self._add_row())
-        for indices in islice(self._batches(), self.total - self.step):
-            self.lr = self.schedule.set(self.step)
-            loss = self.loss(indices)
-            self.unread.append(Taken(self.step + 1, self.lr, indices, loss.detach()))
-            if on_cpu and not math.isfinite(loss.item()):  # free here; elsewhere it would wait for the device
-                self._read()
-            # Only now: with the gradients freed before the forward pass, the C library would give the free end of its
-            # memory back, and every step would wait for fresh pages (up to a tenth of its time on a CPU).
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.step += 1
-            self.position += 1
-            if self.position == self.per_epoch:
-                self._end_epoch()
-            if len(self.unread) >= READ_EVERY:
-                self._read()
-            if self.step in self.points:
-                each_row(self._add_row())
-            if self.path is not None and time.perf_counter() - self.saved >= self.every:
-                self._save()
-            each_step()
+        indices = islice(self._indices(), self.total - self.step)
+        with closing(self._batches(indices)) as batches:  # whatever happens, no thread goes on reading
+            for chosen, batch in batches:
+                self._take_step(chosen, batch)
+                if self.step in self.points:
+                    each_row(self._add_row())
+                if self.path is not None and time.perf_counter() - self.saved >= self.every:
+                    self._save()
+                each_step()
         self._read()
         self.forget_gradients()
         if self.path is not None:
             self._save()
+
+    def _take_step(self, indices: Tensor, batch: Any) -> None:
+        self.lr = self.schedule.set(self.step)
+        loss = self.loss(batch)
+        self.unread.append(Taken(self.step + 1, self.lr, indices, loss.detach()))
+        if self.device.type == "cpu" and not math.isfinite(loss.item()):  # elsewhere it would wait for the device
+            self._read()
+        # Only now: with the gradients freed before the forward pass, the C library would give the free end of its
+        # memory back, and every step would wait for fresh pages (up to a tenth of its time on a CPU).
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        self.position += 1
+        if self.position == self.per_epoch:
+            self._end_epoch()
+        if len(self.unread) >= READ_EVERY:
+            self._read()
 
     def forget_gradients(self) -> None:
         """Free the memory of the gradients, and of losses that nobody will read."""
         self.optimizer.zero_grad()
         self.unread.clear()
 
-    def _batches(self) -> Iterator[Tensor]:
+    def loss_at(self, indices: Tensor) -> Tensor:
+        """The loss of the images at these positions."""
+        return self.loss(indices if self.reader is None else self.reader(indices))
+
+    def _batches(self, indices: Iterator[Tensor]) -> Generator[tuple[Tensor, Any], None, None]:
+        yield from ((chosen, chosen) for chosen in indices) if self.reader is None else self.reader.each(indices)
+
+    def _indices(self) -> Iterator[Tensor]:
         """Positions of batch after batch, for ever, from where the run stands."""
         if self.draw is not None:
             yield from map(self.draw, count(self.step))
-        while True:
-            self.order.set_state(self.epoch_start)
-            batches = batch_indices(len(self.counts), self.batch_size, generator=self.order)
-            yield from islice(batches, self.position, None)
+        self.order.set_state(self.epoch_start)
+        position = self.position
+        for epoch in count(self.epoch + 1):
+            batches = list(batch_indices(len(self.counts), self.batch_size, generator=self.order))
+            self.starts[epoch] = self.order.get_state()
+            yield from batches[position:]
+            position = 0
 
     def _end_epoch(self) -> None:
         self._read()
         self.schedule.end_epoch(mean_loss(self.of_epoch))
         self.of_epoch.clear()
         self.epoch, self.position = self.epoch + 1, 0
-        self.epoch_start = self.order.get_state()
+        self.epoch_start = self.starts.pop(self.epoch, self.epoch_start)
 
     def _read(self) -> None:
         """Fetch the losses from the device, all at once; stop if one is not finite."""

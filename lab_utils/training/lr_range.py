@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,6 +21,7 @@ from lab_utils.networks import unwrapped
 from lab_utils.training.forward import batch_loss, check_parts, is_fast, to_device, trains_fast
 from lab_utils.training.losses import Criterion, training_loss
 from lab_utils.training.optimizers import Groups, make_optimizer, parameter_groups
+from lab_utils.training.reading import Batch, Reader
 from lab_utils.transfer import train_mode
 
 SMOOTHING = 0.9  # the share that a step has in its neighbour
@@ -155,32 +157,33 @@ def lr_range_test(
         trial.zero_grad()
         train_mode(trial)
         noise = torch.Generator().manual_seed(seed + 1)
-        loss = batch_loss(trial, train, measure, device=device, fast=fast, config=augment, generator=noise)
+        loss = batch_loss(trial, train, measure, fast=fast, config=augment, generator=noise)
         order = torch.Generator().manual_seed(seed)
         known = counts.nonzero().squeeze(1)  # a batch without a known label would have a loss of 0: the lowest of all
-        batches = _shuffled(known, batch_size, order)
         lrs = np.geomspace(lr_min, lr_max, steps).tolist()
-        losses, exploded = _climb(make_optimizer(optimizer, groups), loss, batches, lrs)
+        batches = islice(_shuffled(known, batch_size, order), steps)
+        with closing(Reader(train, device).each(batches)) as read:
+            losses, exploded = _climb(make_optimizer(optimizer, groups), loss, read, lrs)
     return _result(lrs[: len(losses)], losses, exploded)
 
 
-def _shuffled(images: Tensor, batch_size: int, order: torch.Generator) -> Any:
+def _shuffled(images: Tensor, batch_size: int, order: torch.Generator) -> Iterator[Tensor]:
     while True:
         yield from (images[chosen] for chosen in batch_indices(len(images), batch_size, generator=order))
 
 
 def _climb(
-    optimizer: Optimizer, loss_of: Callable[[Tensor], Tensor], batches: Any, lrs: list[float]
+    optimizer: Optimizer, loss_of: Callable[[Batch], Tensor], batches: Iterator[tuple[Tensor, Batch]], lrs: list[float]
 ) -> tuple[list[float], bool]:
     """Train one step at each learning rate; return the finite losses, and whether it stopped early."""
     ratios = [group["lr"] for group in optimizer.param_groups]
     ratios = [ratio / max(ratios) for ratio in ratios]
     losses: list[float] = []
     running, weight, best = 0.0, 0.0, math.inf
-    for lr, indices in zip(lrs, islice(batches, len(lrs)), strict=True):
+    for lr, (_, batch) in zip(lrs, batches, strict=True):
         for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
             group["lr"] = lr * ratio
-        loss = loss_of(indices)
+        loss = loss_of(batch)
         value = loss.item()
         if not math.isfinite(value):
             return losses, True

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from lab_utils.names import unknown_name
-from lab_utils.networks import first_conv, preprocess, stages
+from lab_utils.networks import blocks, first_conv, preprocess, stages
 from lab_utils.transfer.gabor import gabor_bank
 from lab_utils.transfer.transfusion import same_tensors
 
@@ -74,8 +74,8 @@ def st_init(model: nn.Module, source: nn.Module, *, seed: int) -> None:
     Each weight *and bias* of a convolution or linear layer (projections of attention among them) is drawn i.i.d. from
     N(mean, sd) of the same tensor of `source`, with the unbiased sd (n - 1). Norm layers start fresh. Everything else
     stays *pretrained*: class token, position embedding, Swin's tables of relative positions. This is where it differs
-    from `mean_var_init`, which draws those too and takes the sd over n. With `transfuse(model, source, upto=stage)`
-    afterwards it becomes WT-ST-n.
+    from `mean_var_init`, which draws those too and takes the sd over n. With `transfuse(model, source, upto=...)`
+    afterwards it becomes WT-ST-n: ``upto`` is a stage, or one of the finer `blocks`.
 
     Args:
         model: the network to change, in place; its head and its `preprocessing` stay.
@@ -167,7 +167,7 @@ def reinit_stage(model: nn.Module, stage: str, start: nn.Module) -> None:
 
     Args:
         model: a trained network, changed in place.
-        stage: name of the stage.
+        stage: name of the stage, or of one of its `blocks`; no other name that begins with it is touched.
         start: a network whose stage is built alike.
 
     Raises:
@@ -176,10 +176,11 @@ def reinit_stage(model: nn.Module, stage: str, start: nn.Module) -> None:
     References:
         Zhang, Bengio, Singer (2019), Are all layers created equal?, arXiv:1902.01996.
     """
-    if stage not in stages(model):
-        raise unknown_name(f"stage of {type(model).__name__}", stage, stages(model))
+    cut = stages if stage in stages(model) else blocks
+    if stage not in cut(model):
+        raise unknown_name(f"stage of {type(model).__name__}", stage, [*stages(model), *cut(model)])
     with torch.no_grad():
-        for _, _, mine, theirs in same_tensors(model, start, [stage]):
+        for _, _, mine, theirs in same_tensors(model, start, [stage], cut=cut):
             mine.copy_(theirs)
 
 

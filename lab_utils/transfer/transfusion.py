@@ -7,7 +7,7 @@ References:
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from lab_utils.device import seeded
 from lab_utils.names import unknown_name
-from lab_utils.networks import Stage, cbr, head, preprocessing_of, small_resnet, stages, unwrapped
+from lab_utils.networks import Stage, blocks, cbr, head, preprocessing_of, small_resnet, stages, unwrapped
+
+Cut = Callable[[nn.Module], dict[str, Stage]]  # `stages`, or `blocks`
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Transfusion:
     """What `transfuse` did.
 
     Attributes:
-        copied: stage -> how many numbers were copied: weights, batch-norm statistics, counters.
+        copied: stage (or block) -> how many numbers were copied: weights, batch-norm statistics, counters.
         skipped: stage, or "head" -> why it was left as it was.
     """
 
@@ -62,7 +64,7 @@ def transfuse(model: nn.Module, source: nn.Module, *, upto: str | None = None) -
     Args:
         model: the network to change, in place.
         source: a network with the same stages up to `upto`; it stays as it is.
-        upto: name of the last stage to copy; None for all.
+        upto: name of the last stage to copy, or of the last of its `blocks`; None for all.
 
     Returns:
         What was copied and what was not.
@@ -75,11 +77,12 @@ def transfuse(model: nn.Module, source: nn.Module, *, upto: str | None = None) -
         >>> source = build_model("resnet10_w16", weights="procedural", num_classes=5)
         >>> print(transfuse(model, source, upto="layer1"))
     """
-    names = list(stages(model))
+    cut: Cut = stages if upto is None or upto in stages(model) else blocks
+    names = list(cut(model))
     if upto is not None and upto not in names:
-        raise unknown_name(f"stage of {type(model).__name__}", upto, names)
+        raise unknown_name(f"stage of {type(model).__name__}", upto, [*stages(model), *names])
     prefix = names if upto is None else names[: names.index(upto) + 1]
-    pairs = same_tensors(model, source, prefix)
+    pairs = same_tensors(model, source, prefix, cut=cut)
     copied = dict.fromkeys(prefix, 0)
     with torch.no_grad():
         for stage, _, mine, theirs in pairs:
@@ -167,9 +170,9 @@ def slim(model: nn.Module, *, keep: str, width: float, seed: int) -> nn.Module:
 
 
 def same_tensors(
-    model: nn.Module, source: nn.Module, names: Sequence[str]
+    model: nn.Module, source: nn.Module, names: Sequence[str], *, cut: Cut = stages
 ) -> list[tuple[str, str, nn.Parameter | Tensor, nn.Parameter | Tensor]]:
-    """All parameters and buffers of stages of `model`, each with its counterpart in `source`.
+    """All parameters and buffers of stages of `model` (or of its `blocks`), each with its counterpart in `source`.
 
     Returns:
         (stage, name, tensor of `model`, tensor of `source`), from the image upwards.
@@ -177,7 +180,7 @@ def same_tensors(
     Raises:
         ValueError: if `source` lacks a stage or a tensor, or has one of another shape or type.
     """
-    mine, theirs = stages(model), stages(source)
+    mine, theirs = cut(model), cut(source)
     pairs = []
     for stage in names:
         if stage not in theirs:

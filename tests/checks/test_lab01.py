@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -95,10 +97,40 @@ def scaled_by_hand(train_features, train_labels, test_features, C=0.1):
     return np.stack(columns, axis=1)
 
 
+def with_scipy(a, b, confidence=0.95):
+    found = stats.ttest_rel(a, b)
+    ends = found.confidence_interval(confidence)
+    return [np.mean(a - b), ends.low, ends.high]
+
+
+def with_scikit_learn(labels, probs, threshold):
+    known = labels != -1
+    truth, said = labels[known].astype(int), (probs[known] >= threshold).astype(int)
+    precision = precision_score(truth, said, zero_division=1.0)
+    return confusion_matrix(truth, said, labels=[0, 1]), precision, recall_score(truth, said)
+
+
+def counts_by_hand(labels, probs, threshold):
+    counts = [[0, 0], [0, 0]]
+    for label, prob in zip(labels, probs, strict=True):
+        if label >= 0:
+            counts[int(label)][int(prob >= threshold)] += 1
+    (_, alarms), (missed, found) = counts
+    return counts, found / (found + alarms) if found + alarms else 1, found / (found + missed)
+
+
+def sorts_the_stages(val_scores, test_scores):
+    best = np.argsort(np.mean(val_scores, axis=0))[-1]
+    return best, with_scipy(test_scores[:, best], test_scores[:, -1])
+
+
 OTHER_RIGHT_WAYS = [
     *((lab01.NORMALISE, student) for student in (per_channel_loop, with_torchvision, in_grey_levels)),
     *((lab01.EXTRACT_FEATURES, student) for student in (with_an_identity, pools_the_last_stage, puts_the_mode_back)),
     *((lab01.LINEAR_PROBE, student) for student in (with_a_pipeline, scaled_by_hand)),
+    *((lab01.CONFUSION, student) for student in (with_scikit_learn, counts_by_hand)),
+    (lab01.PAIRED_INTERVAL, with_scipy),
+    (lab01.CHOOSE_THEN_TEST, sorts_the_stages),
 ]
 
 

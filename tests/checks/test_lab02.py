@@ -1,12 +1,20 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lab_utils.checks.lab02 import FREEZE_BACKBONE, TRAIN_MODE, TRAINABLE_PARAMETERS
-from lab_utils.networks import build_model, head, stages
+from lab_utils.checks.lab02 import (
+    DRIFT_EXPERIMENT,
+    FREEZE_BACKBONE,
+    MEASURE_DRIFT,
+    TRAIN_AND_WATCH,
+    TRAIN_MODE,
+    TRAINABLE_PARAMETERS,
+)
+from lab_utils.networks import build_model, head, preprocess, stages
 from tests.checks.homework4.answers import is_frozen, learning, norms_of_grandchildren, with_norms
 from tests.checks.notebook_functions import load_function
 
@@ -24,6 +32,20 @@ def test_solutions_do_on_a_real_network_what_they_do_on_the_small_ones():
     model(torch.rand(6, 1, 32, 32))
     assert all(torch.equal(before[name], after) for name, after in model.state_dict().items())
     assert head(model).training
+
+
+def test_the_drift_of_a_real_network_in_train_mode_is_found_and_in_train_mode_of_the_lab_there_is_none():
+    names = ("freeze_backbone", "train_mode", "measure_drift")
+    freeze_backbone, train_mode, measure_drift = (load_function(LAB, name) for name in names)
+    for mode, moves in ((nn.Module.train, True), (train_mode, False)):
+        model = build_model("resnet10_w16", num_classes=5, seed=0)
+        freeze_backbone(model)
+        before = copy.deepcopy(model.state_dict())
+        mode(model)
+        model(torch.rand(6, 1, 32, 32))
+        drift = measure_drift(before, model.state_dict())
+        assert len(drift) == sum(isinstance(module, _BatchNorm) for module in model.modules())
+        assert all((max(pair) > 0) == moves for pair in drift.values())
 
 
 def test_the_solution_takes_a_batch_norm_without_weight_and_bias():
@@ -76,6 +98,56 @@ def whole_stages(model):
                 module.eval()
 
 
+def removes_gradients_after_the_step(model, optimizer, criterion, batches, mode, watch):
+    optimizer.zero_grad()
+    seen = [watch(model)]
+    for i in range(len(batches)):
+        mode(model)
+        criterion(model(batches[i][0]), batches[i][1]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seen += [watch(model)]
+    model.eval()
+    return tuple(seen)
+
+
+def drift_with_numpy(before, after):
+    layers = [name[: -len(".running_mean")] for name in before if name.endswith("running_mean")]
+    result = {}
+    for layer in layers:
+        (m0, v0), (m1, v1) = (
+            [state[f"{layer}.running_{kind}"].numpy() for kind in ("mean", "var")] for state in (before, after)
+        )
+        change = np.abs((v1 + 1e-5) / (v0 + 1e-5) - 1)
+        result[layer] = [np.median(np.abs(m1 - m0) / np.sqrt(v0 + 1e-5)), np.median(change)]
+    return result
+
+
+def exchanges_heads(build, criterion, batches, images, lr):
+    """Trains with loops of its own, tests whole networks, and puts the old head into the drifted one."""
+    fixed, drifted = build(), build()
+    for model in (fixed, drifted):
+        model.requires_grad_(False)
+        head(model).requires_grad_(True)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+        for x, y in batches:
+            model.train()
+            if model is fixed:
+                for norm in model.modules():
+                    if isinstance(norm, _BatchNorm):
+                        norm.eval()
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            optimizer.step()
+        model.eval()
+    x = preprocess(fixed, images)
+    with torch.no_grad():
+        logits = {"old": None, "drift": drifted(x), "fixed": fixed(x)}
+        head(drifted).load_state_dict(head(fixed).state_dict())
+        logits["old"] = drifted(x)
+    return logits
+
+
 def backbone(model):
     return [parameter for stage in stages(model).values() for parameter in stage.parameters()]
 
@@ -87,6 +159,9 @@ RIGHT = [
     (TRAIN_MODE, asks_each_norm),
     (TRAINABLE_PARAMETERS, lambda m: list(filter(lambda p: p.requires_grad, m.parameters()))),
     (TRAINABLE_PARAMETERS, lambda m: tuple(p for _, p in m.named_parameters() if p.requires_grad)),
+    (TRAIN_AND_WATCH, removes_gradients_after_the_step),
+    (MEASURE_DRIFT, drift_with_numpy),
+    (DRIFT_EXPERIMENT, exchanges_heads),
 ]
 WRONG_FREEZE = [
     (lambda m: m.requires_grad_(False), "nothing can learn"),

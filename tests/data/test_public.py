@@ -277,6 +277,20 @@ def test_a_damaged_list_part_or_grade_gets_words(tmp_path):
             load_data(name, root=tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["chexpert", "nih14", "isic2019", "eyepacs"])
+def test_tables_and_lists_may_be_packed(name, tmp_path):
+    getattr(trees, name)(tmp_path)
+    plain = load_data(name, root=tmp_path, size=8)
+    for path in [path for path in tmp_path.rglob("*") if path.suffix in (".csv", ".txt")]:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    for part, split in load_data(name, root=tmp_path, size=8).items():
+        assert torch.equal(split.labels, plain[part].labels)
+        assert split.notes == tuple(
+            note.replace(".csv", ".csv.gz") if ".csv" in note else note for note in plain[part].notes
+        )
+
+
 def unpack(folder: str, target: Path) -> None:
     for path in (SHARED / folder).glob("*.gz"):
         if not path.name.endswith(".tar.gz"):

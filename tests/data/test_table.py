@@ -1,5 +1,6 @@
 """Pictures and a table of labels."""
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -60,6 +61,22 @@ def test_one_column_of_classes(root):
     named = load(root, label="diagnosis", class_names={"well": "healthy", "sick": "ill"})["train"]
     assert named.class_names == ("healthy", "ill")
     assert torch.equal(named.labels, 1 - splits["train"].labels)
+
+
+def test_a_table_may_be_packed(root):
+    plain = load(root, label="diagnosis")
+    table = root / "labels.csv"
+    packed = gzip.compress(table.read_bytes())
+    (root / "labels.csv.gz").write_bytes(packed)
+    table.unlink()
+    splits = load(root, table="labels.csv.gz", label="diagnosis")
+    assert all(torch.equal(split.labels, plain[part].labels) for part, split in splits.items())
+    with pytest.raises(FileNotFoundError, match=r"there is no labels\.csv in .*There is 'labels\.csv\.gz'"):
+        load(root, label="diagnosis")
+    for damaged in (packed[:-9], packed[:20] + b"?" + packed[21:]):
+        (root / "labels.csv.gz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"whole gzip file in .*labels\.csv\.gz, got.*Copy it again"):
+            load(root, table="labels.csv.gz", label="diagnosis")
 
 
 def test_findings_in_one_cell(root):

@@ -1,5 +1,8 @@
 """Kind J: what an entrance is given that it does not take is refused with its name, what came and what to do."""
 
+import importlib
+import inspect
+from dataclasses import is_dataclass
 from functools import partial
 
 import numpy as np
@@ -7,8 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from lab_utils.data import load_data, load_phantoms, make_phantoms
+from lab_utils.data import Augment, load_data, load_phantoms, make_phantoms
+from lab_utils.data.public.known import PUBLIC
 from lab_utils.metrics import compare_steps, restricted_mean, steps_to_reach
+from lab_utils.networks import build_model
+from lab_utils.show import plot_curves
 from lab_utils.similarity import (
     bootstrap,
     cca,
@@ -161,3 +167,49 @@ def test_a_split_never_prints_its_pixels():
     split = tiny_split()
     shown = [str(split), f"{split}", repr({"train": split}), repr([split]), repr(partial(fit, train=split))]
     assert all("Split(" in text and "tensor" not in text and len(text) < 300 for text in shown)
+
+
+# ---- True or False
+def _fit(**option):
+    return fit(TinyNet(), tiny_split(), steps=1, device="cpu", **{"progress": False} | option)
+
+
+FLAGS = {
+    ("Augment", "flip"): Augment,
+    ("build_model", "keep_head"): partial(build_model, "resnet10_w16", num_classes=2),
+    ("cca", "guard"): partial(cca, ACTS_X, ACTS_Y),
+    ("chexpert", "frontal"): partial(load_data, "chexpert", root="nowhere"),
+    ("collect_activations", "pooled"): partial(collect_activations, TinyNet(), tiny_split().images),
+    ("fit", "keep_best"): _fit,
+    ("fit", "progress"): _fit,
+    ("linear_cka", "debiased"): partial(linear_cka, ACTS_X, ACTS_Y),
+    ("load_folder", "redivide"): partial(load_data, "folder", root="nowhere"),
+    ("load_medmnist", "verify"): partial(load_data, "retinamnist"),
+    ("make_phantoms", "progress"): partial(make_phantoms, 1),
+    ("mean_cca", "guard"): partial(mean_cca, ACTS_X, ACTS_Y),
+    ("nih14", "official"): partial(load_data, "nih14", root="nowhere"),
+    ("plot_curves", "log"): partial(plot_curves, [1, 2], [1, 2]),
+    ("pwcca", "guard"): partial(pwcca, ACTS_X, ACTS_Y),
+    ("run_grid", "progress"): partial(run_grid, result, [{"seed": 0}]),
+    ("svcca", "guard"): partial(svcca, ACTS_X, ACTS_Y),
+}
+RESULTS = {"LRRange", "Row", "Run", "Weights"}  # what the kit makes, not what people call
+
+
+def test_the_table_of_options_that_are_true_or_false_is_complete():
+    rooms = ("data", "networks", "transfer", "training", "metrics", "similarity", "show", "studies")
+    faces = [importlib.import_module(f"lab_utils.{room}") for room in rooms]
+    public = {name: getattr(face, name) for face in faces for name in dir(face) if not name.startswith("_")} | PUBLIC
+    found = set()
+    for name, one in public.items():
+        if name not in RESULTS and (inspect.isfunction(one) or (inspect.isclass(one) and is_dataclass(one))):
+            options = inspect.signature(one).parameters.values()
+            found |= {(name, option.name) for option in options if "bool" in str(option.annotation)}
+    assert found == set(FLAGS)
+
+
+@pytest.mark.parametrize("value", ["no", "False", 0, 1.0])
+@pytest.mark.parametrize(("name", "option"), FLAGS, ids="-".join)
+def test_an_option_that_is_true_or_false_is_nothing_else(name, option, value):
+    words = rf"Expected {option} to be True or False, got .*Write {option}=True or {option}=False, without quotes"
+    refuses(words, FLAGS[name, option], **{option: value})

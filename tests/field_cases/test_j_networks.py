@@ -37,7 +37,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": Path("resnet50")}, "Path, which is no name"),
     ({"name": ["resnet50"]}, "list, which is no name"),
     ({"name": ""}, "Expected a model, got ''"),
-    ({"keep_head": "yes"}, "keep_head to be True, False or None"),
+    ({"keep_head": "yes"}, "keep_head to be True or False"),
     ({"preprocessing": 0.5}, r"to be a Preprocessing\(mean, std, channels\), got float"),
     ({"preprocessing": Preprocessing((0.5,) * 3, (0.5,) * 3, 3)}, "preprocessing of in_channels=1"),
     ({"entry": "model"}, "expected weights= with entry='model'"),

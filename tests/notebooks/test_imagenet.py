@@ -32,7 +32,7 @@ def test_one_changed_line_takes_a_lab_to_imagenet_weights(lab, tmp_path):
         resources={"metadata": {"path": str(ROOT / "solutions")}},
     )
     client.execute(env={**os.environ, **environment("labs", tmp_path / "ipython"), "LAB_WORKERS": "1"})
-    (file,) = (tmp_path / "results").iterdir()
+    file = tmp_path / "results" / f"{lab}.json"
     found = json.loads(file.read_text("utf-8"))["rows"]
     assert found
     assert all(math.isfinite(row["value"]) and row["met"] is None for row in found), found

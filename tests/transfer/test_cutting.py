@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torchvision.models import VisionTransformer
 
-from lab_utils.networks import build_model, head, preprocess, stages
+from lab_utils.networks import Preprocessing, build_model, head, preprocess, stages
 from lab_utils.similarity import collect_activations
 from lab_utils.transfer import cut
 
@@ -11,7 +12,14 @@ IMAGES = torch.randint(0, 256, (3, 1, 64, 64), dtype=torch.uint8, generator=torc
 
 
 @pytest.mark.parametrize(
-    ("name", "after"), [("efficientnet_lite0", "blocks.4"), ("resnet10_w16", "layer2"), ("resnet18", "layer1")]
+    ("name", "after"),
+    [
+        ("efficientnet_lite0", "blocks.4"),
+        ("resnet10_w16", "layer2"),
+        ("resnet18", "layer1"),
+        ("small_vit", "blocks2"),
+        ("deit_tiny_patch16_224", "blocks.1"),
+    ],
 )
 def test_the_head_gets_the_averaged_maps_of_the_last_stage_that_is_kept(name, after):
     whole = build_model(name, num_classes=2, in_channels=1, seed=0)
@@ -46,8 +54,10 @@ def test_the_seed_alone_draws_the_head():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_unknown_stages_and_tokens_are_refused():
+def test_unknown_stages_and_networks_that_cannot_be_traced_to_the_end_of_a_stage_are_refused():
     with pytest.raises(ValueError, match="Did you mean 'layer2'"):
         cut(build_model("resnet10_w16", num_classes=2), "layer_2", num_classes=2, seed=0)
-    with pytest.raises(ValueError, match="cut a convolutional network"):
-        cut(build_model("deit_tiny_patch16_224", num_classes=2), "blocks.1", num_classes=2, seed=0)
+    vit = VisionTransformer(32, 8, 4, 2, 16, 32, num_classes=2)
+    vit.preprocessing = Preprocessing((0.5,) * 3, (0.25,) * 3, 3, size=32)
+    with pytest.raises(ValueError, match=r"up to 'blocks2'.*network of timm"):
+        cut(vit, "blocks2", num_classes=2, seed=0)

@@ -30,6 +30,7 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "densenet": partial(tv.DenseNet, 4, (2, 2, 2, 2), 8, drop_rate=0.2, num_classes=2),
     "efficientnet": partial(tv.mobilenet_v3_small, num_classes=2),
     "convnext": small_convnext,
+    "small_vit": partial(build_model, "small_vit", num_classes=2, in_channels=3),
     "vit": partial(tv.VisionTransformer, SIDE, 8, 4, 2, 16, 32, dropout=0.2, attention_dropout=0.2, num_classes=2),
     "swin": partial(tv.SwinTransformer, [4, 4], 8, [1, 1, 1, 1], [2, 2, 2, 2], [4, 4], dropout=0.1, num_classes=2),
 }

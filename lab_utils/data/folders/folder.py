@@ -35,6 +35,7 @@ from typing import Any
 
 import torch
 
+from lab_utils.arguments import flag
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.class_order import check_task, doubts_about_order, order_classes
@@ -90,6 +91,7 @@ def load_folder(
     """
     check_numbers(size=size, seed=seed, n_train=n_train, n_val=n_val, n_test=n_test)
     root = Path(root).expanduser()
+    flag("redivide", redivide)
     _check_arguments(root, size, channels)
     class_names = _names(root, class_names)
     tree = scan(root)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from lab_utils.arguments import flag
 from lab_utils.data.cache import cached_tensors
 from lab_utils.data.phantoms.acquisition import SITES, Site, find_site
 from lab_utils.data.phantoms.draws import Draws
@@ -71,6 +72,7 @@ def make_phantoms(
     Raises:
         ValueError: if an argument is out of range, a site or finding is unknown.
     """
+    flag("progress", progress)
     chosen = finding_names(findings)
     recipe = Recipe(n, size, seed, site, severity, images_per_patient, label_noise, uncertain, start, chosen)
     return _as_split(_make(recipe, progress))

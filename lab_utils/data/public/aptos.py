@@ -49,5 +49,4 @@ def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
         "patient": owners,
         "channels": 3,
         "notes": [UNKNOWN, f"{extra:,} pictures are copies of others."],
-        "licence": LICENCE,
     }

@@ -66,7 +66,6 @@ def cbis_ddsm(root: Path, *, lesions: str = "both") -> dict[str, Any]:
         "part": "part",
         "channels": 1,
         "notes": notes,
-        "licence": LICENCE,
     }
 
 

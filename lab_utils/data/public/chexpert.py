@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab_utils.arguments import flag
 from lab_utils.data.public.places import find_table
 from lab_utils.data.tables.columns import Columns, read_columns
 
@@ -40,6 +41,7 @@ def chexpert(
         frontal: leave out the lateral views.
         findings: columns of the tables.
     """
+    flag("frontal", frontal)
     tables = {
         part: read_columns(find_table(root, [name], of="CheXpert", access=LICENCE), root)
         for part, name in (("train", "train.csv"), ("test", "valid.csv"))
@@ -65,5 +67,4 @@ def chexpert(
         "blank": blank,
         "channels": 1,
         "notes": [f"{lateral:,} lateral views were left out."] if lateral else [],
-        "licence": LICENCE,
     }

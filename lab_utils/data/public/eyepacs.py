@@ -52,7 +52,6 @@ def eyepacs(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
         "part": "part" if len(set(table.cells["part"])) > 1 else None,
         "channels": 3,
         "notes": [f"{len(image) - len(kept)} black pictures were left out."] if len(kept) < len(image) else [],
-        "licence": LICENCE,
     }
 
 

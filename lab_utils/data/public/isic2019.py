@@ -54,5 +54,4 @@ def isic2019(root: Path) -> dict[str, Any]:
             "The patients are unknown, only lesions are: two lesions of one person may be in two parts.",
             f"{unknown:,} pictures name no lesion: each counts as a lesion of its own.",
         ],
-        "licence": LICENCE,
     }

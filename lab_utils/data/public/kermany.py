@@ -74,7 +74,6 @@ def kermany(root: Path, *, task: str = "chest") -> dict[str, Any]:
             *notes,
             *[f"{copies:,} pictures are there twice, in folders of one name: taken once."] * bool(copies),
         ],
-        "licence": LICENCE,
     }
 
 

@@ -9,19 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.arguments import one_of
-from lab_utils.data.public.aptos import aptos
-from lab_utils.data.public.cbis_ddsm import cbis_ddsm
-from lab_utils.data.public.chexpert import chexpert
-from lab_utils.data.public.eyepacs import eyepacs
-from lab_utils.data.public.isic2019 import isic2019
-from lab_utils.data.public.kermany import kermany
-from lab_utils.data.public.nih14 import nih14
-from lab_utils.data.public.pcam import pcam
-from lab_utils.data.public.rsna import rsna
+from lab_utils.data.public import aptos, cbis_ddsm, chexpert, eyepacs, isic2019, kermany, nih14, pcam, rsna
 from lab_utils.data.splits import Split
 from lab_utils.data.tables.table import load_table, plan_table
 
-PUBLIC: dict[str, Callable[..., dict[str, Any]]] = {
+MODULES = {
     "aptos": aptos,
     "cbis_ddsm": cbis_ddsm,
     "chexpert": chexpert,
@@ -32,14 +24,20 @@ PUBLIC: dict[str, Callable[..., dict[str, Any]]] = {
     "pcam": pcam,
     "rsna": rsna,
 }
+PUBLIC: dict[str, Callable[..., dict[str, Any]]] = {name: getattr(module, name) for name, module in MODULES.items()}
 OF_TABLES = ("size", "n_train", "n_val", "n_test", "seed")
+
+
+def say_licence(name: str) -> None:
+    """Print what may be done with a set, and where it is."""
+    print(f"{name}: {MODULES[name].LICENCE}")
 
 
 def load_public(name: str, root: Path | str, **options: Any) -> dict[str, Split]:
     """Load a public set; the options are those of its function, and size, seed and numbers of images."""
-    ours = {option: value for option, value in options.items() if option in OF_TABLES}
     root = Path(root).expanduser()
-    return load_table(root, **_described(name, root, options), **ours)
+    ours = {option: options.pop(option) for option in OF_TABLES if option in options}
+    return load_table(root, **PUBLIC[name](root, **options), **ours)
 
 
 def plan_data(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **options: Any) -> str:
@@ -50,11 +48,6 @@ def plan_data(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **o
     """
     one_of("name", name, tuple(PUBLIC))
     root = Path(root).expanduser()
-    return plan_table(root, **_described(name, root, options), size=size, seed=seed)
-
-
-def _described(name: str, root: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """What `load_table` needs to know of the set, after a printed line on its licence."""
-    described = PUBLIC[name](root, **{option: value for option, value in options.items() if option not in OF_TABLES})
-    print(f"{name}: {described.pop('licence')}")
-    return described
+    described = PUBLIC[name](root, **options)
+    say_licence(name)
+    return plan_table(root, **described, size=size, seed=seed)

@@ -12,9 +12,10 @@ References:
 from pathlib import Path
 from typing import Any
 
+from lab_utils.arguments import flag
 from lab_utils.data.public.places import find_table
 from lab_utils.data.tables.columns import Columns, read_columns
-from lab_utils.text_files import decoded
+from lab_utils.text_files import decoded, unpacked
 
 LICENCE = (
     "free to use with attribution to the NIH Clinical Center. Download at "
@@ -31,6 +32,7 @@ def nih14(root: Path, *, official: bool = True) -> dict[str, Any]:
         root: the folder of the table, or one around it; some of the twelve image folders will do.
         official: take the official test part; else all images are divided 70 : 10 : 20 by patient.
     """
+    flag("official", official)
     columns = read_columns(find_table(root, TABLES, of="ChestX-ray14", access=LICENCE), root)
     names = columns.get(FILE, "the file of ChestX-ray14")
     described = {
@@ -40,7 +42,6 @@ def nih14(root: Path, *, official: bool = True) -> dict[str, Any]:
         "task": "multilabel",
         "patient": "Patient ID",
         "channels": 1,
-        "licence": LICENCE,
     }
     lists = {
         part: find_table(root, [name], of="ChestX-ray14", access=LICENCE, required=False)
@@ -49,7 +50,7 @@ def nih14(root: Path, *, official: bool = True) -> dict[str, Any]:
     if not official or None in lists.values():
         note = "The official lists train_val_list.txt and test_list.txt are not there." if official else ""
         return described | {"notes": [note]}
-    part = {name: part for part, path in lists.items() if path for name in decoded(path.read_bytes()).split()}
+    part = {name: part for part, path in lists.items() if path for name in decoded(unpacked(path)).split()}
     if short := [path for name, path in lists.items() if name not in part.values()]:
         raise ValueError(f"{short[0]} should list pictures; it names none. Download it again, or say official=False.")
     kept = [i for i, name in enumerate(names) if name in part]

@@ -62,13 +62,12 @@ def pcam(root: Path) -> dict[str, Any]:
         "part": "part",
         "channels": 3,
         "notes": notes,
-        "licence": LICENCE,
     }
 
 
 def _file(root: Path, part: str, kind: str, *, required: bool) -> Path | None:
     name = f"camelyonpatch_level_2_split_{part}_{kind}.h5"
-    return find_table(root, [name, f"{name}.gz"], of="PatchCamelyon", access=LICENCE, required=required)
+    return find_table(root, [name], of="PatchCamelyon", access=LICENCE, required=required)
 
 
 def _slides(root: Path, part: str) -> list[str]:
@@ -77,5 +76,5 @@ def _slides(root: Path, part: str) -> list[str]:
     path = find_table(root, [name], of="PatchCamelyon", access=LICENCE, required=False)
     if path is None:
         return []
-    (_, names), *rows = read_lines(path)  # its first column has no name
+    (_, names), *rows = read_lines(path, packed=True)  # its first column has no name
     return [cells[names.index("wsi")] for _, cells in rows] if "wsi" in names else []

@@ -11,7 +11,8 @@ def find_table(root: Path, names: Sequence[str], *, of: str, access: str, requir
 
     Args:
         root: the folder that the user names.
-        names: what the file is called in the editions of the set; may hold ``*``.
+        names: what the file is called in the editions of the set; may hold ``*``. It may also be packed, as
+            ``name.gz``.
         of: the set.
         access: where to get it.
         required: whether its absence is an error; else None is returned.
@@ -19,7 +20,7 @@ def find_table(root: Path, names: Sequence[str], *, of: str, access: str, requir
     Raises:
         FileNotFoundError: saying what was expected, and where to get it.
     """
-    for name in names:
+    for name in (whole + packed for whole in names for packed in ("", ".gz")):
         for depth in ("", "*/", "*/*/"):
             for path in sorted(root.glob(depth + name)):
                 if path.is_file() and not path.name.startswith("._") and "__MACOSX" not in path.parts:

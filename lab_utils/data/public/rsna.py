@@ -61,7 +61,6 @@ def rsna(root: Path, *, task: str = "pneumonia") -> dict[str, Any]:
         "patient": "patient" if listed else "unknown",
         "channels": 1,
         "notes": notes,
-        "licence": LICENCE,
     }
 
 

@@ -44,7 +44,7 @@ class Columns(NamedTuple):
 
 
 def read_columns(table: Any, root: Path) -> Columns:
-    """Read a table: a csv file (its path, also from `root`), a pandas DataFrame, or a dict of columns.
+    """Read a table: a csv file or a csv.gz (its path, also from `root`), a pandas DataFrame, or a dict of columns.
 
     Raises:
         FileNotFoundError: if there is no such file; it names the tables beside.
@@ -56,12 +56,13 @@ def read_columns(table: Any, root: Path) -> Columns:
         return _from_memory(table)
     path = next((path for path in (root / table, Path(table).expanduser()) if path.is_file()), None)
     if path is None:
-        found = sorted(str(one.relative_to(root)) for depth in ("*", "*/*") for one in root.glob(f"{depth}.csv"))
+        endings = [f"{depth}.csv{packed}" for depth in ("*", "*/*") for packed in ("", ".gz")]
+        found = sorted(str(one.relative_to(root)) for ending in endings for one in root.glob(ending))
         raise FileNotFoundError(
             f"table= must be a csv file; there is no {table} in {root.absolute()}, nor in the working folder. "
             f"{f'There is {_some(found)}.' if found else 'There is no csv file in that folder at all.'}"
         )
-    lines = read_lines(path, strict=True)
+    lines = read_lines(path, strict=True, packed=True)
     names = [name.strip() for name in lines[0][1]] if lines else []
     while names and not names[-1]:  # a comma at the end of the line
         names.pop()

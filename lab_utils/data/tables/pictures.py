@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -30,18 +30,27 @@ def find_pictures(root: Path) -> list[str]:
         raise FileNotFoundError(
             f"a folder of pictures was expected at {root.absolute()}; there is none. Check the path."
         )
-    found = []
-    for folder, inside, names in os.walk(root, followlinks=True):
-        inside[:] = sorted(name for name in inside if not is_tool(name) and not _leads_back(folder, name))
-        below = folder[len(str(root)) :].replace(os.sep, "/").strip("/")
-        prefix = f"{below}/" if below else ""
-        found += [prefix + name for name in names if name.lower().endswith(SUFFIXES) and not is_tool(name)]
+    found = [picture for _, pictures, _ in walk(root) for picture in pictures]
     if not found:
         raise FileNotFoundError(
             f"pictures ({', '.join(SUFFIXES)}) were expected in {root.absolute()} or below; there are none. Unpack the "
             "archive there, or name another folder."
         )
     return sorted(found)
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each folder, its pictures and its other files, as paths from `root`, without what computers leave behind."""
+    for folder, inside, names in os.walk(root, followlinks=True):
+        inside[:] = sorted(name for name in inside if not is_tool(name) and not _leads_back(folder, name))
+        below = folder[len(str(root)) :].replace(os.sep, "/").strip("/")
+        prefix = f"{below}/" if below else ""
+        pictures: list[str] = []
+        others: list[str] = []
+        for name in names:
+            if not is_tool(name):
+                (pictures if name.lower().endswith(SUFFIXES) else others).append(prefix + name)
+        yield below, pictures, others
 
 
 def match_pictures(names: Sequence[str], pictures: Sequence[str], root: Path, source: str) -> Matched:
@@ -139,8 +148,10 @@ def _check_one_name(names: Sequence[str], found: Sequence[str | None], root: Pat
 
 def _leads_back(folder: str, name: str) -> bool:
     """Whether a folder is a link to one around it: it would be walked through again and again."""
-    path = Path(folder, name)
-    return path.is_symlink() and path.resolve() in {above.resolve() for above in path.parents}
+    if not os.path.islink(whole := os.path.join(folder, name)):  # of hundreds of thousands of folders, hardly one is
+        return False
+    path = Path(whole)
+    return path.resolve() in {above.resolve() for above in path.parents}
 
 
 def suffix_of(name: str) -> str:

@@ -59,7 +59,7 @@ def load_table(
 
     Args:
         root: the folder of the pictures, in it or below.
-        table: a csv file, a pandas DataFrame, or a dict of columns.
+        table: a csv file (also ``.csv.gz``), a pandas DataFrame, or a dict of columns.
         file: the column that names the pictures: paths, or names with or without ending.
         label: the column of labels, or a list of columns; see `labels`.
         patient: the column of patients; or a rule for the names of the files, as of `load_folder`; or "unknown".

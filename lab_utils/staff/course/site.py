@@ -24,6 +24,8 @@ NEEDED = {"sphinx": "sphinx", "myst_nb": "myst-nb", "sphinx_book_theme": "sphinx
           "latex2mathml": "latex2mathml"}  # fmt: skip
 INSTALL = "python -m pip install '.[site]'"
 
+_SECTION_LINK = re.compile(r"\]\(#((?:[^()]|\([^()]*\))*)\)")  # "(optional)" in a heading has brackets of its own
+
 
 def site(labs: Path, build: Path, course_file: Path, chosen: Sequence[str] = ()) -> Path:
     """Run the students' notebooks and make HTML of them; return the first page.
@@ -107,7 +109,7 @@ def _executed(path: Path, results: Path) -> NotebookNode:
     without_bars(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\(#([^)]*)\)", lambda link: f"](#{_anchor(link[1])})", cell.source)
+            cell.source = _SECTION_LINK.sub(lambda link: f"](#{_anchor(link[1])})", cell.source)
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop(WIDGET, None)  # its picture or list stays
         if cell.metadata.get("jupyter", {}).get("source_hidden"):

@@ -12,7 +12,7 @@ from lab_utils.staff.course.bootstrap import FIRST_LINE
 from lab_utils.staff.course.counts import count, count_notebook, table
 
 SOLUTIONS = Path(__file__).resolve().parents[3] / "solutions"
-REWORKED = ("03_fine_tuning", "04_cbr_vs_resnet")  # names of the labs that meet the aims; in the end all of them
+REWORKED = ("01_feature_extraction", "02_freezing", "03_fine_tuning", "04_cbr_vs_resnet")
 
 EXERCISE = '''\
 @decorated

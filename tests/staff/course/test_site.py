@@ -28,12 +28,16 @@ def pages(tmp_path_factory):
         '[course]\nname = "A course"\nrepository = "https://github.com/a/b.git"\nfolder = "b"\nbranch = "release"\n'
     )
     cells = [
-        new_markdown_cell("# Lab 1. Lines\n\nWhat a line is.\n\n[2 More, and more](#2-More,-and-more)"),
+        new_markdown_cell(
+            "# Lab 1. Lines\n\nWhat a line is.\n\n[2 More, and more](#2-More,-and-more) "
+            "[3 Last (optional)](#3-Last-(optional))."
+        ),
         new_markdown_cell("With $x^2$ in it."),
         new_code_cell(PICTURE, metadata={"jupyter": {"source_hidden": True}}),
         new_markdown_cell("## 2 More, and more"),
         new_code_cell("print(6 * 7)"),
         new_code_cell(WIDGET),
+        new_markdown_cell("## 3 Last (optional)"),
     ]
     nbformat.write(new_notebook(cells=cells), root / "labs" / "01_lines.ipynb")
     first = site(root / "labs", root / "build", root / "course.toml")
@@ -60,6 +64,8 @@ def test_a_folded_cell_is_folded_under_its_title(pages):
 def test_links_to_sections_lead_there(pages):
     assert re.search(r'<p><a class="[^"]*" href="#more-and-more">', pages[1])
     assert '<section id="more-and-more">' in pages[1]
+    assert re.search(r'href="#last-optional">.*3 Last \(optional\).*</a>\.</p>', pages[1])
+    assert '<section id="last-optional">' in pages[1]
 
 
 def test_no_page_needs_a_network(pages):

@@ -1,0 +1,132 @@
+"""What runs a study: opens its data, knows its finished runs, and does the missing ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import lab_utils
+from lab_utils.arguments import one_of
+from lab_utils.data import load_data
+from lab_utils.device import default_device, precision_for
+from lab_utils.profile import cache_root, profile
+from lab_utils.studies.grid import run_grid
+from lab_utils.studies.kept import kept_in, kept_rows
+from lab_utils.studies.stand_ins import stand_in
+from lab_utils.studies.study import Row, Splits, chosen, named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Task(NamedTuple):
+    """A study with its data: what is run, on what, and where the runs are kept.
+
+    Attributes:
+        study: its name.
+        data: set -> folder; a set without one is a stand-in.
+        weights: network -> file of pretrained weights; a network without one takes those that `build_model` finds.
+        whole: the source's recipe, and not the small one.
+        keep: folder of the finished runs.
+    """
+
+    study: str
+    data: dict[str, str]
+    weights: dict[str, str]
+    whole: bool
+    keep: Path
+
+
+def task_of(name: str, data: Mapping[str, str], weights: Mapping[str, str], keep: Path | None = None) -> Task:
+    """The study of this name on these data.
+
+    Raises:
+        ValueError: if a name is unknown, or only some of the sets have a folder.
+    """
+    study = named(name)
+    for key in data:
+        one_of("--data", key, study.sets)
+    whole = bool(data) and profile() != "smoke"
+    return Task(name, dict(data), dict(weights), whole, cache_root() / "studies" / name if keep is None else keep)
+
+
+def configs_of(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
+    """The configurations of a task: of the sets that are at hand, or of all, as stand-ins, if none is."""
+    configs = named(task.study).grid(task.whole)
+    if task.data:
+        configs = [config for config in configs if config["data"] in task.data]
+    return chosen(configs, dict(only or {}))
+
+
+def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) -> pd.DataFrame:
+    """Do the missing runs; return all, a row each. `grid` goes to `run_grid`: workers, cluster, progress."""
+    configs = configs_of(task, only)
+    for name in dict.fromkeys(config["data"] for config in configs):
+        images_of(task, name)  # decoded and drawn here once, not by every worker
+    task.keep.mkdir(parents=True, exist_ok=True)
+    return run_grid(partial(run_one, task), configs, keep=task.keep, depends=partial(depends, task), **grid)
+
+
+def finished(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
+    """The rows of the runs that are done."""
+    return kept_rows(configs_of(task, only), task.keep, partial(depends, task))
+
+
+def run_one(task: Task, **config: Any) -> Row:
+    """One run, in whatever process. Its half-done training lies beside the finished runs, and goes when it is done."""
+    kept = kept_in(task.keep, config, partial(depends, task)).path
+    checkpoint = kept.with_suffix(".pt")
+    weights = task.weights.get(config["network"])
+    row = named(task.study).run(images_of(task, config["data"]), weights=weights, checkpoint=checkpoint, **config)
+    checkpoint.unlink(missing_ok=True)
+    return row
+
+
+def depends(task: Task, **config: Any) -> Row:
+    """What a run depends on besides its configuration: images, weights, the kit's version, device and precision."""
+    device = default_device()
+    weights = task.weights.get(config["network"])
+    return {
+        "images": fingerprint(task, config["data"]),
+        "weights": hashlib.sha256(Path(weights).read_bytes()).hexdigest() if weights else None,
+        "kit": lab_utils.__version__,
+        "device": device.type,
+        "precision": precision_for(device),
+    }
+
+
+def side_of(task: Task) -> int:
+    """Side of the images in px."""
+    study = named(task.study)
+    return study.size if task.whole else study.small_size
+
+
+def images_of(task: Task, name: str) -> Splits:
+    """The images of a set: from its folder, or drawn."""
+    return _images(side_of(task), task.study, name, task.data.get(name))
+
+
+@lru_cache(maxsize=2)
+def _images(size: int, study: str, name: str, root: str | None) -> Splits:
+    if root is None:
+        return stand_in(name, size)
+    splits: Splits = load_data(name, root=root, size=size, **named(study).options.get(name, {}))
+    return splits
+
+
+def fingerprint(task: Task, name: str) -> str:
+    """A digest of all labels and patients of a set, and of every pixel of some of its images."""
+    return _digest(side_of(task), task.study, name, task.data.get(name))
+
+
+@lru_cache(maxsize=8)
+def _digest(size: int, study: str, name: str, root: str | None) -> str:
+    found = hashlib.sha256()
+    for part, split in _images(size, study, name, root).items():
+        found.update(f"{part} {split.task} {split.class_names} {tuple(split.images.shape)}".encode())
+        found.update(split.labels.numpy().tobytes() + split.groups.numpy().tobytes())
+        found.update(split.images[:: max(1, len(split) // 64)].contiguous().numpy().tobytes())
+    return found.hexdigest()

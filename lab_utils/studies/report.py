@@ -1,0 +1,147 @@
+"""The report of a study, also half done: one page with the source's numbers, the own ones, and a verdict for each."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import lab_utils
+from lab_utils.atomic import write_text
+from lab_utils.device import default_device, precision_for
+from lab_utils.metrics import mean_interval
+from lab_utils.studies.engine import Task, configs_of, fingerprint, finished, side_of
+from lab_utils.studies.study import Cell, Table, named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d232b; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d7dce1; vertical-align: top; }
+.stand-in { background: #a84300; color: white; font-size: 1.6rem; font-weight: 700; padding: 1rem; }
+.agrees { color: #00704f; } .differs { color: #a84300; } .none { color: #56606b; }
+pre { background: #f3f5f7; padding: .6rem; white-space: pre-wrap; } img { max-width: 100%; }
+"""
+
+HEAD = (
+    "<table><thead><tr><th></th><th></th><th>printed</th><th>own mean [95 % interval]</th><th>seeds</th>"
+    "<th>verdict</th></tr></thead>"
+)
+
+
+def verdict(cell: Cell) -> str:
+    """Say "agrees" if the printed number lies in the 95 % interval of the own mean, else "differs", or why neither."""
+    if not cell.values:
+        return "not run"
+    if cell.printed is None:
+        return "nothing printed"
+    if len(cell.values) < 2:
+        return "one seed: no interval"
+    _, low, high = mean_interval(cell.values)
+    return "agrees" if low <= cell.printed <= high else "differs"
+
+
+def write_report(task: Task, command: str) -> tuple[Path, Path]:
+    """Write report.html and runs.csv beside the finished runs; return both.
+
+    Args:
+        task: the study on its data.
+        command: how it was called, for the reader.
+    """
+    import pandas as pd
+
+    rows = finished(task)
+    runs = pd.DataFrame(rows)
+    page, table = task.keep / "report.html", task.keep / "runs.csv"
+    write_text(page, page_of(task, runs, command))
+    flat = [{key: value for key, value in row.items() if np.ndim(value) == 0} for row in rows]
+    write_text(table, pd.DataFrame(flat).to_csv(index=False))
+    return page, table
+
+
+def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
+    """The page as text."""
+    study, configs = named(task.study), configs_of(task)
+    real = {name: task.data.get(name) for name in study.sets}
+    say = html.escape
+    parts = [f"<h1>{say(study.title)}</h1><p>{say(study.source)}</p>"]
+    if any(folder is None for folder in real.values()) and not task.data:
+        parts.append('<p class="stand-in">STAND-INS: phantoms in place of the real images. These numbers prove that '
+                     "the study runs, and nothing about the source.</p>")  # fmt: skip
+    elif not task.whole:
+        parts.append('<p class="stand-in">SMOKE: the small recipe. These numbers prove that the study runs.</p>')
+    parts.append(f"<p><b>{len(runs)} of {len(configs)} runs are done.</b> Own numbers are means over seeds with 95 % "
+                 "intervals (Student's t); a printed number <i>agrees</i> if it lies in the interval.</p>")  # fmt: skip
+    for part in study.tables(runs):
+        parts.append(_table(part, real=task.whole))
+    for title, ylabel, curves in study.curves(runs) if study.curves is not None else []:
+        parts.append(f"<h2>{say(title)}</h2>{_picture(ylabel, curves)}")
+    changed = "".join(f"<li>{say(sentence)}</li>" for sentence in study.changed)
+    parts.append(f"<h2>Changed from the source's recipe</h2><ul>{changed}</ul>")
+    parts.append(f"<h2>How it was made</h2><pre>{say(_made(task, runs, command))}</pre>")
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{say(study.title)}</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _table(table: Table, *, real: bool) -> str:
+    lines = [f"<h2>{html.escape(table.title)}</h2><p>{html.escape(table.unit)}</p>", HEAD]
+    for cell in table.cells:
+        said = verdict(cell) if real or not cell.values else "not judged"
+        kind = said if said in ("agrees", "differs") else "none"
+        printed = "" if cell.printed is None else f"{cell.printed:.2f}"
+        printed += "" if cell.spread is None else f" ± {cell.spread:.2f}"
+        lines.append(
+            f"<tr><th>{html.escape(cell.row)}</th><td>{html.escape(cell.column)}</td><td>{printed}</td>"
+            f'<td>{_own(cell.values)}</td><td>{len(cell.values)}</td><td class="{kind}">{said}</td></tr>'
+        )
+    return "".join([*lines, "</table>"])
+
+
+def _own(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    mean, low, high = mean_interval(values)
+    return f"{mean:.2f}" if len(values) < 2 else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _picture(ylabel: str, curves: dict[str, tuple[Any, Any]]) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    for name, (x, values) in curves.items():
+        y = np.atleast_2d(values)
+        (line,) = ax.plot(x, y.mean(axis=0), marker="o", ms=4, label=name)
+        ax.plot(x, y.T, color=line.get_color(), lw=0.6, alpha=0.5)
+    ax.set(xlabel="training steps (thin: each seed)", ylabel=ylabel)
+    ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    picture = base64.b64encode(file.getvalue()).decode("ascii")
+    return f'<img alt="{html.escape(ylabel)}" src="data:image/svg+xml;base64,{picture}">'
+
+
+def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
+    device = default_device()
+    seconds = float(runs["seconds"].sum()) if len(runs) else 0.0
+    lines: list[str] = [command, f"kit {lab_utils.__version__}, torch {torch.__version__}, {platform.platform()}"]
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    lines.append(f"{device.type} ({card}), {precision_for(device)}; {seconds / 3600:.2f} hours of all runs together")
+    for name in named(task.study).sets:
+        if name in task.data or not task.data:
+            kind = "real" if name in task.data else "stand-in"
+            lines.append(f"{name}: {kind}, {side_of(task)} px, fingerprint {fingerprint(task, name)[:16]}")
+    return "\n".join(lines)

@@ -1,0 +1,121 @@
+"""A study: a list of configurations and a function, beside the numbers that its source prints.
+
+    python -m lab_utils study NAME [--data SET=FOLDER ...] [--plan] [--report] [--only KEY=VALUE ...]
+
+Each of `STUDIES` is a module of this room with a `STUDY`. Without real data a study runs on stand-ins, with networks,
+images and lengths so small that it proves every line of the study and nothing about the source.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lab_utils.arguments import one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lab_utils.data import Split
+
+STUDIES = ("transfusion", "reproduction", "chexpert_project", "what_works")
+Row = dict[str, Any]
+Splits = dict[str, "Split"]
+
+
+# Trains and measures one configuration: run(splits of its set, weights=, checkpoint=, **configuration) -> numbers, text
+# and arrays. The checkpoint is for a training that may be cut short.
+RunFunction = Callable[..., Row]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the source's table, and the own numbers beside it.
+
+    Attributes:
+        row: what the row is, for readers.
+        column: what the column is.
+        printed: the source's number; None where it prints none.
+        spread: its standard deviation over runs, if it is printed.
+        values: own numbers, one for each seed, in the source's unit; none if nothing has run.
+    """
+
+    row: str
+    column: str
+    printed: float | None
+    spread: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the source with its own numbers: a heading, what the numbers are, and the cells."""
+
+    title: str
+    unit: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run, and what is put beside it.
+
+    Attributes:
+        name: of its module, and on the command line.
+        title: one line.
+        source: who published it, where.
+        sets: the data sets, by the names of `load_data`.
+        size: side of the images in px, in the source's recipe.
+        small_size: the same for stand-ins; every network of the study takes it.
+        options: of the loader, for each set.
+        grid: takes True for the source's recipe and False for the small one; returns the configurations. Each has
+            ``data``, ``network``, ``start``, ``seed``, ``n`` (training images, None for all), ``steps`` and
+            ``batch_size``.
+        run: trains and measures one of them.
+        tables: takes the finished runs; returns the source's tables.
+        curves: takes the finished runs; returns (title, label of y, name -> (x, y of shape (seeds, P))).
+        changed: what differs from the source's recipe, and why, a sentence each.
+    """
+
+    name: str
+    title: str
+    source: str
+    sets: tuple[str, ...]
+    size: int
+    grid: Callable[[bool], list[Row]]
+    run: RunFunction
+    tables: Callable[[pd.DataFrame], list[Table]]
+    changed: tuple[str, ...]
+    small_size: int = 32
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curves: Callable[[pd.DataFrame], list[tuple[str, str, dict[str, tuple[Any, Any]]]]] | None = None
+
+
+def named(name: str) -> Study:
+    """The study of a name.
+
+    Raises:
+        ValueError: if there is none; it names the nearest.
+    """
+    one_of("study", name, STUDIES)
+    study: Study = importlib.import_module(f"lab_utils.studies.{name}").STUDY
+    return study
+
+
+def chosen(configs: Sequence[Row], only: dict[str, str]) -> list[Row]:
+    """The configurations whose values are those of `only`, which are compared as text.
+
+    Raises:
+        ValueError: if a key is unknown, or nothing is left.
+    """
+    for key, value in only.items():
+        known = {str(config[key]) for config in configs if key in config}
+        if not known:
+            one_of("--only", key, tuple(sorted({key for config in configs for key in config})))
+        one_of(f"--only {key}", value, tuple(sorted(known)))
+    left = [config for config in configs if all(str(config.get(key)) == value for key, value in only.items())]
+    if not left:
+        raise ValueError(f"Expected runs with {only}, but no run has all of it. Leave one of them out.")
+    return left

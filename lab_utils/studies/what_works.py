@@ -1,0 +1,190 @@
+"""What makes transfer learning work for medical images? (Matsoukas et al. 2022, arXiv:2203.01825) as a study.
+
+Two transformers and two convolutional networks on five sets: random (RI), from pretrained statistics (ST, as
+published), pretrained (WT), and pretrained up to a block with ST above it (WT-ST-n). Beside the printed table: the gain
+by distance, size and network; and how much of what was pretrained is still there (kNN by stage, l2 by stage).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lab_utils.data import Augment, Split
+from lab_utils.metrics import recall_per_class
+from lab_utils.similarity import knn_per_stage, l2_per_stage
+from lab_utils.studies.starting import STAND_IN, started
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table
+from lab_utils.training import evaluate, fit, predict, probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NETWORKS = {
+    "deit_small_patch16_224": "DeiT-S", "swin_tiny_patch4_window7_224": "Swin-T", "inception_v3": "Inception-v3",
+    "resnet50": "ResNet-50",
+}  # fmt: skip
+SETS = {  # what is measured; images; Fréchet distance (FID) to ImageNet, as printed
+    "aptos": ("quadratic kappa", 3662, 160),
+    "cbis_ddsm": ("AUC", 10_239, 155),
+    "isic2019": ("mean recall", 25_333, 141),
+    "chexpert": ("AUC", 224_316, 181),
+    "pcam": ("AUC", 327_680, 202),
+}
+DEIT, SWIN, INCEPTION, RESNET = NETWORKS
+# mean and sd over five runs, in the order of SETS
+PRINTED = {
+    (DEIT, "random"): ((0.684, 0.017), (0.907, 0.005), (0.576, 0.013), (0.740, 0.006), (0.921, 0.002)),
+    (DEIT, "st"): ((0.721, 0.016), (0.895, 0.005), (0.607, 0.017), (0.734, 0.002), (0.916, 0.005)),
+    (DEIT, "transfer"): ((0.894, 0.017), (0.949, 0.011), (0.824, 0.008), (0.792, 0.001), (0.962, 0.003)),
+    (SWIN, "random"): ((0.689, 0.022), (0.898, 0.005), (0.597, 0.080), (0.780, 0.001), (0.936, 0.002)),
+    (SWIN, "st"): ((0.722, 0.017), (0.900, 0.004), (0.654, 0.008), (0.785, 0.000), (0.948, 0.013)),
+    (SWIN, "transfer"): ((0.906, 0.005), (0.961, 0.007), (0.833, 0.008), (0.805, 0.000), (0.968, 0.006)),
+    (INCEPTION, "random"): ((0.835, 0.012), (0.923, 0.003), (0.668, 0.008), (0.794, 0.001), (0.956, 0.006)),
+    (INCEPTION, "st"): ((0.796, 0.014), (0.907, 0.014), (0.629, 0.013), (0.787, 0.001), (0.956, 0.003)),
+    (INCEPTION, "transfer"): ((0.873, 0.007), (0.939, 0.010), (0.758, 0.011), (0.797, 0.000), (0.958, 0.004)),
+    (RESNET, "random"): ((0.845, 0.022), (0.919, 0.005), (0.664, 0.016), (0.796, 0.000), (0.948, 0.008)),
+    (RESNET, "st"): ((0.848, 0.006), (0.933, 0.006), (0.635, 0.012), (0.794, 0.001), (0.959, 0.003)),
+    (RESNET, "transfer"): ((0.888, 0.004), (0.957, 0.003), (0.795, 0.011), (0.800, 0.001), (0.960, 0.006)),
+}
+WORDS = {"random": "RI", "st": "ST", "transfer": "WT"}
+# WT-ST-n: the last block that is pretrained, for t = -1, 0, 1 ...; all ST is t = -2, and WT the last
+CUTS = {
+    DEIT: ("stem", *(f"blocks.{t}" for t in range(12)), "norm"),
+    SWIN: ("stem", *(f"layers.{stage}.blocks.{k}" for stage, n in enumerate((2, 2, 6, 2)) for k in range(n)), "norm"),
+    INCEPTION: (
+        "Conv2d_1a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c",
+    ),
+    RESNET: ("conv1", "bn1", "layer1.2", "layer2.3", "layer3.5", "layer4.2"),
+}  # fmt: skip
+AUGMENT = Augment(scale=(0.8, 1.2), flip=True, brightness=0.1, contrast=0.2)
+
+
+def grid(whole: bool) -> list[Row]:
+    """The printed table, and WT-ST-n on the smallest set."""
+    size: Row = {"n": None, "epochs": 50 if whole else 1, "batch_size": 64 if whole else 8, "lr": 1e-4}
+    size |= {"pretrained": "imagenet" if whole else STAND_IN}
+    rows = []
+    for seed in range(5 if whole else 2):
+        for data, (network, start) in product(SETS, PRINTED):
+            if whole or data == "aptos" or (network, start, seed) == ("resnet50", "random", 0):
+                rows.append({"data": data, "network": network, "start": start, "seed": seed})
+        for network, cuts in CUTS.items():
+            few = cuts[:-1] if whole else cuts[1:2]
+            rows += [{"data": "aptos", "network": network, "start": f"st_upto:{cut}", "seed": seed} for cut in few]
+    return [{**row, **size} for row in rows]
+
+
+def run(
+    splits: Splits, *, weights: str | Path | None, checkpoint: Path, network: str, start: str, seed: int, epochs: int,
+    batch_size: int, lr: float, pretrained: str, **_: Any,
+) -> Row:  # fmt: skip
+    """Train with Adam and keep the best on validation; measure the table's metric and what is left of the start."""
+    train, val, test = (splits[part] for part in ("train", "val", "test"))
+    model = started(network, start, train, seed, weights or pretrained)
+    begin = started(network, start, train, seed, weights or pretrained)
+    steps = epochs * math.ceil(len(train) / batch_size)
+    fit(
+        model, train, val, epochs=epochs, lr=lr, optimizer="adam", weight_decay=1e-5, warmup=min(1000, steps // 10),
+        schedule="plateau", batch_size=batch_size, augment=AUGMENT, seed=seed, checkpoint=checkpoint, progress=False,
+    )  # fmt: skip
+    bank, asked = train.take(range(min(2000, len(train)))), test.take(range(min(500, len(test))))
+    return {
+        "measure": measured(model, test),
+        "knn": list(knn_per_stage(model, bank, asked, k=min(200, len(bank))).values()),
+        "l2": list(l2_per_stage(model, begin).values()),
+    }
+
+
+def measured(model: Any, test: Split) -> float:
+    """The metric of the printed table that fits the task: kappa for grades, mean recall for many classes, else AUC."""
+    if test.task == "multiclass":
+        probs = probabilities(predict(model, test).double(), test.task).numpy()
+        return float(np.nanmean(recall_per_class(test.labels.numpy(), probs)))
+    found = evaluate(model, test)
+    return float(found.get("kappa", math.nan) if test.task == "ordinal" else found["auroc"])
+
+
+def tables(runs: pd.DataFrame) -> list[Table]:
+    """The printed table, gains, and WT-ST-n, whose numbers the source draws and does not print."""
+    table, gains = [], []
+    for (network, start), row in PRINTED.items():
+        for (data, (metric, _, _)), printed in zip(SETS.items(), row, strict=True):
+            name = f"{NETWORKS[network]}, {WORDS[start]}"
+            table.append(Cell(name, f"{data}, {metric}", *printed, _values(runs, data, network, start)))
+    for network, name in NETWORKS.items():
+        for place, (data, (_, n, fid)) in enumerate(SETS.items()):
+            theirs = 100 * (PRINTED[network, "transfer"][place][0] / PRINTED[network, "random"][place][0] - 1)
+            own = _by_seed(runs, data, network, "transfer") / _by_seed(runs, data, network, "random")
+            values = tuple(100 * (float(ratio) - 1) for ratio in own.dropna() if math.isfinite(ratio))
+            gains.append(Cell(name, f"{data}, n = {n:,}, FID {fid}", theirs, None, values))
+    depths = [
+        Cell(NETWORKS[network], f"t = {t - 1}, pretrained up to {cut}", None, None,
+             _values(runs, "aptos", network, f"st_upto:{cut}"))
+        for network, cuts in CUTS.items() for t, cut in enumerate(cuts[:-1])
+    ]  # fmt: skip
+    return [
+        Table("The printed table", "the metric that stands beside the set", tuple(table)),
+        Table("Gain of pretraining", "100 (WT / RI - 1), by size and distance of the set", tuple(gains)),
+        Table("WT-ST-n on APTOS", "quadratic kappa", tuple(depths)),
+    ]
+
+
+def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+    """Nearest neighbours on the features of each stage, from the image up, on APTOS."""
+    found = []
+    for network, name in NETWORKS.items():
+        drawn = {}
+        for start, words in WORDS.items():
+            part = _of(runs, "aptos", network, start)
+            if len(part):
+                scores = np.stack(list(part["knn"]))
+                drawn[words] = (np.arange(scores.shape[1]), scores)
+        if drawn:
+            found.append((f"{name} on APTOS: nearest neighbours, stage by stage", "accuracy", drawn))
+    return found
+
+
+def _of(runs: pd.DataFrame, data: str, network: str, start: str) -> pd.DataFrame:
+    if not len(runs):
+        return runs
+    chosen = (runs["data"] == data) & (runs["network"] == network) & (runs["start"] == start)
+    return runs[chosen].sort_values("seed")
+
+
+def _by_seed(runs: pd.DataFrame, data: str, network: str, start: str) -> pd.Series:
+    import pandas as pd
+
+    part = _of(runs, data, network, start)
+    return part.set_index("seed")["measure"].astype(float) if len(part) else pd.Series(dtype=float)
+
+
+def _values(runs: pd.DataFrame, data: str, network: str, start: str) -> tuple[float, ...]:
+    return tuple(_by_seed(runs, data, network, start).dropna())
+
+
+STUDY = Study(
+    name="what_works",
+    title="What makes transfer learning work for medical images?",
+    source="Matsoukas, Haslum, Sorkhei, Söderberg, Smith 2022, arXiv:2203.01825, Table 1",
+    sets=tuple(SETS),
+    size=224,
+    small_size=96,
+    grid=grid,
+    run=run,
+    tables=tables,
+    curves=curves,
+    changed=(
+        "Images are resized to 224 px once; the source resizes to 256 and crops. Shift, zoom, flip, brightness and "
+        "contrast as the kit has them; no grey or vertical flip.",
+        "Normalised with the mean and sd of the pretrained weights, not of the target.",
+        "50 epochs, the best on validation, which is measured after each epoch; the source measures after half of one "
+        "and clips gradients at 1.",
+        "Weight decay also on biases; sets are divided by patient, lesion or slide.",
+        "The source's printed numbers per n of WT-ST, and how it computed its FID, were not published.",
+    ),
+)

@@ -1,0 +1,205 @@
+"""Studies: every line runs on stand-ins, what is done is kept, the report says what it is, numbers are as printed."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab_utils.__main__ import main
+from lab_utils.data import FINDINGS
+from lab_utils.networks import blocks, build_model
+from lab_utils.similarity import svcca
+from lab_utils.studies import engine, report, stand_ins, what_works
+from lab_utils.studies.reproduction import leading, svccas
+from lab_utils.studies.study import STUDIES, Cell, chosen, named
+
+
+def small(name, tmp_path, **only):
+    task = engine.task_of(name, {}, {}, tmp_path)
+    return task, {key: str(value) for key, value in only.items()}
+
+
+ONE_RUN = {  # a configuration of each study that is quick
+    "transfusion": {"network": "cbr_tiny", "start": "transfer", "seed": 0},
+    "reproduction": {"network": "resnet50", "start": "random", "divided": "by patient", "seed": 0},
+    "chexpert_project": {"network": "cbr_tiny", "n": 16, "seed": 0},
+    "what_works": {"network": "resnet50", "data": "isic2019"},
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_runs_is_kept_and_reported_before_and_after(name, tmp_path):
+    task, only = small(name, tmp_path, **ONE_RUN[name])
+    before = report.page_of(task, pd.DataFrame(engine.finished(task)), "command")
+    assert "STAND-INS" in before
+    assert "0 of " in before
+    runs = engine.run_study(task, only, workers=1, progress=False)
+    assert len(runs) == 1
+    page, table = report.write_report(task, "the command")
+    text = page.read_text("utf-8")
+    assert "<b>1 of " in text
+    assert "the command" in text
+    assert "agrees" not in re.sub(r"<i>agrees</i>|\.agrees", "", text)  # stand-ins are not judged
+    assert len(pd.read_csv(table)) == 1
+    again = engine.run_study(task, only, workers=1, progress=False)
+    assert again["seconds"].tolist() == runs["seconds"].tolist()  # read, not run
+    assert not list(tmp_path.glob("*.pt"))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("whole", [False, True])
+def test_every_configuration_is_different_and_says_what_a_plan_needs(name, whole):
+    configs = named(name).grid(whole)
+    assert len({tuple(config.items()) for config in configs}) == len(configs)
+    for config in configs:
+        assert config["data"] in named(name).sets
+        assert {"network", "start", "seed", "n", "batch_size", "epochs"} <= set(config)
+
+
+def test_a_seed_more_changes_no_other_run(tmp_path):
+    task, only = small("transfusion", tmp_path, network="cbr_tiny", start="random")
+    two = engine.run_study(task, only, workers=1, progress=False).set_index("seed")["auroc"]
+    task, only = small("transfusion", tmp_path / "alone", network="cbr_tiny", start="random", seed=1)
+    alone = engine.run_study(task, only, workers=1, progress=False).set_index("seed")["auroc"]
+    assert alone[1] == two[1]
+    assert two[0] != two[1]
+
+
+@pytest.mark.parametrize("name", stand_ins.TASKS)
+def test_a_stand_in_has_the_task_and_channels_of_its_set(name):
+    task, channels = stand_ins.TASKS[name]
+    for split in stand_ins.stand_in(name, 32).values():
+        assert (split.task, split.in_channels, split.image_size) == (task, channels, 32)
+    classes = {"multilabel": 5, "ordinal": 5, "binary": 2, "multiclass": 8}[task]
+    assert split.num_classes == classes
+
+
+def test_the_command_plans_runs_and_reports(tmp_path, capsys):
+    call = ["study", "transfusion", "--keep", str(tmp_path), "--only", "network=cbr_tiny", "start=random", "seed=0"]
+    assert main([*call, "--plan"]) == 0
+    plan = capsys.readouterr().out
+    assert "1 runs, 0 of them done" in plan
+    assert "chexpert: A STAND-IN" in plan
+    assert re.search(r"cbr_tiny +chexpert +1 ", plan)
+    assert not list(tmp_path.glob("*.json"))
+    assert main([*call, "--workers", "1"]) == 0
+    assert "STAND-INS" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    (tmp_path / "report.html").unlink()
+    assert main([*call, "--report"]) == 0
+    assert (tmp_path / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (["transfusoin"], "transfusion"),
+        (["transfusion", "--only", "network=cbr_tini"], "cbr_tiny"),
+        (["transfusion", "--only", "netwrok=cbr_tiny"], "network"),
+        (["transfusion", "--only", "network"], "NAME=VALUE"),
+        (["transfusion", "--data", "chexprt=/x"], "chexpert"),
+        (["transfusion", "--cluster", "tcp://127.0.0.1:9"], "nobody answers"),
+    ],
+)
+def test_a_wrong_word_is_refused_and_the_nearest_is_named(call, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lab_utils.studies.cluster.SECONDS", 1)
+    assert main(["study", *call, "--keep", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_only_takes_what_has_all_of_it():
+    configs = [{"a": 1, "b": None}, {"a": 2, "b": 3}]
+    assert chosen(configs, {"a": "2"}) == configs[1:]
+    assert chosen(configs, {"b": "None"}) == configs[:1]
+    with pytest.raises(ValueError, match="no run has all"):
+        chosen(configs, {"a": "1", "b": "3"})
+
+
+@pytest.mark.parametrize(
+    ("printed", "values", "said"),
+    [
+        (80.0, (), "not run"),
+        (None, (1.0, 2.0), "nothing printed"),
+        (80.0, (80.0,), "one seed: no interval"),
+        (80.0, (79.0, 80.0, 81.0), "agrees"),  # 80 +- 2.48
+        (82.4, (79.0, 80.0, 81.0), "agrees"),
+        (82.6, (79.0, 80.0, 81.0), "differs"),
+    ],
+)
+def test_a_number_agrees_if_it_lies_in_the_interval(printed, values, said):
+    assert report.verdict(Cell("row", "column", printed, None, values)) == said
+
+
+def test_other_images_or_weights_make_other_runs(tmp_path):
+    config = named("transfusion").grid(False)[0]
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"1")
+    plain = engine.task_of("transfusion", {}, {}, tmp_path)
+    with_weights = engine.task_of("transfusion", {}, {config["network"]: str(file)}, tmp_path)
+    assert engine.depends(plain, **config) != engine.depends(with_weights, **config)
+    other = {**config, "data": "eyepacs"}
+    assert engine.depends(plain, **config)["images"] != engine.depends(plain, **other)["images"]
+
+
+# ---------------------------------------------------------------- what the sources print
+
+
+def test_the_printed_gains_of_what_works_are_those_computed_from_its_table():
+    # facts: 100 (WT / RI - 1), rounded, in the order APTOS, DDSM, ISIC, CheXpert, Camelyon
+    expected = {
+        "DeiT-S": (30.7, 4.6, 43.1, 7.0, 4.5),
+        "Swin-T": (31.5, 7.0, 39.5, 3.2, 3.4),
+        "Inception-v3": (4.6, 1.7, 13.5, 0.4, 0.2),
+        "ResNet-50": (5.1, 4.1, 19.7, 0.5, 1.3),
+    }
+    gains = what_works.tables(pd.DataFrame())[1].cells
+    found = {name: [cell.printed for cell in gains if cell.row == name] for name in expected}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=0.051)
+
+
+def test_the_tables_hold_what_the_sources_print():
+    chest, retina, _ = named("transfusion").tables(pd.DataFrame())
+    assert len(chest.cells) == 50
+    assert {cell.column for cell in chest.cells} == set(FINDINGS)
+    by_place = {(cell.row, cell.column): (cell.printed, cell.spread) for cell in (*chest.cells, *retina.cells)}
+    assert by_place["CBR-Tiny, transfer", "Edema"] == (89.81, 1.08)
+    assert by_place["ResNet-50, random", "5,000 images"] == (92.2, None)
+    assert by_place["CBR-LargeW, random", "all images"] == (None, None)
+    aucs = {(cell.row, cell.column): cell.printed for cell in named("reproduction").tables(pd.DataFrame())[0].cells}
+    assert aucs["Inception-v3, transfer", "divided by image"] == 93.1
+    assert aucs["Inception-v3, transfer", "divided by patient"] is None
+    assert [cell.printed for cell in named("chexpert_project").tables(pd.DataFrame())[0].cells] == [3.3, 2.0]
+
+
+@pytest.mark.parametrize("network", what_works.NETWORKS)
+def test_the_cuts_of_wt_st_are_blocks_of_the_network_from_the_image_up(network):
+    names = list(blocks(build_model(network, num_classes=2, in_channels=3, seed=0)))
+    places = [names.index(cut) for cut in what_works.CUTS[network]]
+    assert places == sorted(places)
+    assert len(places) == {"resnet50": 6, "inception_v3": 7}.get(network, 14)
+    assert places[-1] == len(names) - 1
+
+
+def test_leading_directions_are_all_that_svcca_takes_of_a_layer():
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((400, 5))
+    layers = [shared @ rng.standard_normal((5, 30)) + 0.01 * rng.standard_normal((400, 30)) for _ in range(2)]
+    runs = pd.DataFrame(
+        {"network": "resnet50", "start": "random", "divided": "by patient", "seed": [0, 1],
+         "hidden": [leading(layer) for layer in layers]}
+    )  # fmt: skip
+    assert svccas(runs, "resnet50", "random - random") == pytest.approx([svcca(*layers, guard=False)], abs=1e-4)
+
+
+def test_pairs_for_svcca_never_share_a_seed():
+    rng = np.random.default_rng(0)
+    rows = [(start, seed) for start in ("random", "transfer") for seed in range(3)]
+    runs = pd.DataFrame(
+        [{"network": "resnet50", "start": start, "divided": "by patient", "seed": seed,
+          "hidden": rng.standard_normal((50, 4))} for start, seed in rows]
+    )  # fmt: skip
+    assert len(svccas(runs, "resnet50", "random - random")) == math.comb(3, 2)
+    assert len(svccas(runs, "resnet50", "transfer - random")) == 3 * 3 - 3
