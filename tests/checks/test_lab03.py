@@ -72,7 +72,43 @@ def keywords_in_another_order(model, train, val, head_steps, steps, lr, decay, *
     return first.then(fit(model, train, val, params=param_groups(model, lr, decay), steps=steps, **settings))
 
 
+def empties_by_hand(model, images, labels, criterion, optimizer):
+    model.zero_grad()
+    logits = model(images)
+    loss = criterion(logits, labels)
+    number = float(loss)
+    loss.backward()
+    optimizer.step()
+    model.zero_grad()
+    return number
+
+
+def forward_first(model, images, labels, criterion, optimizer):
+    loss = criterion(model(images), labels)
+    for p in model.parameters():
+        p.grad = None
+    loss.backward()
+    optimizer.step()
+    return np.float32(loss.detach())
+
+
+def loop_of_its_own(model, batches, criterion, optimizer, epochs):
+    history = np.zeros(epochs)
+    for epoch in range(epochs):
+        model.train()
+        for images, labels in batches:
+            optimizer.zero_grad()
+            loss = criterion(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            history[epoch] += loss.item() * labels.shape[0]
+        model.eval()
+    return history / sum(len(images) for images, _ in batches)
+
+
 OTHER_RIGHT_ANSWERS = [
+    *((lab03.TRAINING_STEP, student) for student in (empties_by_hand, forward_first)),
+    (lab03.TRAIN_LOOP, loop_of_its_own),
     *((lab03.LR_SUGGESTION, student) for student in (moving_average, loop)),
     *((lab03.ADAPT_CONV1, student) for student in (by_einsum, by_colour)),
     (lab03.PARAM_GROUPS, one_group_each),
@@ -91,6 +127,57 @@ def test_the_kits_suggestion_is_that_of_the_range_test_and_answers_where_nothing
     losses = 0.7 - 0.3 / (1 + np.exp(-np.log(lrs / 1e-3))) + 0.01 * np.random.default_rng(0).normal(size=50)
     assert lr_suggestion(lrs, losses) == lr_suggestion_of_smoothed(lrs, smooth(losses))
     assert lr_suggestion(lrs, np.linspace(0.5, 2.0, 50)) == lrs[0]
+
+
+# ---- training_step: what stops with an error of PyTorch
+
+
+def without_record(model, images, labels, criterion, optimizer):
+    optimizer.zero_grad()
+    with torch.no_grad():
+        loss = criterion(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def goes_back_from_a_number(model, images, labels, criterion, optimizer):
+    optimizer.zero_grad()
+    loss = criterion(model(images), labels).item()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def steps_between(model, images, labels, criterion, optimizer):
+    loss = criterion(model(images), labels)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+@pytest.mark.parametrize(
+    ("student", "word"),
+    [
+        (without_record, "inside of `torch.no_grad()`"),
+        (goes_back_from_a_number, "take the number in the last line"),
+        (steps_between, "between the forward and the backward pass"),
+    ],
+)
+def test_an_error_of_pytorch_in_a_step_is_told_in_the_words_of_the_lab(student, word):
+    result = lab03.TRAINING_STEP.examine(student)
+    assert result.status == "incorrect"
+    assert word in result.hint, result.hint
+
+
+def test_another_error_in_a_step_shows_the_students_line():
+    def student(model, images, labels, criterion, optimizer):
+        return criterion(model(images[:, :1]), labels).item()
+
+    result = lab03.TRAINING_STEP.examine(student)
+    assert "RuntimeError" in result.hint
+    assert "images[:, :1]" in result.line
 
 
 # ---- fine_tune: wrong answers
