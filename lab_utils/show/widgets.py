@@ -44,9 +44,9 @@ class Question:
 class _Shown(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A box of widgets that also knows how to show itself where widgets can not be drawn."""
 
-    def __init__(self, children: Sequence[widgets.Widget], static: dict[str, str]) -> None:
+    def __init__(self, children: Sequence[widgets.Widget], static: dict[str, str], pixels: int = 0) -> None:
         super().__init__(children)
-        self.static = static
+        self.static, self.pixels = static, pixels
 
     def __repr__(self) -> str:
         return self.static["text/plain"]
@@ -54,9 +54,10 @@ class _Shown(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     # ipywidgets 7 (Colab) shows a widget by this method and then asks for no other form; version 8 has none of it.
     _ipython_display_ = None
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **self.static}
+        size = {"image/png": {"width": self.pixels}} if self.pixels else {}  # a page shows a picture at half its dots
+        return {"application/vnd.jupyter.widget-view+json": view, **self.static}, size
 
 
 def multiple_choice(question: Question) -> _Shown:
@@ -126,7 +127,7 @@ def explore(draw: Callable[..., Any], **options: Sequence[Any]) -> _Shown:
         "text/plain": f"Figure for {state}. With a kernel you can choose {others}.",
         "image/png": base64.b64encode(picture.value).decode("ascii"),
     }
-    return _Shown([*knobs.values(), picture], static)
+    return _Shown([*knobs.values(), picture], static, int(picture.layout.width.removesuffix("px")))
 
 
 def _knob(name: str, values: list[Any]) -> widgets.Widget:

@@ -67,8 +67,9 @@ def test_a_choice_can_be_changed():
 
 def test_question_without_a_kernel_lists_its_answers_but_not_the_feedback():
     box = multiple_choice(QUESTION)
-    bundle = box._repr_mimebundle_()
+    bundle, size = box._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert size == {}
     for text in (repr(box), bundle["text/plain"], bundle["text/html"]):
         assert "Which AUROC is chance" in text
         assert "0.5" in text
@@ -132,10 +133,11 @@ def test_names_get_a_menu_and_every_knob_is_passed_on():
 
 def test_first_state_is_a_picture_without_a_kernel():
     box = explore(paint, shade=[1.0, 0.0])
-    bundle = box._repr_mimebundle_()
+    bundle, size = box._repr_mimebundle_()
     assert colour(base64.b64decode(bundle["image/png"])) == (1, 1, 1)
     assert "shade = 1.0" in bundle["text/plain"]
     assert "shade: 1.0, 0.0" in bundle["text/plain"]
+    assert size == {"image/png": {"width": 100}}  # the figure is an inch wide
 
 
 def test_explore_closes_its_figures_and_leaves_others_open():
