@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 
 from playwright.sync_api import expect, sync_playwright
 
-from lab_utils.checks import lab00, lab03, lab05
+from lab_utils.checks import lab00, lab03
 from tests.notebooks.rules import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,13 +66,6 @@ def auroc(labels, scores):
         "def adapt_conv1(weight):\n    return weight.mean(dim=1, keepdim=True)\n",
         "adapt_conv1: incorrect",
         "def adapt_conv1(weight):\n    return weight.sum(dim=1, keepdim=True)\n",
-    ),
-    "05_cca": Plan(
-        lab05.CONV_TO_SAMPLES,
-        "def conv_to_samples(maps, stride=1):\n    return maps[:, :, ::stride, ::stride].reshape(-1, maps.shape[1])\n",
-        "conv_to_samples: incorrect",
-        "def conv_to_samples(maps, stride=1):\n"
-        "    return maps[:, :, ::stride, ::stride].permute(0, 2, 3, 1).flatten(0, 2)\n",
     ),
 }
 
