@@ -244,7 +244,7 @@ def test_a_random_grey_network_starts_with_activations_as_large_as_the_rgb_one()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "resnet10_w23", "num_classes": 2}, r"a model, got 'resnet10_w23'\. Did you mean 'resnet10_w32'"),
+        ({"name": "resnet11_w32", "num_classes": 2}, r"a model, got 'resnet11_w32'\. Did you mean 'resnet10_w32'"),
         ({"name": "Densenet121", "num_classes": 2}, r"Did you mean 'densenet121'"),
         ({"name": "resnet18", "num_classes": 0}, r"num_classes.*at least 1, got 0"),
         ({"name": "resnet18", "num_classes": 2, "in_channels": 0}, r"in_channels.*at least 1, got 0"),

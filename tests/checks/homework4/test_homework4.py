@@ -120,7 +120,7 @@ def test_a_half_solved_notebook_runs_from_top_to_bottom(missing, tmp_path, monke
         if any(f"def {name}(" in cell.source for name in missing):
             cell.source = student_source(cell.source, code=True)
     nbformat.write(notebook, tmp_path / NOTEBOOK)
-    result = run_lab(tmp_path / NOTEBOOK, tmp_path / "build")
+    result = run_lab(tmp_path / NOTEBOOK, tmp_path / "build", {})
     assert result.error == ""
     page = (tmp_path / "build" / "homework4.html").read_text("utf-8")
     assert "has no code yet" in page
