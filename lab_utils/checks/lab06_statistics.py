@@ -107,9 +107,19 @@ PROBES: dict[str, Probe] = {
 # ---- wrong answers
 
 
+def _afresh(norm: Any) -> None:
+    norm.reset_running_stats()
+    norm.momentum = None
+
+
+def _reset_all(norm: Any) -> None:
+    norm.reset_parameters()
+    norm.momentum = None
+
+
 def _way(
     prepare: Callable[[nn.Module], Any] = lambda model: model.eval(),
-    norm: Callable[[Any], Any] = lambda norm: (norm.reset_running_stats(), setattr(norm, "momentum", None)),
+    norm: Callable[[Any], Any] = _afresh,
     see: Callable[[nn.Module, Tensor], Any] = lambda model, images: model(preprocess(model, images)),
     end: Callable[[Any], Any] = lambda norm: setattr(norm, "momentum", 0.1),
     mode: bool = False,
@@ -166,7 +176,7 @@ WRONG: tuple[tuple[Renew, str], ...] = (
     ),
     (_way(see=_trains), "Nothing is trained here: no optimizer, only a forward pass."),
     (
-        _way(norm=lambda norm: norm.reset_parameters() or setattr(norm, "momentum", None)),
+        _way(norm=_reset_all),
         "`reset_parameters` also sets scale and shift back, and these were learned.",
     ),
     (_way(mode=True), "Put the whole network in eval mode in the end: what comes next is a measurement."),
