@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from lab_utils import metrics
 from lab_utils.checks.exercise import Exercise, Probe
 
 Array = NDArray[np.float64]
@@ -16,9 +17,7 @@ Interval = Callable[[Array, int], Any]
 
 def jackknife(values: Array, seeds: int) -> tuple[float, float, float]:
     """The kit's version."""
-    half = float(student_t.ppf(0.975, seeds - 1) * _right_error(values, seeds))
-    mean = float(np.mean(values))
-    return mean, mean - half, mean + half
+    return metrics.jackknife(values, seeds)
 
 
 def _pairs(seeds: int) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ from .intervals import Interval as Interval
 from .intervals import bootstrap_draws as bootstrap_draws
 from .intervals import bootstrap_interval as bootstrap_interval
 from .intervals import interval_text as interval_text
+from .intervals import jackknife as jackknife
 from .intervals import mean_interval as mean_interval
 from .intervals import paired_difference as paired_difference
 from .patient_groups import patient_codes as patient_codes

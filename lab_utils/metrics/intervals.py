@@ -5,6 +5,7 @@ much a result would change with other *patients*, the network held fixed; the t 
 asks how much it would change with another *seed*, the test set held fixed.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -131,6 +132,27 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
         return mean, float("nan"), float("nan")
     half = stdtrit(len(x) - 1, (1 + confidence) / 2) * x.std(ddof=1) / len(x) ** 0.5
     return mean, mean - float(half), mean + float(half)
+
+
+def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
+    """Mean over pairs of seeds and its 95 % interval; pairs that share a seed are not independent.
+
+    Each seed in turn is left out with all of its pairs (Arvesen 1969, jackknifing U-statistics).
+
+    Args:
+        values: one per pair of seeds, shape (S * (S - 1) / 2,), in the order of `itertools.combinations`.
+        seeds: S.
+    """
+    from scipy.special import stdtrit
+
+    members = list(itertools.combinations(range(seeds), 2))
+    without = np.array(
+        [np.mean([v for v, pair in zip(values, members, strict=True) if s not in pair]) for s in range(seeds)]
+    )
+    error = np.sqrt((seeds - 1) / seeds * np.sum((without - without.mean()) ** 2))
+    half = float(stdtrit(seeds - 1, 0.975) * error)
+    mean = float(np.mean(values))
+    return mean, mean - half, mean + half
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -> Interval:

@@ -1,4 +1,3 @@
-from .claims_similarity import jackknife as jackknife
 from .claims_view import claims_markdown as claims_markdown
 from .claims_view import read_claims as read_claims
 from .commands import add_commands as add_commands

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab_utils.atomic import write_text
 from lab_utils.device import one_thread
-from lab_utils.metrics import Interval, paired_difference
+from lab_utils.metrics import Interval, jackknife, paired_difference
 from lab_utils.profile import data_root
 from lab_utils.studies.claims_effects import GOAL, Claim, Runs, both, difference_of_gains, final_gain, make, speed_gain
 from lab_utils.studies.claims_runs import depends, finished, folder, grid, images, train_and_keep
@@ -23,7 +23,6 @@ from lab_utils.studies.claims_similarity import (
     before_training,
     between_seeds,
     filter_orientation,
-    jackknife,
     probe_images,
     to_start,
 )

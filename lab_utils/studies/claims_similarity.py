@@ -7,11 +7,9 @@ import itertools
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from torch import Tensor, nn
 
 from lab_utils.data import load_data
-from lab_utils.metrics import Interval
 from lab_utils.networks import first_conv
 from lab_utils.similarity import mean_cca, merged, stage_covariances
 from lab_utils.studies.claims_runs import SIDE, Job, grid, keeps_model, model_file, start_network
@@ -78,25 +76,6 @@ def _compared(xs: list[nn.Module], ys: list[nn.Module], images: Tensor, *, turne
 
 def _both_ways(xs: list[nn.Module], ys: list[nn.Module], images: Tensor) -> NDArray[np.float64]:
     return np.mean([_compared(xs, ys, images, turned=turned) for turned in (False, True)], axis=0)
-
-
-def jackknife(values: NDArray[np.float64], seeds: int) -> Interval:
-    """Mean over pairs of seeds and its 95 % interval; pairs that share a seed are not independent.
-
-    Each seed in turn is left out with all of its pairs (Arvesen 1969, jackknifing U-statistics).
-
-    Args:
-        values: one per pair of seeds, shape (S * (S - 1) / 2,), in the order of `itertools.combinations`.
-        seeds: S.
-    """
-    members = list(itertools.combinations(range(seeds), 2))
-    without = np.array(
-        [np.mean([v for v, pair in zip(values, members, strict=True) if s not in pair]) for s in range(seeds)]
-    )
-    error = np.sqrt((seeds - 1) / seeds * np.sum((without - without.mean()) ** 2))
-    half = float(student.ppf(0.975, seeds - 1) * error)
-    mean = float(np.mean(values))
-    return mean, mean - half, mean + half
 
 
 def filter_orientation(model: str) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ import scipy.stats
 import torch
 
 from lab_utils.checks import lab05
-from lab_utils.studies import jackknife
+from lab_utils.metrics import jackknife
 
 
 def cca_by_eigenvalues(acts_x, acts_y):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from lab_utils.metrics import jackknife
 from lab_utils.networks import first_conv
-from lab_utils.studies import claims, claims_runs, jackknife, read_claims, run_grid
+from lab_utils.studies import claims, claims_runs, read_claims, run_grid
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
 from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, model_file, start_network
 from lab_utils.studies.claims_similarity import oriented
