@@ -10,7 +10,6 @@ import seaborn as sns
 
 WIDTH = 7.0  # inches
 GREY = "0.45"
-_COLOURS = sns.color_palette("colorblind")
 
 
 def set_style(images: str = "retina") -> None:

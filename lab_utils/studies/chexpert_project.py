@@ -15,7 +15,7 @@ import numpy as np
 
 from lab_utils.data import MILD, Split, subset
 from lab_utils.studies.starting import built
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit, lr_range_test, lr_suggestion
 from lab_utils.transfer import freeze, transfuse
 
@@ -133,19 +133,18 @@ def _gains(runs: pd.DataFrame) -> tuple[Cell, ...]:
 
 
 def _by_seed(runs: pd.DataFrame, network: str, start: str, n: int) -> pd.Series:
-    part = runs[(runs["network"] == network) & (runs["start"] == start) & (runs["n"] == n)]
-    return part.set_index("seed")["auroc"]
+    return by_seed(runs, "auroc", network=network, start=start, n=n)
 
 
 def _percent(runs: pd.DataFrame, *, network: str, start: str, n: int) -> tuple[float, ...]:
-    return tuple(100 * _by_seed(runs, network, start, n).sort_index())
+    return tuple(100 * _by_seed(runs, network, start, n))
 
 
 def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
     """Training curves of all networks with the most images."""
-    if "auroc" not in runs:
+    part = rows_of(runs, "auroc", start="random")
+    if not len(part):
         return []
-    part = runs[runs["auroc"].notna() & (runs["start"] == "random")]
     part = part[part["n"] == part["n"].max()]
     found = {
         NETWORKS[network]: (rows["steps"].iloc[0], np.stack(list(rows["curve"])))

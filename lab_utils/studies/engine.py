@@ -44,7 +44,7 @@ def task_of(name: str, data: Mapping[str, str], weights: Mapping[str, str], keep
     """The study of this name on these data.
 
     Raises:
-        ValueError: if a name is unknown, or only some of the sets have a folder.
+        ValueError: if a name is unknown.
     """
     study = named(name)
     for key in data:
@@ -91,11 +91,16 @@ def depends(task: Task, **config: Any) -> Row:
     weights = task.weights.get(config["network"])
     return {
         "images": fingerprint(task, config["data"]),
-        "weights": hashlib.sha256(Path(weights).read_bytes()).hexdigest() if weights else None,
+        "weights": _sha256(weights) if weights else None,
         "kit": lab_utils.__version__,
         "device": device.type,
         "precision": precision_for(device),
     }
+
+
+@lru_cache(maxsize=8)  # asked for every configuration
+def _sha256(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def side_of(task: Task) -> int:

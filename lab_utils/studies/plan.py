@@ -39,10 +39,11 @@ def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int = 1)
         split = images_of(task, name)["train"]
         seconds = seconds_per_step(network, split, batch_size)
         steps = sum(steps_of(config, len(split)) for config in part)
-        images = sum(steps_of(config, len(split)) * batch_size for config in part)
         hours = steps * seconds / 3600 / workers
         total += hours
-        lines.append(f"{network:<28} {name:<10} {len(part):>5} {images:>9,} {1000 * seconds:>10.1f} {hours:>8.2f}")
+        lines.append(
+            f"{network:<28} {name:<10} {len(part):>5} {steps * batch_size:>9,} {1000 * seconds:>10.1f} {hours:>8.2f}"
+        )
     lines.append(f"about {total:.2f} hours on {default_device().type} with {workers} at a time, for all runs")
     keys = {key: sorted({str(c[key]) for c in configs}) for key in configs[0] if key != "seed"}
     lines += [f"--only {key}=... takes one of: {', '.join(v)}" for key, v in keys.items() if 1 < len(v) <= 12]

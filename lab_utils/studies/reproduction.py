@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lab_utils.data import MILD, split_by_image, split_by_patient
 from lab_utils.similarity import cca, extract_features
 from lab_utils.studies.starting import STAND_IN, started
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import fit
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     """AUC beside the source's, and SVCCA, which it draws."""
     aucs = []
     for ((network, start), printed), divided in product(PRINTED.items(), DIVIDED):
-        own = _part(runs, network=network, start=start, divided=divided)["auroc"] if len(runs) else ()
-        values = tuple(100 * value for value in own)
+        values = tuple(100 * by_seed(runs, "auroc", network=network, start=start, divided=divided))
         as_printed = divided == "by image"
         mean, spread = (printed[0], printed[1]) if as_printed else (None, None)
         aucs.append(Cell(f"{NETWORKS[network]}, {start}", f"divided {divided}", mean, spread, values))
@@ -94,7 +93,7 @@ def tables(runs: pd.DataFrame) -> list[Table]:
 def svccas(runs: pd.DataFrame, network: str, kind: str) -> list[float]:
     """SVCCA of all pairs of runs of different seeds: of two random ones, or a pretrained and a random one."""
     first, second = (
-        _part(runs, network=network, start=start, divided="by patient").set_index("seed")["hidden"]
+        rows_of(runs, "hidden", network=network, start=start, divided="by patient").set_index("seed")["hidden"]
         for start in kind.split(" - ")
     )
     pairs = [
@@ -110,19 +109,13 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
     found = []
     for network, name in NETWORKS.items():
         drawn = {}
-        for start in PRINTED_STARTS if len(runs) else ():
-            part = _part(runs, network=network, start=start, divided="by image")
+        for start in PRINTED_STARTS:
+            part = rows_of(runs, "curve", network=network, start=start, divided="by image")
             if len(part):
                 drawn[start] = (part["epoch"].iloc[0], np.stack(list(part["curve"])))
         if drawn:
             found.append((f"{name}, divided by image", "AUC", drawn))
     return found
-
-
-def _part(runs: pd.DataFrame, **choice: Any) -> pd.DataFrame:
-    for key, value in choice.items():
-        runs = runs[runs[key] == value]
-    return runs.sort_values("seed")
 
 
 STUDY = Study(

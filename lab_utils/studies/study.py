@@ -119,3 +119,21 @@ def chosen(configs: Sequence[Row], only: dict[str, str]) -> list[Row]:
     if not left:
         raise ValueError(f"Expected runs with {only}, but no run has all of it. Leave one of them out.")
     return left
+
+
+def rows_of(runs: pd.DataFrame, measured: str, **choice: Any) -> pd.DataFrame:
+    """The runs of these values (None: of none) that have something in the column `measured`, by seed."""
+    if measured not in runs:
+        return runs.iloc[:0]
+    runs = runs[runs[measured].notna()]
+    for key, value in choice.items():
+        runs = runs[runs[key].isna() if value is None else runs[key] == value]
+    return runs.sort_values("seed")
+
+
+def by_seed(runs: pd.DataFrame, measured: str, **choice: Any) -> pd.Series:
+    """What these runs measured, with the seed as index; see `rows_of`."""
+    import pandas as pd
+
+    part = rows_of(runs, measured, **choice)
+    return part.set_index("seed")[measured].astype(float) if len(part) else pd.Series(dtype=float)

@@ -15,7 +15,7 @@ import numpy as np
 
 from lab_utils.data import FINDINGS, MILD, subset
 from lab_utils.studies.starting import STAND_IN, started, words_of
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit
 
 if TYPE_CHECKING:
@@ -130,25 +130,15 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
     """The starts of ResNet-50: AUROC on the validation images, step by step."""
     found = {}
     for start in ("random", "transfer", *STARTS):
-        part = _part(runs, data="chexpert", network="resnet50", start=start, few=True)
+        part = rows_of(runs, "auroc", data="chexpert", network="resnet50", start=start)
+        part = part[part["n"].notna()] if len(part) else part
         if len(part):
             found[words_of(start)] = (part["steps"].iloc[0], np.stack(list(part["curve"])))
     return [("ResNet-50 after 5,000 X-rays", "validation AUROC", found)] if found else []
 
 
-def _part(runs: pd.DataFrame, *, few: bool = False, **choice: Any) -> pd.DataFrame:
-    if "auroc" not in runs:
-        return runs.iloc[:0]
-    part = runs[runs["auroc"].notna()]
-    part = part[part["n"].notna()] if few else part
-    for key, value in choice.items():
-        part = part[part[key].isna() if value is None else part[key] == value]
-    return part.sort_values("seed")
-
-
 def _percent(runs: pd.DataFrame, column: str, **choice: Any) -> tuple[float, ...]:
-    part = _part(runs, **choice)
-    return tuple(100 * part[column].dropna()) if column in part else ()
+    return tuple(100 * by_seed(runs, column, **choice))
 
 
 STUDY = Study(

@@ -7,6 +7,7 @@ by distance, size and network; and how much of what was pretrained is still ther
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import product
 from pathlib import Path
@@ -18,7 +19,7 @@ from lab_utils.data import Augment, Split
 from lab_utils.metrics import recall_per_class
 from lab_utils.similarity import knn_per_stage, l2_per_stage
 from lab_utils.studies.starting import STAND_IN, started
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit, predict, probabilities
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def run(
     """Train with Adam and keep the best on validation; measure the table's metric and what is left of the start."""
     train, val, test = (splits[part] for part in ("train", "val", "test"))
     model = started(network, start, train, seed, weights or pretrained)
-    begin = started(network, start, train, seed, weights or pretrained)
+    begin = copy.deepcopy(model)
     steps = epochs * math.ceil(len(train) / batch_size)
     fit(
         model, train, val, epochs=epochs, lr=lr, optimizer="adam", weight_decay=1e-5, warmup=min(1000, steps // 10),
@@ -119,7 +120,10 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     for network, name in NETWORKS.items():
         for place, (data, (_, n, fid)) in enumerate(SETS.items()):
             theirs = 100 * (PRINTED[network, "transfer"][place][0] / PRINTED[network, "random"][place][0] - 1)
-            own = _by_seed(runs, data, network, "transfer") / _by_seed(runs, data, network, "random")
+            pretrained, scratch = (
+                by_seed(runs, "measure", data=data, network=network, start=start) for start in ("transfer", "random")
+            )
+            own = pretrained / scratch
             values = tuple(100 * (float(ratio) - 1) for ratio in own.dropna() if math.isfinite(ratio))
             gains.append(Cell(name, f"{data}, n = {n:,}, FID {fid}", theirs, None, values))
     depths = [
@@ -140,7 +144,7 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
     for network, name in NETWORKS.items():
         drawn = {}
         for start, words in WORDS.items():
-            part = _of(runs, "aptos", network, start)
+            part = rows_of(runs, "knn", data="aptos", network=network, start=start)
             if len(part):
                 scores = np.stack(list(part["knn"]))
                 drawn[words] = (np.arange(scores.shape[1]), scores)
@@ -149,22 +153,8 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
     return found
 
 
-def _of(runs: pd.DataFrame, data: str, network: str, start: str) -> pd.DataFrame:
-    if not len(runs):
-        return runs
-    chosen = (runs["data"] == data) & (runs["network"] == network) & (runs["start"] == start)
-    return runs[chosen].sort_values("seed")
-
-
-def _by_seed(runs: pd.DataFrame, data: str, network: str, start: str) -> pd.Series:
-    import pandas as pd
-
-    part = _of(runs, data, network, start)
-    return part.set_index("seed")["measure"].astype(float) if len(part) else pd.Series(dtype=float)
-
-
 def _values(runs: pd.DataFrame, data: str, network: str, start: str) -> tuple[float, ...]:
-    return tuple(_by_seed(runs, data, network, start).dropna())
+    return tuple(by_seed(runs, "measure", data=data, network=network, start=start))
 
 
 STUDY = Study(

@@ -13,7 +13,7 @@ from lab_utils.networks import blocks, build_model
 from lab_utils.similarity import svcca
 from lab_utils.studies import engine, report, stand_ins, what_works
 from lab_utils.studies.reproduction import leading, svccas
-from lab_utils.studies.study import STUDIES, Cell, chosen, named
+from lab_utils.studies.study import STUDIES, Cell, by_seed, chosen, named, rows_of
 
 
 def small(name, tmp_path, **only):
@@ -115,6 +115,17 @@ def test_only_takes_what_has_all_of_it():
     assert chosen(configs, {"b": "None"}) == configs[:1]
     with pytest.raises(ValueError, match="no run has all"):
         chosen(configs, {"a": "1", "b": "3"})
+
+
+def test_runs_are_chosen_by_their_values_in_the_order_of_seeds_without_those_that_measured_nothing():
+    runs = pd.DataFrame(
+        {"seed": [2, 0, 1, 0], "n": [None, None, None, 5.0], "auroc": [0.2, 0.0, None, 0.5], "start": list("aaaa")}
+    )
+    assert by_seed(runs, "auroc", n=None).to_dict() == {0: 0.0, 2: 0.2}
+    assert rows_of(runs, "auroc", n=5, start="a")["auroc"].tolist() == [0.5]
+    assert not len(by_seed(runs, "auroc", start="b"))
+    assert not len(by_seed(runs, "kappa"))
+    assert not len(by_seed(pd.DataFrame(), "auroc", start="a"))
 
 
 @pytest.mark.parametrize(
