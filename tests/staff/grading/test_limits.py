@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab_utils.checks.homework4.file import COLUMNS, read_predictions
+from lab_utils.checks.homework4.file import COLUMNS, FORM
 from lab_utils.staff.collecting.released import cells_name
 from lab_utils.staff.feedback.submission_code import read_cells
 from lab_utils.staff.grading import wire
@@ -73,7 +73,7 @@ def test_any_notebook_is_read_or_refused(tmp_path_factory, data):
 @given(spoiled(TABLE))
 def test_any_table_of_predictions_is_read_or_refused(data):
     try:
-        table = read_predictions(data.decode("utf-8", "replace"), 5)
+        table = FORM.read(data.decode("utf-8", "replace"), 5)
     except ValueError:
         return
     assert all(((values >= 0) & (values <= 1)).all() and values.shape == (5,) for values in table.values())
