@@ -1,8 +1,9 @@
-"""Homework 4, tasks D and E: say what is wrong with a p value of McNemar's test and with a chosen threshold."""
+"""Homework 4, tasks D and E: say what is wrong with a p value of McNemar's test and with a chosen threshold.
 
-import math
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+The right values, and those that mistakes give, come from whoever asks: students read this file.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,39 +12,68 @@ from numpy.typing import NDArray
 from lab_utils.checks.homework4.numbers import ROUNDED, near, number
 from lab_utils.checks.outcome import Wrong
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
+Others = Mapping[
+    str, float | None
+]  # by the keys of the hints: the value that a mistake gives; None where it gives none
 
-# ---------------------------------------------------------------- D2
+ONE_SIDE = "This is the chance of one side only. Which network is better was not fixed before: count both sides."
+EXACTLY = "This is the chance of exactly these counts. Add those of all counts that are at least as far from n / 2."
+UP_TO = "The tail is summed up to `only_{}_right`, whichever count is the larger. In which tail is the result?"
+FEW = "This is the chi-square test{}, which is good for many images only. The exact one is asked for."
+P_HINTS = {
+    "above 1": "This p value is above 1. With equal counts both sides share the middle: p is at most 1.",
+    "one side": ONE_SIDE,
+    "side of a": ONE_SIDE,
+    "side of b": ONE_SIDE,
+    "up to a": UP_TO.format("a"),
+    "up to b": UP_TO.format("b"),
+    "exactly": EXACTLY,
+    "exactly, twice": EXACTLY,
+    "mid-p": "This is the mid-p value: it counts half of the chance of these very counts. Count all of it.",
+    "chi-square": FEW.format(""),
+    "corrected": FEW.format(" with a correction"),
+    "statistic": "This is the chi-square statistic. Return a p value, and the exact one.",
+    "complement": "This is 1 minus the p value.",
+}
+
+BEST = (
+    "This is the threshold with the best accuracy, or with the largest sum of sensitivity and specificity. Here the "
+    "sensitivity is given: reach it, no more."
+)
+THRESHOLD_HINTS = {
+    "strict": "A probability equal to the threshold counts as positive: compare with >=.",
+    "lowest": "At this threshold all images are called positive. Take the *largest* one that is good enough.",
+    "specificity": "This threshold has that *specificity*. Sensitivity is about the images with label 1.",
+    "turned": "This is about the images with label 0. Sensitivity is about those with label 1.",
+    "all images": "This is a share of *all* images. Sensitivity is the share of the images with label 1.",
+    "quantile": "A quantile lies between two probabilities, and its sensitivity may be too small. Take a threshold "
+    "that is itself the probability of an image, and see that its sensitivity is reached.",
+    "best sum": BEST,
+    "best accuracy": BEST,
+    "found": "This is the sensitivity. Return the threshold that has it.",
+    "nine tenths": "The sensitivity is an argument: it need not be 0.9.",
+}
 
 
-def exact_p(only_a: int, only_b: int) -> float:
-    """The exact two-sided p value of McNemar's test, by whole numbers.
+def explain_mcnemar(answer: Any, n: int, expected: float, others: Others) -> None:
+    """Raise the hint that fits, unless `mcnemar` returned what is expected.
 
-    References:
-        McNemar (1947), Psychometrika 12, 153-157; the exact form is the sign test of the discordant pairs.
+    Args:
+        answer: what came back.
+        n: number of images that only one network has right.
+        expected: the exact two-sided p value.
+        others: p values of mistakes, by the keys of `P_HINTS`.
     """
-    n, fewer = only_a + only_b, min(only_a, only_b)
-    tail = sum(math.comb(n, count) for count in range(fewer + 1))
-    return min(1.0, float(Fraction(2 * tail, 2**n)))
-
-
-def explain_mcnemar(answer: Any, only_a: int, only_b: int) -> None:
-    """Raise the hint that fits, unless `mcnemar` returned the exact two-sided p value."""
-    got, expected = _one_number("mcnemar", answer, "What `mcnemar` returns"), exact_p(only_a, only_b)
-    if near(got, expected):
+    got = one_number("mcnemar", answer)
+    if abs(got - expected) <= 1e-9:  # with many images the chi-square test is near
         return
-    if only_a + only_b == 0:
+    if n == 0:
         raise Wrong("There is no image on which only one network is right: nothing speaks against chance, so p is 1.")
-    for value, hint in _other_p_values(only_a, only_b):
-        if near(got, value):
-            raise Wrong(hint)
-    if any(near(got, round(expected, digits)) for digits in range(1, 6)):
-        raise Wrong(ROUNDED)
-    if only_a + only_b > 1000:
+    _name_mistake(got, expected, others, P_HINTS)
+    if n > 1000:
         raise Wrong(
-            "With many images p is wrong: 2 ** n is too large, and 0.5 ** n too small, for floating point. Stay with whole "
-            "numbers up to the last division, or take SciPy."
+            "With many images p is wrong: 2 ** n is too large, and 0.5 ** n too small, for floating point. Stay with "
+            "whole numbers up to the last division, or take SciPy."
         )
     raise Wrong(
         "The p value is wrong. If both networks are equally good, `only_a_right` of the n images that only one has "
@@ -52,71 +82,22 @@ def explain_mcnemar(answer: Any, only_a: int, only_b: int) -> None:
     )
 
 
-def _other_p_values(only_a: int, only_b: int) -> list[tuple[float, str]]:
-    """What mistakes give, each with its hint; there is at least one image on which only one network is right."""
-    n, fewer = only_a + only_b, min(only_a, only_b)
+def explain_threshold(
+    answer: Any, positive: NDArray[np.float64], sensitivity: float, expected: float, others: Others
+) -> None:
+    """Raise the hint that fits, unless `choose_threshold` returned what is expected.
 
-    def tail(count: int) -> float:
-        return float(Fraction(sum(math.comb(n, heads) for heads in range(count + 1)), 2**n))
-
-    def chi_square(distance: float) -> float:  # one degree of freedom: the square of a normal number
-        return math.erfc(math.sqrt(distance**2 / n / 2))
-
-    point, both = float(Fraction(math.comb(n, fewer), 2**n)), 2 * tail(fewer)
-    one_sided = "This is the chance of one side only. Which network is better was not fixed before: count both sides."
-    exactly = "This is the chance of exactly these counts. Add those of all counts that are at least as far from n / 2."
-    return [
-        (both, "This p value is above 1. With equal counts both sides share the middle: p is at most 1."),
-        (tail(fewer), one_sided),
-        (tail(only_a), one_sided),
-        (tail(only_b), one_sided),
-        (2 * tail(only_a), "The tail is summed up to `only_a_right`. Sum up to the smaller of the two counts."),
-        (
-            min(1.0, 2 * tail(only_a)),
-            "The tail is summed up to `only_a_right`. Sum up to the smaller of the two counts.",
-        ),
-        (
-            min(1.0, 2 * tail(only_b)),
-            "The tail is summed up to `only_b_right`. Sum up to the smaller of the two counts.",
-        ),
-        (point, exactly),
-        (2 * point, exactly),
-        (both - point, "This is the mid-p value: it counts half of the chance of these very counts. Count all of it."),
-        (
-            chi_square(only_a - only_b),
-            "This is the chi-square test, good for many images only. The exact one is asked for.",
-        ),
-        (
-            chi_square(abs(only_a - only_b) - 1),
-            "This is the chi-square test with a correction, good for many images only. The exact one is asked for.",
-        ),
-        ((only_a - only_b) ** 2 / n, "This is the chi-square statistic. Return a p value, and the exact one."),
-        (1 - min(1.0, both), "This is 1 minus the p value."),
-    ]
-
-
-# ---------------------------------------------------------------- E1
-
-
-def largest_threshold(labels: Labels, probs: Floats, sensitivity: float) -> float:
-    """The largest threshold with at least this sensitivity: the k-th largest probability of the positive images."""
-    positive = np.sort(probs[labels == 1])[::-1]
-    reached = np.arange(1, len(positive) + 1) / len(positive) >= sensitivity - 1e-9
-    return float(positive[np.argmax(reached)])
-
-
-def explain_threshold(answer: Any, labels: Labels, probs: Floats, sensitivity: float) -> None:
-    """Raise the hint that fits, unless `choose_threshold` returned the right one. There is a positive image."""
-    got = _one_number("choose_threshold", answer, "What `choose_threshold` returns")
-    expected = largest_threshold(labels, probs, sensitivity)
+    Args:
+        answer: what came back.
+        positive: the probabilities of the positive images.
+        sensitivity: that was asked for.
+        expected: the threshold.
+        others: thresholds of mistakes, by the keys of `THRESHOLD_HINTS`.
+    """
+    got = one_number("choose_threshold", answer)
     if near(got, expected):
         return
-    for value, hint in _other_thresholds(labels, probs, sensitivity, expected):
-        if near(got, value):
-            raise Wrong(hint)
-    if any(near(got, round(expected, digits)) for digits in range(1, 6)):
-        raise Wrong(ROUNDED)
-    positive = probs[labels == 1]
+    _name_mistake(got, expected, others, THRESHOLD_HINTS)
     found = np.mean(positive >= got)
     if found < sensitivity - 1e-9:
         raise Wrong("At your threshold the sensitivity on these images is below the one that is asked for.")
@@ -129,7 +110,7 @@ def explain_threshold(answer: Any, labels: Labels, probs: Floats, sensitivity: f
 
 
 def explain_refusal(reply: Any) -> None:
-    """Raise a hint unless the function refused labels without a positive image.
+    """Raise a hint unless `choose_threshold` refused labels without a positive image.
 
     Args:
         reply: {"refused": message} if it stopped with ValueError, else {"returned": value}.
@@ -141,59 +122,36 @@ def explain_refusal(reply: Any) -> None:
         )
 
 
-def _other_thresholds(labels: Labels, probs: Floats, sensitivity: float, expected: float) -> list[tuple[float, str]]:
-    """What mistakes give, each with its hint."""
-    values = np.unique(probs)
-    positive, normal = probs[labels == 1], probs[labels == 0]
-    found = np.array([np.mean(positive >= value) for value in values])
-    spared = np.array([np.mean(normal < value) for value in values]) if len(normal) else np.ones(len(values))
-    right = (found * len(positive) + spared * len(normal)) / len(labels)
-    strict = [value for value in values if np.mean(positive > value) >= sensitivity - 1e-9]
-    called = [value for value in values if np.mean(probs >= value) >= sensitivity - 1e-9]
-    kept = values[spared >= sensitivity - 1e-9]
-    turned = np.sort(normal)[::-1][: max(1, math.ceil(sensitivity * len(normal) - 1e-9))]
-    best = "This is the threshold with the {} on these images. Here the sensitivity is given: reach it, no more."
-    wrong: list[tuple[Sequence[float] | Floats, str]] = [
-        (strict[-1:], "A probability equal to the threshold counts as positive: compare with >=."),
-        (values[:1], "At this threshold all images are called positive. Take the *largest* one that is good enough."),
-        (kept[:1], "This threshold has that *specificity*. Sensitivity is about the images with label 1."),
-        (turned[-1:], "This is about the images with label 0. Sensitivity is about those with label 1."),
-        (called[-1:], "This is a share of *all* images. Sensitivity is the share of the images with label 1."),
-        ([np.quantile(positive, 1 - sensitivity)], BETWEEN),
-        (values[[np.argmax(found + spared)]], best.format("largest sum of sensitivity and specificity")),
-        (values[[np.argmax(right)]], best.format("best accuracy")),
-        ([np.mean(positive >= expected)], "This is the sensitivity. Return the threshold that has it."),
-        ([largest_threshold(labels, probs, 0.9)], "The sensitivity is an argument: it need not be 0.9."),
-        ([sensitivity], "This is the sensitivity that is asked for. Return the threshold that has it."),
-        ([1 - expected], "This is 1 minus the threshold."),
-    ]
-    return [(float(value), hint) for found_values, hint in wrong for value in found_values]
+def _name_mistake(got: float, expected: float, others: Others, hints: Mapping[str, str]) -> None:
+    for name, hint in hints.items():
+        value = others.get(name)
+        if value is not None and near(got, value):
+            raise Wrong(hint)
+    if any(near(got, round(expected, digits)) for digits in range(1, 6)):
+        raise Wrong(ROUNDED)
 
 
-BETWEEN = (
-    "A quantile lies between two probabilities, and its sensitivity may be too small. Take a threshold that is itself "
-    "the probability of an image, and see that its sensitivity is reached."
-)
-
-
-def _one_number(name: str, answer: Any, what: str) -> float:
+def one_number(name: str, answer: Any) -> float:
+    """Return what came back as a number, or raise the hint that fits."""
     if answer is None:
         raise Wrong(f"`{name}` returned None. Does it end with a `return`?")
-    return number(answer, what)
+    return number(answer, f"What `{name}` returns")
 
 
 # ---- public inputs, with results that can be computed by hand
 
 
-def _p(only_a: int, only_b: int) -> Callable[[Callable[..., Any]], None]:
-    return lambda student: explain_mcnemar(student(only_a, only_b), only_a, only_b)
+def _p(only_a: int, only_b: int, expected: float, **others: float) -> Callable[[Callable[..., Any]], None]:
+    named = {name.replace("_", " "): value for name, value in others.items()}
+    return lambda student: explain_mcnemar(student(only_a, only_b), only_a + only_b, expected, named)
 
 
 def _threshold(
-    probs: Sequence[float], labels: Sequence[int], sensitivity: float
+    probs: Sequence[float], labels: Sequence[int], sensitivity: float, expected: float, **others: float
 ) -> Callable[[Callable[..., Any]], None]:
     y, p = np.array(labels), np.array(probs)
-    return lambda student: explain_threshold(student(y, p, sensitivity), y, p, sensitivity)
+    named = {name.replace("_", " "): value for name, value in others.items()}
+    return lambda student: explain_threshold(student(y, p, sensitivity), p[y == 1], sensitivity, expected, named)
 
 
 def _refused(student: Callable[..., Any]) -> None:
@@ -207,14 +165,24 @@ def _refused(student: Callable[..., Any]) -> None:
     explain_refusal(reply)
 
 
-# 2 * (1 + 5) / 2**5 = 12 / 32; 2 * 1 / 2**6; equal counts: 2 * (1 + 4 + 6) / 2**4 is above 1, so 1
-MCNEMAR = (_p(4, 1), _p(0, 6), _p(2, 2), _p(0, 0))
-# positive: 0.925 0.765 0.738 0.7; three of four are 0.75, all four are needed for 0.9
-_PROBS = (0.97, 0.925, 0.825, 0.82, 0.815, 0.765, 0.738, 0.705, 0.7, 0.18, 0.17, 0.085, 0.03)
-_LABELS = (0, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0)
+# Of 6 tosses 0, 1 ... 6 heads have 1, 6, 15, 20, 15, 6, 1 of 64 ways; of 4 tosses 1, 4, 6, 4, 1 of 16. The statistic of
+# 5 : 1 is 16 / 6, and (4 - 1)^2 / 6 with the correction; their p values are those of a table, one degree of freedom.
+_FIVE_ONE = {"one_side": 7 / 64, "side_of_a": 63 / 64, "up_to_a": 1, "exactly": 6 / 64, "exactly,_twice": 12 / 64}
+_FIVE_ONE |= {"mid-p": 8 / 64, "chi-square": 0.10247043, "corrected": 0.22067136, "statistic": 16 / 6}
+MCNEMAR = (
+    _p(5, 1, 14 / 64, complement=50 / 64, **_FIVE_ONE),
+    _p(0, 6, 2 / 64, one_side=1 / 64, up_to_b=1),
+    _p(2, 2, 1, **{"above_1": 22 / 16}),
+    _p(0, 0, 1),
+)
+# Positive are 0.98 0.91 0.71 0.6 0.335 0.14: five of six for 0.75.
+_PROBS = (0.98, 0.91, 0.71, 0.68, 0.65, 0.6, 0.49, 0.335, 0.32, 0.19, 0.14, 0.13, 0.08)
+_LABELS = (1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0)
+_OTHERS = {"strict": 0.32, "lowest": 0.08, "specificity": 0.68, "turned": 0.13, "all_images": 0.19, "found": 5 / 6}
+_OTHERS |= {"quantile": 0.335 + 0.265 / 4, "best_sum": 0.71, "best_accuracy": 0.71, "nine_tenths": 0.14}
 CHOOSE_THRESHOLD = (
-    _threshold(_PROBS, _LABELS, 0.75),
-    _threshold(_PROBS, _LABELS, 0.9),
-    _threshold((0.9, 0.5, 0.5, 0.5, 0.25, 0.75), (1, 1, 1, 1, 1, 0), 0.75),  # 0.5 three times: four of five
+    _threshold(_PROBS, _LABELS, 0.75, 0.335, **_OTHERS),
+    _threshold((0.9, 0.8, 0.7, 0.6, 0.2, 0.1), (1, 1, 1, 1, 0, 0), 0.5, 0.8),  # exactly two of four
+    _threshold((0.9, 0.5, 0.5, 0.5, 0.25, 0.75), (1, 1, 1, 1, 1, 0), 0.75, 0.5),  # 0.5 three times: four of five
     _refused,
 )

@@ -10,10 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom, binomtest, chi2
 
 from lab_utils.checks import frozen_networks as networks
 from lab_utils.checks.freezing_hints import explain_freeze, explain_mode
-from lab_utils.checks.homework4.decisions import explain_mcnemar, explain_refusal, explain_threshold
+from lab_utils.checks.homework4.decisions import (
+    Others,
+    explain_mcnemar,
+    explain_refusal,
+    explain_threshold,
+    one_number,
+)
 from lab_utils.checks.homework4.numbers import (
     explain_different,
     explain_gap_parts,
@@ -197,8 +204,28 @@ def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: 
 # ---------------------------------------------------------------- D2, E1
 
 
-def _p(student: Student, only_a: int, only_b: int) -> None:
-    explain_mcnemar(student(only_a, only_b), only_a, only_b)
+def _p(student: Student, a: int, b: int) -> None:
+    n, fewer = a + b, min(a, b)
+    if n == 0:
+        return explain_mcnemar(student(a, b), 0, 1.0, {})
+    tail, to_a, to_b = binom.cdf([fewer, a, b], n, 0.5)
+    point, expected = binom.pmf(a, n, 0.5), binomtest(a, n).pvalue
+    others = {
+        "above 1": 2 * tail,
+        "one side": tail,
+        "side of a": to_a,
+        "side of b": to_b,
+        "up to a": min(1, 2 * to_a),
+        "up to b": min(1, 2 * to_b),
+        "exactly": point,
+        "exactly, twice": 2 * point,
+        "mid-p": 2 * tail - point,
+        "chi-square": chi2.sf((a - b) ** 2 / n, 1),
+        "corrected": chi2.sf((abs(a - b) - 1) ** 2 / n, 1),
+        "statistic": (a - b) ** 2 / n,
+        "complement": 1 - expected,
+    }
+    return explain_mcnemar(student(a, b), n, expected, others)
 
 
 def _p_of_few(student: Student, rng: Rng, *, better: str) -> None:
@@ -210,6 +237,12 @@ def _p_of_few(student: Student, rng: Rng, *, better: str) -> None:
 def _p_of_equal(student: Student, rng: Rng) -> None:
     count = int(rng.integers(2, 9))
     _p(student, count, count)
+    _p(student, count, count + 3)  # so that 1 for all is wrong
+
+
+def _p_of_none(student: Student, rng: Rng) -> None:
+    _p(student, 0, 0)
+    _p(student, 0, int(rng.integers(3, 7)))
 
 
 def _p_of_many(student: Student, rng: Rng) -> None:
@@ -217,22 +250,58 @@ def _p_of_many(student: Student, rng: Rng) -> None:
     _p(student, fewer + int(rng.integers(20, 90)), fewer)
 
 
-def _chosen(student: Student, rng: Rng, sensitivity: float, positive: int, *, ties: int = 0) -> None:
-    """Probabilities on a grid that is exact also in float32; with `ties`, those around the threshold are equal."""
+def _chosen(
+    student: Student, rng: Rng, sensitivity: float, positive: int, *, ties: int = 0, apart: float = 1.5
+) -> None:
+    """Probabilities on a grid that is exact also in float32; with `ties`, those around the threshold are equal.
+
+    Where the classes lie far `apart`, the threshold lies inside of a straight piece of the ROC curve.
+    """
     labels = np.array([1] * positive + [0] * 40)
     probs = np.empty(len(labels))
-    probs[np.argsort(rng.normal(1.5 * labels))] = np.sort(rng.choice(np.arange(1, 256), len(labels), False)) / 256
+    probs[np.argsort(rng.normal(apart * labels))] = np.sort(rng.choice(np.arange(1, 256), len(labels), False)) / 256
     place = int(np.ceil(sensitivity * positive - 1e-9)) - 1
     down = np.argsort(-probs[:positive])
     probs[down[max(place - ties, 0) : place + ties]] = probs[down[place]]
     order = rng.permutation(len(labels))
     labels, probs = labels[order], probs[order]
-    explain_threshold(student(labels, probs, sensitivity), labels, probs, sensitivity)
+    positive = probs[labels == 1]
+    expected = _largest(positive, sensitivity)
+    answer = student(labels, probs, sensitivity)
+    explain_threshold(answer, positive, sensitivity, expected, _other_thresholds(labels, probs, sensitivity, expected))
+
+
+def _largest(probs: Floats, share: float) -> float:
+    """The largest threshold that this share of the probabilities reaches."""
+    return max(float(value) for value in probs if np.mean(probs >= value) >= share - 1e-9)
+
+
+def _other_thresholds(labels: NDArray[np.int64], probs: Floats, sensitivity: float, expected: float) -> Others:
+    """What mistakes give, by the keys of the hints."""
+    values, positive, normal = np.unique(probs), probs[labels == 1], probs[labels == 0]
+    found = np.array([np.mean(positive >= value) for value in values])
+    spared = np.array([np.mean(normal < value) for value in values])
+    strict = [float(value) for value in values if np.mean(positive > value) >= sensitivity - 1e-9]
+    sparing = values[spared >= sensitivity - 1e-9]
+    return {
+        "strict": strict[-1] if strict else None,
+        "lowest": float(values[0]),
+        "specificity": float(sparing[0]) if len(sparing) else None,
+        "turned": _largest(normal, sensitivity),
+        "all images": _largest(probs, sensitivity),
+        "quantile": float(np.quantile(positive, 1 - sensitivity)),
+        "best sum": float(values[np.argmax(found + spared)]),
+        "best accuracy": float(values[np.argmax(found * len(positive) + spared * len(normal))]),
+        "found": float(np.mean(positive >= expected)),
+        "nine tenths": _largest(positive, 0.9),
+    }
 
 
 def _refused(student: Student, rng: Rng) -> None:
     images = int(rng.integers(20, 40))
-    explain_refusal(student.through(REFUSAL)(np.zeros(images, dtype=np.int64), rng.random(images), 0.75))
+    probs, try_it = rng.random(images), student.through(REFUSAL)
+    explain_refusal(try_it(np.zeros(images, dtype=np.int64), probs, 0.75))
+    one_number("choose_threshold", try_it((probs > 0.5).astype(np.int64), probs, 0.75).get("returned"))
 
 
 REFUSAL = """
@@ -289,8 +358,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "mcnemar": _cases(
         ("the first network is right more often", 2, lambda s, r: _p_of_few(s, r, better="A")),
         ("the second network is right more often", 2, lambda s, r: _p_of_few(s, r, better="B")),
-        ("equal counts", 1, _p_of_equal),
-        ("no image on which only one is right", 1, lambda s, r: _p(s, 0, 0)),
+        ("equal counts, and nearly equal ones", 1, _p_of_equal),
+        ("no image on which only one is right", 1, _p_of_none),
         ("many images", 2, _p_of_many),
     ),
     "choose_threshold": _cases(
@@ -298,7 +367,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         (
             "a sensitivity that is met exactly",
             2,
-            lambda s, r: _chosen(s, r, float(r.choice([0.5, 0.75])), 4 * int(r.integers(5, 9))),
+            lambda s, r: _chosen(s, r, float(r.choice([0.5, 0.75])), 4 * int(r.integers(5, 9)), apart=4),
         ),
         (
             "positive images with equal probabilities",
