@@ -174,6 +174,13 @@ def test_the_summary_of_a_job_tells_a_student_what_to_do(tmp_path, capsys):
     assert "python -m lab_utils check labs/homework4.ipynb" in text
 
 
+def test_a_function_that_is_asked_for_is_no_other_one_misspelt(tmp_path):
+    found = {o.name: o.hint for o in run_checks(write(tmp_path, "def choose_models():\n    return 1", "x = 1"))}
+    assert "the one?" not in found["choose_threshold"]
+    found = {o.name: o.hint for o in run_checks(write(tmp_path, "def choose_treshold():\n    return 1"))}
+    assert "Is `choose_treshold` the one?" in found["choose_threshold"]
+
+
 def test_a_summary_holds_no_html_and_no_links_of_a_notebook(tmp_path, capsys):
     summary = tmp_path / "summary.md"
     hostile = "<img src=x> [a](https://e.org) | x\\n| `y` | **b** "
