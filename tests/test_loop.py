@@ -185,7 +185,7 @@ def test_the_whole_loop_gives_every_student_what_is_right(course, tmp_path, caps
     assert automatic["s14"] == PREDICTED  # the predictions; the notebook cannot be read
     assert automatic["s16"] == AUTOMATIC - PREDICTED
     assert {name for name, points in automatic.items() if points == 0} == {"s18", "s19", "s20"}
-    assert automatic["s08"] == AUTOMATIC - 4 - 7
+    assert automatic["s08"] == AUTOMATIC - 4 - 8
 
     assert {name for name, entry in collected.items() if entry["penalty"]} == {"s11"}
     assert collected["s11"]["penalty"] == pytest.approx(0.2)

@@ -24,5 +24,5 @@ def load(
     if size is None or size >= data.train.image_size:
         return data
     unlabelled = Split(data.test.images, torch.zeros(len(data.test)).long(), data.test.groups, "binary", CLASSES)
-    labelled = (smaller(split, size) for split in (data.train, data.val, data.hospital_b))
-    return Data(*labelled, Unlabelled(smaller(unlabelled, size).images, data.test.groups))
+    train, val, hospital_b = (smaller(split, size) for split in (data.train, data.val, data.hospital_b))
+    return Data(train, val, hospital_b, Unlabelled(smaller(unlabelled, size).images, data.test.groups))

@@ -265,10 +265,10 @@ def _chosen(
     probs[down[max(place - ties, 0) : place + ties]] = probs[down[place]]
     order = rng.permutation(len(labels))
     labels, probs = labels[order], probs[order]
-    positive = probs[labels == 1]
-    expected = _largest(positive, sensitivity)
+    found: Floats = probs[labels == 1]
+    expected = _largest(found, sensitivity)
     answer = student(labels, probs, sensitivity)
-    explain_threshold(answer, positive, sensitivity, expected, _other_thresholds(labels, probs, sensitivity, expected))
+    explain_threshold(answer, found, sensitivity, expected, _other_thresholds(labels, probs, sensitivity, expected))
 
 
 def _largest(probs: Floats, share: float) -> float:
