@@ -327,6 +327,14 @@ HONEST = {
         ),
         **{f"labs/{name}__pt": bytes(45 * 2**20) for name in "abc"},
     ),
+    "links_to_where_nobody_may_look": perfect(
+        **{
+            "labs/data": link_to("/etc/hostname"),
+            "labs/own__csv": link_to("/root/own.csv"),
+            "labs/loop": link_to("loop"),
+            "data": link_to("/"),
+        },
+    ),
     "halves_of_characters": with_scale("def scale(x):\n    raise ValueError('\\ud800 \\x1b[31m')", (0, 6, 8), CRASHED),
     "halves_of_characters_in_an_answer": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER + "\ud800"))),
     "huge_outputs": Submission({"labs/homework5.ipynb": huge_notebook, f"labs/{FILE}": predictions()}, (4, 6, 8)),

@@ -79,7 +79,7 @@ def check(name, root, key):
     ledger.write_text("as it was")
     with Sandbox(folder, limits=Limits(memory=2 * 2**30)) as sandbox:
         result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
-        proof = name in set(ATTACKS) - WITHOUT_CODE and has_run(sandbox)
+        proof = name in ATTACKS and has_run(sandbox)
     assert proof == (name in set(ATTACKS) - DROPPED - WITHOUT_CODE)
     assert points(result) == list(right_points), result
     assert statuses(result) == list(right_statuses), result
