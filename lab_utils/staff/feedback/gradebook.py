@@ -86,8 +86,8 @@ def write_canvas(path: Path, assignment: Assignment, standings: Sequence[Standin
     Canvas wants the columns in this order, the last before the homework's being Section. It finds a student by `ID`,
     its own number, which is lms_id of the roster; else by SIS User ID, which is the roster's identifier; else by SIS
     Login ID, which is the address; else by the name. It finds the homework by its title, which must be that of the
-    assignment in Canvas, and offers to make a new one otherwise. What is not complete stays empty, and Canvas would empty it, too:
-    its preview shows that before anything is changed.
+    assignment in Canvas, and offers to make a new one otherwise. What is not complete stays empty, and Canvas would
+    empty it, too: its preview shows that before anything is changed.
 
     References:
         Canvas's own reader, https://github.com/instructure/canvas-lms, lib/gradebook_importer.rb. Ruby's csv, which it
@@ -107,8 +107,8 @@ def write_moodle(path: Path, assignment: Assignment, standings: Sequence[Standin
 
     The worksheet finds a student by `Identifier`, "Participant" and the number that the worksheet downloaded from
     Moodle has there, which is lms_id of the roster; the import of grades by the column that you choose there: Email
-    address, or ID number, which is the roster's identifier. What is not complete stays empty, and Moodle passes over it, as it
-    does, without a word, over points above the maximum. Comments are HTML, as Moodle's are.
+    address, or ID number, which is the roster's identifier. What is not complete stays empty, and Moodle passes over
+    it, as it does, without a word, over points above the maximum. Comments are HTML, as Moodle's are.
 
     "Last modified (grade)" has to be there, and says here that nothing was: where Moodle has a grade already, tick
     "Allow updating records that have been modified more recently in Moodle". Moodle looks for the names of the columns

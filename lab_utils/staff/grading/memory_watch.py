@@ -11,7 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from lab_utils.staff.grading.isolation import HOME
+
 LOOKS = 0.5  # seconds between two looks
+INODE = 1200  # bytes that the kernel keeps for a file in memory, an empty one, too; measured
+PLACES = ("tmp", HOME[1:], "dev/shm")  # of a sandbox, in memory: how many files they hold has no limit of its own
 
 
 def start(process: "subprocess.Popen[bytes]", most: int, on_too_much: Callable[[], None]) -> None:
@@ -29,21 +33,35 @@ def _watch(process: "subprocess.Popen[bytes]", most: int, on_too_much: Callable[
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes that a process and all below it hold for themselves, shared memory without a file included."""
-    total = 0
+    """Return the bytes that a process and all below it hold for themselves, shared memory without a file included.
+
+    With what the kernel keeps for them: tables of pages, and files in memory.
+    """
+    total, files = 0, 0
     with suppress(psutil.Error):
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
             with suppress(psutil.Error, OSError):
                 total += _own_memory(process)
-    return total
+            with suppress(OSError):
+                files = files or _files_in_memory(process.pid)
+    return total + INODE * files
+
+
+def _files_in_memory(pid: int) -> int:
+    """Return how many files the places of a sandbox hold, as a process in it sees them; 0 for one that is in none."""
+    root = Path(f"/proc/{pid}/root")
+    if root.stat().st_dev == os.stat("/").st_dev:
+        return 0
+    found = [os.statvfs(root / place) for place in PLACES]
+    return sum(place.f_files - place.f_ffree for place in found)
 
 
 def _own_memory(process: psutil.Process) -> int:
     status = Path(f"/proc/{process.pid}/status")
     if not status.is_file():  # not Linux
         return int(process.memory_info().rss)
-    kinds = ("RssAnon:", "RssShmem:")  # in kB
+    kinds = ("RssAnon:", "RssShmem:", "VmPTE:")  # in kB
     return sum(
         int(line.split()[1]) << 10
         for line in status.read_text("utf-8", "replace").splitlines()

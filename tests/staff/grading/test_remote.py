@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from lab_utils.staff.grading import memory_watch
 from lab_utils.staff.grading.isolation import FULL, KIT, NONE, Limits, command, isolation
 from lab_utils.staff.grading.remote import (
     Crashed,
@@ -453,6 +454,24 @@ def test_clone3_and_x32_do_not_exist(ask):
     source = SHARED + "def answer(number):\n    return [c.syscall(number, 0, 0), ctypes.get_errno()]"
     assert ask(source, 435) == [-1, 38]
     assert ask(source, 0x40000000 + 39) == [-1, 38]
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/home/student", "/dev/shm"])
+def test_files_without_number_count_as_memory_though_they_are_empty(ask, monkeypatch, place):
+    """The kernel keeps about a kilobyte for each, which belongs to no process: a hundred million end the machine."""
+    monkeypatch.setattr(memory_watch, "INODE", 2**20)  # so that a thousand do
+    source = textwrap.dedent(
+        f"""\
+        import os
+        def answer():
+            for number in range(2000):
+                os.symlink("x", f"{place}/{{number}}")
+            while True:
+                pass
+        """
+    )
+    with pytest.raises(Crashed, match="too much memory"):
+        ask(source, limits=Limits(memory=3 * 2**29), seconds=60)
 
 
 def test_threads_and_processes_and_shared_memory_of_honest_work_still_start(ask):
