@@ -1,4 +1,8 @@
-"""Watch the memory of a sandbox from outside: limits on one process do not bind a hundred of them."""
+"""Watch a sandbox from outside: limits on one process do not bind a hundred of them.
+
+Looked for is too much memory, and a process that was stopped: that is a student's doing, and nobody would ever hear
+from it again.
+"""
 
 import os
 import signal
@@ -18,34 +22,36 @@ INODE = 1200  # bytes that the kernel keeps for a file in memory, an empty one, 
 PLACES = ("tmp", HOME[1:], "dev/shm")  # of a sandbox, in memory: how many files they hold has no limit of its own
 
 
-def start(process: "subprocess.Popen[bytes]", most: int, on_too_much: Callable[[], None]) -> None:
-    """End a process group when it uses more than `most` bytes, and say so first; runs beside the caller."""
-    threading.Thread(target=_watch, args=(process, most, on_too_much), daemon=True).start()
+def start(process: "subprocess.Popen[bytes]", most: int, on_end: Callable[[str], None]) -> None:
+    """End a process group that uses more than `most` bytes, or was stopped, and say why first; runs beside all else."""
+    threading.Thread(target=_watch, args=(process, most, on_end), daemon=True).start()
 
 
-def _watch(process: "subprocess.Popen[bytes]", most: int, on_too_much: Callable[[], None]) -> None:
+def _watch(process: "subprocess.Popen[bytes]", most: int, on_end: Callable[[str], None]) -> None:
     while process.poll() is None:
-        if _memory(process.pid) > most:
-            on_too_much()
+        memory, stopped = _look(process.pid)
+        if memory > most or stopped:
+            on_end("it stopped a process" if stopped else "it used too much memory")
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
         time.sleep(LOOKS)
 
 
-def _memory(pid: int) -> int:
-    """Return the bytes that a process and all below it hold for themselves, shared memory without a file included.
+def _look(pid: int) -> tuple[int, bool]:
+    """Return the bytes that a process and all below it hold for themselves, and whether one of them is stopped.
 
-    With what the kernel keeps for them: tables of pages, and files in memory.
+    Shared memory without a file counts, and what the kernel keeps for them: tables of pages, and files in memory.
     """
-    total, files = 0, 0
+    total, files, stopped = 0, 0, False
     with suppress(psutil.Error):
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
             with suppress(psutil.Error, OSError):
                 total += _own_memory(process)
+                stopped |= process.status() == psutil.STATUS_STOPPED
             with suppress(OSError):
                 files = files or _files_in_memory(process.pid)
-    return total + INODE * files
+    return total + INODE * files, stopped
 
 
 def _files_in_memory(pid: int) -> int:

@@ -456,6 +456,12 @@ def test_clone3_and_x32_do_not_exist(ask):
     assert ask(source, 0x40000000 + 39) == [-1, 38]
 
 
+@pytest.mark.parametrize("whom", ["os.getpid()", "os.getppid()", "-1"])
+def test_who_stops_a_process_crashes_at_once_and_is_not_waited_for(ask, whom):
+    with pytest.raises(Crashed, match="it stopped a process"):
+        ask(f"import os, signal\ndef answer():\n    os.kill({whom}, signal.SIGSTOP)", seconds=60)
+
+
 @pytest.mark.parametrize("place", ["/tmp", "/home/student", "/dev/shm"])
 def test_files_without_number_count_as_memory_though_they_are_empty(ask, monkeypatch, place):
     """The kernel keeps about a kilobyte for each, which belongs to no process: a hundred million end the machine."""
