@@ -101,8 +101,15 @@ def measures(probs: NDArray[np.float64], split: Split) -> dict[str, float]:
 def depends(*, path: str, **_: Any) -> dict[str, str]:
     """What a run depends on besides its configuration: the very file, the device and its precision."""
     device = default_device()
-    file = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else str(COUNTS)
+    file = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else _drawn(SIDE, **COUNTS)
     return {"file": file, "device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+
+
+@lru_cache  # asked for every configuration
+def _drawn(size: int, **counts: int) -> str:
+    """A digest of the phantoms: another version of the kit may draw others."""
+    splits = load_data("phantoms", size=size, **counts).values()
+    return hashlib.sha256(b"".join(split.images.numpy().tobytes() for split in splits)).hexdigest()
 
 
 def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None) -> dict[str, Any]:

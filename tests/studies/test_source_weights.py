@@ -58,6 +58,12 @@ def test_another_file_under_the_same_name_is_another_run(small):
     assert study.depends(path=small["xrays"])["file"] != before["file"]
 
 
+def test_phantoms_that_are_drawn_in_another_way_are_another_run(small, monkeypatch):
+    before = study.depends(path="")
+    monkeypatch.setattr(study, "COUNTS", study.COUNTS | {"n_test": 25})
+    assert study.depends(path="")["file"] != before["file"]
+
+
 @pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("ordinal", 3), ("multilabel", 3)])
 def test_measures_of_probabilities_are_those_of_the_logits_they_come_from(task, classes):
     generator = torch.Generator().manual_seed(0)
