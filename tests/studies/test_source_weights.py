@@ -59,8 +59,17 @@ def test_another_file_under_the_same_name_is_another_run(small):
 
 
 def test_phantoms_that_are_drawn_in_another_way_are_another_run(small, monkeypatch):
-    before = study.depends(path="")
-    monkeypatch.setattr(study, "COUNTS", study.COUNTS | {"n_test": 25})
+    study._drawn.cache_clear()
+    before, load_data = study.depends(path=""), study.load_data
+
+    def other(name, **options):
+        splits = load_data(name, **options)
+        splits["val"].images[0, 0, 0, 0] += 1
+        return splits
+
+    monkeypatch.setattr(study, "load_data", other)
+    assert study.depends(path="") == before  # looked at once
+    study._drawn.cache_clear()
     assert study.depends(path="")["file"] != before["file"]
 
 

@@ -19,6 +19,8 @@ from lab_utils.staff.grading.isolation import HOME
 
 LOOKS = 0.5  # seconds between two looks
 INODE = 1200  # bytes that the kernel keeps for a file in memory, an empty one, too; measured
+SOCKET = 212_992  # bytes that wait in one for a reader, at most: net.core.wmem_default
+OPEN = 64  # open files of a process for which there is room from its start; any one may be such a socket
 PLACES = ("tmp", HOME[1:], "dev/shm")  # of a sandbox, in memory: how many files they hold has no limit of its own
 
 
@@ -40,7 +42,8 @@ def _watch(process: "subprocess.Popen[bytes]", most: int, on_end: Callable[[str]
 def _look(pid: int) -> tuple[int, bool]:
     """Return the bytes that a process and all below it hold for themselves, and whether one of them is stopped.
 
-    Shared memory without a file counts, and what the kernel keeps for them: tables of pages, and files in memory.
+    Shared memory without a file counts, and what the kernel keeps for them: tables of pages, files in memory,
+    and what waits in sockets.
     """
     total, files, stopped = 0, 0, False
     with suppress(psutil.Error):
@@ -67,9 +70,7 @@ def _own_memory(process: psutil.Process) -> int:
     status = Path(f"/proc/{process.pid}/status")
     if not status.is_file():  # not Linux
         return int(process.memory_info().rss)
-    kinds = ("RssAnon:", "RssShmem:", "VmPTE:")  # in kB
-    return sum(
-        int(line.split()[1]) << 10
-        for line in status.read_text("utf-8", "replace").splitlines()
-        if line.startswith(kinds)
-    )
+    values = dict(line.split(":", 1) for line in status.read_text("utf-8", "replace").splitlines() if ":" in line)
+    kinds = ("RssAnon", "RssShmem", "VmPTE")  # in kB
+    kept = sum(int(values[kind].split()[0]) << 10 for kind in kinds if kind in values)
+    return kept + SOCKET * max(0, int(values.get("FDSize", 0)) - OPEN)

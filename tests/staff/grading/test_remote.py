@@ -439,6 +439,7 @@ def test_memory_that_processes_share_counts_too(ask):
     [
         "c.memfd_create(b'x', 0)",
         "c.shmget(0, 2**20, 0o1600)",
+        "c.semget(0, 32000, 0o1600)",
         "c.unshare(0x10000000)",
         "c.syscall(*({'x86_64': (56,), 'aarch64': (220,)}[os.uname().machine]), 0x10000000 | 17, 0, 0, 0, 0)",
         "c.ptrace(0, 0, 0, 0)",
@@ -472,6 +473,21 @@ def test_files_without_number_count_as_memory_though_they_are_empty(ask, monkeyp
         def answer():
             for number in range(2000):
                 os.symlink("x", f"{place}/{{number}}")
+            while True:
+                pass
+        """
+    )
+    with pytest.raises(Crashed, match="too much memory"):
+        ask(source, limits=Limits(memory=3 * 2**29), seconds=60)
+
+
+def test_what_waits_in_sockets_counts_as_memory(ask, monkeypatch):
+    monkeypatch.setattr(memory_watch, "SOCKET", 2**24)  # so that one process does what sixty-four would have to
+    source = textwrap.dedent(
+        """\
+        import socket
+        def answer():
+            pairs = [socket.socketpair() for _ in range(100)]
             while True:
                 pass
         """
