@@ -119,7 +119,7 @@ def train_job(job: Job, data: Splits) -> tuple[Row, nn.Module]:
 def configs(whole: bool) -> list[Row]:
     """The grid for the engine; not whole: of three seeds, and four steps each."""
     jobs = grid() if whole else [replace(job, steps=4) for job in grid() if job.seed < 3]
-    more = {"data": "phantoms", "batch_size": BATCH, "probes": PROBES if whole else 48}
+    more = {"data": "phantoms", "batch_size": BATCH, "probes": PROBES if whole else 176}
     return [{**more, "pretrained": None if job.start == "random" else "procedural", **asdict(job)} for job in jobs]
 
 

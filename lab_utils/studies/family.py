@@ -102,8 +102,9 @@ def grid(whole: bool) -> list[Row]:
     """Every network with every seed; not whole: two steps each."""
     seeds, n, marks = (SETTINGS["seeds"], SETTINGS["n"], SETTINGS["marks"]) if whole else ([0, 1], 16, [0, 1, 2])
     size = {"batch_size": SETTINGS["batch_size"] if whole else 8, "lr": SETTINGS["lr"], "steps": marks[-1]}
+    size |= {"data": SETTINGS["data"], "marks": tuple(marks)}
     return [
-        {"data": SETTINGS["data"], "network": network, "start": "random", "n": n, "seed": seed, "marks": tuple(marks), **size}
+        {"network": network, "start": "random", "n": n, "seed": seed, **size}
         for seed, network in product(seeds, NETWORKS)
     ]
 

@@ -50,7 +50,7 @@ def test_an_unknown_start_is_refused() -> None:
 
 
 def config_of(job: Job) -> dict:
-    more = {"data": "phantoms", "batch_size": 32, "probes": 48}
+    more = {"data": "phantoms", "batch_size": 32, "probes": 176}
     return {**more, "pretrained": None if job.start == "random" else "procedural", **asdict(job)}
 
 
