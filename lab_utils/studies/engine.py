@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lab_utils
 from lab_utils.arguments import one_of
-from lab_utils.atomic import write_text
+from lab_utils.atomic import remove_whole, write_text
 from lab_utils.data import load_data
 from lab_utils.device import default_device, one_thread, precision_for
 from lab_utils.networks import load_weights
@@ -102,7 +102,7 @@ def run_one(task: Task, **config: Any) -> Row:
     checkpoint = kept.with_suffix(".pt")
     weights = task.weights.get(config["network"])
     row = named(task.study).run(images_of(task, config["data"]), weights=weights, checkpoint=checkpoint, **config)
-    checkpoint.unlink(missing_ok=True)
+    remove_whole(checkpoint)
     return row
 
 
