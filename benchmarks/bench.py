@@ -23,6 +23,7 @@ import bench_cca
 import bench_data
 import bench_frechet
 import bench_grading
+import bench_studies
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -277,6 +278,7 @@ ROWS: dict[str, Callable[[int], None]] = {
     "decoding": lambda rounds: bench_data.decoding(rounds, report),
     "from_file": lambda rounds: bench_data.from_file(rounds, ratios, report),
     "memory_large": lambda _: bench_data.memory_large(),
+    "study_run": bench_studies.rows,
     "grading": lambda rounds: bench_grading.main([str(rounds)]),
 }
 
