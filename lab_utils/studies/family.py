@@ -20,7 +20,7 @@ from lab_utils.data import MILD, Split, subset
 from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
 from lab_utils.studies.results import load_results
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit
 
 if TYPE_CHECKING:
@@ -132,14 +132,14 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     return [Table("From scratch, on phantoms", "AUROC in %; printed: the stored mean and sd", cells)]
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+def curves(runs: pd.DataFrame) -> list[Picture]:
     """AUROC on the validation images, network by network."""
     found = {}
     for network in NETWORKS:
         part = rows_of(runs, "curve", network=network)
         if len(part):
             found[network] = (part["marks"].iloc[0], np.stack(list(part["curve"])))
-    return [("Validation AUROC while training", "validation AUROC", found)] if found else []
+    return [Picture("Validation AUROC while training", "training steps", "validation AUROC", found)] if found else []
 
 
 def stored(runs: pd.DataFrame) -> Row:
