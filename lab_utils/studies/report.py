@@ -124,6 +124,7 @@ def _own(cell: Cell) -> str:
 def _drawn(picture: Picture) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -132,6 +133,8 @@ def _drawn(picture: Picture) -> str:
         y = np.atleast_2d(values)
         (line,) = ax.plot(x, y.mean(axis=0), marker="o", ms=4, label=name)
         ax.plot(x, y.T, color=line.get_color(), lw=0.6, alpha=0.5)
+    if np.asarray(next(iter(picture.curves.values()))[0]).dtype.kind in "iuf":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel=f"{picture.xlabel} (thin: each seed)", ylabel=picture.ylabel)
     if sum(map(len, map(str, next(iter(picture.curves.values()))[0]))) > 60:  # names that would run into each other
         ax.tick_params(axis="x", rotation=45)
