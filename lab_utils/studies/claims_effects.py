@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lab_utils.data import GENERATOR_VERSION
 from lab_utils.metrics import Interval, compare_steps, paired_difference, steps_to_reach
 from lab_utils.studies.study import Row
 
@@ -30,6 +31,7 @@ class Claim(NamedTuple):
         seeds: how many.
         verdict: "shown", "refuted" or "open", see `verdict`.
         command: what made the numbers.
+        phantoms: version of the phantoms.
     """
 
     claim: str
@@ -42,6 +44,7 @@ class Claim(NamedTuple):
     seeds: int
     verdict: str
     command: str = COMMAND
+    phantoms: int = GENERATOR_VERSION
 
 
 def verdict(interval: Interval, expected: str, same: float = SAME) -> str:

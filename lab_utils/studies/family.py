@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lab_utils.data import MILD, Split, subset
+from lab_utils.data import GENERATOR_VERSION, MILD, Split, subset
 from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
 from lab_utils.studies.results import load_results
@@ -150,7 +150,8 @@ def curves(runs: pd.DataFrame) -> list[Picture]:
 def stored(runs: pd.DataFrame) -> Row:
     """What data/results/lab04_family.json holds."""
     device = default_device()
-    machine = {"device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+    machine: Row = {"device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+    machine["phantoms"] = GENERATOR_VERSION
     rows = []
     for row in runs.to_dict("records"):
         results = {str(key): np.round(row[key], 4).tolist() for key in row if str(key).startswith(("curve", "auroc"))}
