@@ -2,6 +2,7 @@ from .activations import collect_activations as collect_activations
 from .activations import conv_to_samples as conv_to_samples
 from .activations import extract_features as extract_features
 from .activations import record as record
+from .batch_cka import cka_per_stage as cka_per_stage
 from .canonical import cca as cca
 from .canonical import mean_cca as mean_cca
 from .canonical import pwcca as pwcca
@@ -17,7 +18,6 @@ from .feature_distances import frechet_distance as frechet_distance
 from .feature_distances import kernel_distance as kernel_distance
 from .neighbours import knn_accuracy as knn_accuracy
 from .neighbours import knn_per_stage as knn_per_stage
-from .neighbours import knn_votes as knn_votes
 from .null_distribution import bootstrap as bootstrap
 from .null_distribution import bootstrap_parts as bootstrap_parts
 from .null_distribution import null as null

@@ -6,9 +6,8 @@ import base64
 import html
 import io
 import platform
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from lab_utils.atomic import write_text
 from lab_utils.device import default_device, precision_for
 from lab_utils.metrics import mean_interval
 from lab_utils.studies.engine import Task, configs_of, fingerprint, finished, side_of
-from lab_utils.studies.study import Cell, Table, named
+from lab_utils.studies.study import Cell, Picture, Table, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +39,18 @@ HEAD = (
 
 def verdict(cell: Cell) -> str:
     """Say "agrees" if the printed number lies in the 95 % interval of the own mean, else "differs", or why neither."""
-    if not cell.values:
+    if not (cell.values or cell.effect):
         return "not run"
     if cell.printed is None:
         return "nothing printed"
-    if len(cell.values) < 2:
+    if _seeds(cell) < 2:
         return "one seed: no interval"
-    _, low, high = mean_interval(cell.values)
+    _, low, high = cell.effect[0] if cell.effect else mean_interval(cell.values)
     return "agrees" if low <= cell.printed <= high else "differs"
+
+
+def _seeds(cell: Cell) -> int:
+    return cell.effect[1] if cell.effect else len(cell.values)
 
 
 def write_report(task: Task, command: str) -> tuple[Path, Path]:
@@ -64,6 +67,7 @@ def write_report(task: Task, command: str) -> tuple[Path, Path]:
     page, table = task.keep / "report.html", task.keep / "runs.csv"
     write_text(page, page_of(task, runs, command))
     flat = [{key: value for key, value in row.items() if np.ndim(value) == 0} for row in rows]
+    flat = [{**row, "kept": row["kept"].name} for row in flat]
     write_text(table, pd.DataFrame(flat).to_csv(index=False))
     return page, table
 
@@ -71,10 +75,9 @@ def write_report(task: Task, command: str) -> tuple[Path, Path]:
 def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
     """The page as text."""
     study, configs = named(task.study), configs_of(task)
-    real = {name: task.data.get(name) for name in study.sets}
     say = html.escape
     parts = [f"<h1>{say(study.title)}</h1><p>{say(study.source)}</p>"]
-    if any(folder is None for folder in real.values()) and not task.data:
+    if not (task.data or study.drawn):
         parts.append('<p class="stand-in">STAND-INS: phantoms in place of the real images. These numbers prove that '
                      "the study runs, and nothing about the source.</p>")  # fmt: skip
     elif not task.whole:
@@ -83,8 +86,8 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
                  "intervals (Student's t); a printed number <i>agrees</i> if it lies in the interval.</p>")  # fmt: skip
     for part in study.tables(runs):
         parts.append(_table(part, real=task.whole))
-    for title, ylabel, curves in study.curves(runs) if study.curves is not None else []:
-        parts.append(f"<h2>{say(title)}</h2>{_picture(ylabel, curves)}")
+    for picture in study.curves(runs) if study.curves is not None else []:
+        parts.append(f"<h2>{say(picture.title)}</h2>{_drawn(picture)}")
     changed = "".join(f"<li>{say(sentence)}</li>" for sentence in study.changed)
     parts.append(f"<h2>Changed from the source's recipe</h2><ul>{changed}</ul>")
     parts.append(f"<h2>How it was made</h2><pre>{say(_made(task, runs, command))}</pre>")
@@ -97,41 +100,49 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
 def _table(table: Table, *, real: bool) -> str:
     lines = [f"<h2>{html.escape(table.title)}</h2><p>{html.escape(table.unit)}</p>", HEAD]
     for cell in table.cells:
-        said = verdict(cell) if real or not cell.values else "not judged"
+        said = verdict(cell) if real or not (cell.values or cell.effect) else "not judged"
         kind = said if said in ("agrees", "differs") else "none"
-        printed = "" if cell.printed is None else f"{cell.printed:.2f}"
-        printed += "" if cell.spread is None else f" ± {cell.spread:.2f}"
+        said += f"; {cell.effect[2]}" if real and cell.effect else ""
+        printed = "" if cell.printed is None else f"{cell.printed:.4g}"
+        printed += "" if cell.spread is None else f" ± {cell.spread:.4g}"
         lines.append(
             f"<tr><th>{html.escape(cell.row)}</th><td>{html.escape(cell.column)}</td><td>{printed}</td>"
-            f'<td>{_own(cell.values)}</td><td>{len(cell.values)}</td><td class="{kind}">{said}</td></tr>'
+            f'<td>{_own(cell)}</td><td>{_seeds(cell)}</td><td class="{kind}">{said}</td></tr>'
         )
     return "".join([*lines, "</table>"])
 
 
-def _own(values: Sequence[float]) -> str:
-    if not values:
+def _own(cell: Cell) -> str:
+    if not (cell.values or cell.effect):
         return ""
-    mean, low, high = mean_interval(values)
-    return f"{mean:.2f}" if len(values) < 2 else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    mean, low, high = cell.effect[0] if cell.effect else mean_interval(cell.values)
+    digits = 2 if abs(mean) >= 2 else 3
+    own = f"{mean:.{digits}f}"
+    return own if _seeds(cell) < 2 else f"{own} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _picture(ylabel: str, curves: dict[str, tuple[Any, Any]]) -> str:
+def _drawn(picture: Picture) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
-    for name, (x, values) in curves.items():
+    for name, (x, values) in picture.curves.items():
         y = np.atleast_2d(values)
         (line,) = ax.plot(x, y.mean(axis=0), marker="o", ms=4, label=name)
         ax.plot(x, y.T, color=line.get_color(), lw=0.6, alpha=0.5)
-    ax.set(xlabel="training steps (thin: each seed)", ylabel=ylabel)
+    if np.asarray(next(iter(picture.curves.values()))[0]).dtype.kind in "iuf":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel=f"{picture.xlabel} (thin: each seed)", ylabel=picture.ylabel)
+    if sum(map(len, map(str, next(iter(picture.curves.values()))[0]))) > 60:  # names that would run into each other
+        ax.tick_params(axis="x", rotation=45)
     ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     file = io.BytesIO()
     figure.savefig(file, format="svg")
-    picture = base64.b64encode(file.getvalue()).decode("ascii")
-    return f'<img alt="{html.escape(ylabel)}" src="data:image/svg+xml;base64,{picture}">'
+    svg = base64.b64encode(file.getvalue()).decode("ascii")
+    return f'<img alt="{html.escape(picture.title)}" src="data:image/svg+xml;base64,{svg}">'
 
 
 def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
@@ -142,6 +153,6 @@ def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
     lines.append(f"{device.type} ({card}), {precision_for(device)}; {seconds / 3600:.2f} hours of all runs together")
     for name in named(task.study).sets:
         if name in task.data or not task.data:
-            kind = "real" if name in task.data else "stand-in"
+            kind = "drawn" if named(task.study).drawn else "real" if name in task.data else "stand-in"
             lines.append(f"{name}: {kind}, {side_of(task)} px, fingerprint {fingerprint(task, name)[:16]}")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lab_utils.data import GENERATOR_VERSION
 from lab_utils.names import did_you_mean
 from lab_utils.profile import data_root, restore
 
@@ -29,3 +30,16 @@ def load_results(name: str, folder: Path | None = None) -> Any:
         return json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"Expected JSON in {path}, but {error}. Restore it from the repository.") from None
+
+
+def drawn_before(version: int) -> str:
+    """What to say of stored results on phantoms of this version: nothing where they are today's.
+
+    A new version draws some findings in another way. The effects stay, and the numbers of a new run move a little.
+    """
+    if version == GENERATOR_VERSION:
+        return ""
+    return (
+        f" Measured on version {version} of the phantoms, today's are version {GENERATOR_VERSION}: "
+        "a new run gives somewhat other numbers."
+    )
