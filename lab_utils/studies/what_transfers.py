@@ -3,8 +3,9 @@
     python -m lab_utils.studies.what_transfers --retinas PATH.npz
 
 fine-tunes from every source on phantoms (two findings that no source has labels of) and colour retinas, measures how
-far sources are and what is reused, and writes data/results/lab07_transfer.json. The file is RetinaMNIST, or like it.
-It may be killed at any moment: the same command goes on with what is missing in data/cache/what_transfers.
+far sources are and what is reused, and writes data/results/lab07_transfer.json, and what it says of the second paper's
+claims beside it. The file is RetinaMNIST, or like it. It may be killed at any moment: the same command goes on with
+what is missing in data/cache/what_transfers.
 """
 
 from __future__ import annotations
@@ -191,6 +192,7 @@ def main() -> None:
     configs = [{"retinas": chosen.retinas, **row} for row in grid(range(chosen.seeds))]
     rows = run_grid(run, configs, keep=cache_root() / "what_transfers", depends=depends).to_dict("records")
     write_results(rows, distances(chosen.retinas), data_root() / "results" / f"{STUDY}.json")
+    importlib.import_module("lab_utils.studies.claims_transfer").write_claims()  # it imports what is above
 
 
 if __name__ == "__main__":  # by its name, so that worker processes find the functions with their caches

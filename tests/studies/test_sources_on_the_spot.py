@@ -33,6 +33,13 @@ def test_sources_are_what_they_are_called() -> None:
         draw_source("fractal", 5)
 
 
+def test_small_images_are_averages_of_large_ones() -> None:
+    large, small = (draw_source("same_hospital", 4, size=size, seed=2) for size in (64, 32))
+    mean = large.double().reshape(4, 1, 32, 2, 32, 2).mean(dim=(3, 5))
+    assert small.dtype == torch.uint8
+    assert (small.double() - mean).abs().max() <= 0.5
+
+
 @pytest.mark.filterwarnings("ignore:.*images are few")
 def test_the_distance_is_that_of_the_pooled_features(target: torch.Tensor) -> None:
     model = build_model("cbr_tiny", num_classes=2, seed=0)
