@@ -16,3 +16,4 @@ from .transfer_gain import gains as gains
 from .transfer_gain import target_findings as target_findings
 from .transfer_gain import transfer_gain as transfer_gain
 from .transfer_gain import wt_st_curve as wt_st_curve
+from .what_works import printed_table as printed_table

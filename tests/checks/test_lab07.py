@@ -110,7 +110,7 @@ def norms_of_the_source(model, source, seed):
         (lab07.ST_INIT, norms_of_the_source, "that of the source. Norm layers start as new"),
         (lab07.ST_INIT, lambda m, s, seed: lab07.st_init(m, s, seed) or m.embed, "got another network"),
         (lab07.KNN_ACCURACY, lambda *arguments: 0.0, "expected 0.567, got 0.000. Which images vote"),
-        (lab07.L2_PER_STAGE, lambda model, start: dict.fromkeys(stages(model), 1.0), "every stage has the same number, 1."),
+        (lab07.L2_PER_STAGE, lambda model, start: dict.fromkeys(stages(model), 1.0), "every stage has the same number"),
         (lab07.L2_PER_STAGE, lambda model, start: {**lab07.l2_per_stage(model, start), "stem": 1.0},
          "stage stem: expected 0.011, got 1."),
     ],
