@@ -10,6 +10,7 @@ from .on_disk import OnDisk as OnDisk
 from .phantoms.acquisition import SITES as SITES
 from .phantoms.acquisition import Site as Site
 from .phantoms.findings import FINDINGS as FINDINGS
+from .phantoms.load import GENERATOR_VERSION as GENERATOR_VERSION
 from .phantoms.load import load_phantoms as load_phantoms
 from .phantoms.load import make_phantoms as make_phantoms
 from .phantoms.recipe import LARGEST_SET as LARGEST_SET

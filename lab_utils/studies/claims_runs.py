@@ -11,14 +11,15 @@ import torch
 from torch import nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.data import FINDINGS, Split, load_data, smaller, subset
+from lab_utils.data import FINDINGS, GENERATOR_VERSION, Split, load_data, smaller, subset
 from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.family import train_and_measure
 from lab_utils.studies.kept import Row, kept_in, kept_rows
 from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim
 
-SEEDS = range(5)
+SEEDS = range(10)
+LONG_SEEDS = range(5)
 SIDE = 64  # px
 SMALL = 32  # px; for what would take too long: the CBR nets, and trainings of thousands of steps
 COUNTS: dict[str, Any] = {"n_train": 6000, "n_val": 500, "n_test": 1200}
@@ -60,7 +61,8 @@ def grid() -> list[Job]:
         jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in STARTS]
         jobs += [Job("resnet10_w16", "random", 500, 300, seed, SCALE, lr) for lr in (1e-3, 1e-3 * SCALE)]
         for start in ("random", "transfer"):
-            jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
+            if seed in LONG_SEEDS:
+                jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
             jobs += [Job(model, start, 500, 300, seed, side=SMALL) for model in ("cbr_tiny", "cbr_small")]
     jobs += [Job("resnet10_w32", "random", 500, 300, seed) for seed in SEEDS]
     return jobs
@@ -144,7 +146,8 @@ def folder() -> Path:
 def depends(model: str, start: str, **_: Any) -> Row:
     """What else a run is computed from: images, and source weights. Random weights take nothing from a source."""
     source = None if start == "random" else _sha256(model, data_root())
-    return {"data": {"size": SIDE, **COUNTS}, "marks": MARKS, "source": source}
+    data = {"generator": GENERATOR_VERSION, "size": SIDE, **COUNTS}
+    return {"data": data, "marks": MARKS, "source": source}
 
 
 @cache

@@ -176,17 +176,24 @@ class Congestion:
 
     opacity: Tensor  # haze around the hila
     lines: Tensor  # thickened septa
-    vessels: Tensor  # factor on the vessels, (B, 1, 1)
+    vessels: Tensor  # factor on the vessels: wider where they are seen, lost in the haze
 
 
-def edema(patient: Draws, frame: Frame, strength: Strength) -> Congestion:
-    """Edema: a butterfly of haze around the hila, lines, wide vessels."""
-    water = strength.between(0.15, 0.65)
-    squared = (frame.across - 0.20).square() + 0.64 * (frame.y - 0.02).square()
-    haze = bump(squared / patient.uniform(0.05, 0.12)) * (0.75 + 0.25 * frame.broad)
-    lines = frame.fine * (0.4 + haze) + 0.5 * torch.cos(90 * frame.y + 6 * frame.broad)
-    opacity = (water * (0.32 * haze + 0.08)).clamp_(0, 0.8)
-    return Congestion(opacity, strength.between(0.016, 0.032) * lines, 1 + strength.between(0.4, 0.9))
+def edema(patient: Draws, frame: Frame, chest: Lungs, strength: Strength) -> Congestion:
+    """Edema: haze like the wings of a butterfly, in which the vessels are lost; short lines at the wall (Kerley B).
+
+    A wing begins at the hilum, grows higher outwards, and ends before the chest wall: there, at the apex and in the
+    recess the lung stays clear. Seen from afar it is a soft cloud, the same on both sides.
+    """
+    span = patient.uniform(0.05, 0.12).sqrt()  # how far the wings reach
+    along = (frame.across - 0.16 - 0.4 * span) / (1.1 * span)
+    height = 0.10 + 0.9 * span * (frame.across / 0.35).clamp(max=1)
+    wings = bump(along.square() + ((frame.y - 0.02) / height).square()) * edge(0.76 - chest.outward, 0.05)
+    opacity = (strength.between(0.10, 0.50) * wings * (1 + 0.4 * frame.broad).clamp_(min=0)).clamp_(0, 0.85)
+    outside = edge(chest.outward - 0.74, 0.03) * edge(frame.y - 0.02, 0.06)
+    septa = torch.cos(90 * frame.y + 2 * frame.broad).clamp_(min=0)
+    vessels = (1 + strength.between(0.1, 0.3)) * (1 - 1.6 * opacity).clamp_(min=0)
+    return Congestion(opacity, strength.between(0.03, 0.07) * septa * outside, vessels)
 
 
 def effusion(patient: Draws, frame: Frame, chest: Lungs, strength: Strength) -> Tensor:

@@ -28,7 +28,7 @@ from lab_utils.data.splits import Split
 from lab_utils.device import one_thread
 from lab_utils.profile import cache_root
 
-GENERATOR_VERSION = 3  # raise it with every change of a single pixel: it is part of the name of each cache file
+GENERATOR_VERSION = 4  # raise it with every change of a single pixel: it is part of the name of each cache file
 CHUNK_PIXELS = 65_536  # pixels made at a time: pictures of one structure then stay in the processor's cache
 PATIENT, IMAGE, READER, CLINIC = range(4)  # streams of random numbers, per site
 

@@ -17,7 +17,7 @@ def take_picture(patient: Draws, image: Draws, grades: Grades, site: Site, size:
     chest = anatomy.lungs(patient, image, frame, shift=collapse.shift, rise=collapse.rise)
     enlarged = findings.cardiomegaly(cardiomegaly) + site.magnified
     silhouette, thickness = anatomy.heart(patient, image, frame, chest, enlarged=enlarged, shift=collapse.shift)
-    water = findings.edema(patient, frame, edema)
+    water = findings.edema(patient, frame, chest, edema)
 
     air = chest.field * chest.depth * (1 - 0.86 * silhouette) * (1 - water.opacity)
     air = air * (1 - findings.consolidation(patient, frame, chest, consolidation).clamp_(0, 0.95))
