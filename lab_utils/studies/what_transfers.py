@@ -37,7 +37,7 @@ from lab_utils.training import evaluate
 
 COMMAND = "python -m lab_utils.studies.what_transfers --retinas RETINAMNIST.npz"
 STUDY = "lab07_transfer"
-RESNET, CBR, VIT = "resnet10_w16", "cbr_tiny", "small_vit"
+NETWORKS = RESNET, CBR, VIT = "resnet10_w16", "cbr_tiny", "small_vit"
 SIDE = 32  # px; phantoms are drawn at 64 px and averaged
 COUNTS: dict[str, Any] = {"n_train": 1000, "n_val": 300, "n_test": 1000}  # of the phantoms
 STEPS = {50: 100, 200: 150, 800: 250}  # by number of training images
@@ -187,9 +187,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--retinas", required=True, metavar="PATH.npz", help="RetinaMNIST, or a file like it")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="fewer for a first look")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="fewer for a first look")
     chosen = parser.parse_args()
     images("phantoms", chosen.retinas)  # drawn here once, not by every worker
-    configs = [{"retinas": chosen.retinas, **row} for row in grid(range(chosen.seeds))]
+    wanted = [row for row in grid(range(chosen.seeds)) if row["network"] in chosen.networks]
+    configs = [{"retinas": chosen.retinas, **row} for row in wanted]
     rows = run_grid(run, configs, keep=cache_root() / "what_transfers", depends=depends).to_dict("records")
     write_results(rows, distances(chosen.retinas), data_root() / "results" / f"{STUDY}.json")
     importlib.import_module("lab_utils.studies.claims_transfer").write_claims()  # it imports what is above
