@@ -7,6 +7,7 @@ and networks than those at hand.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -89,14 +90,14 @@ def transfer_claims(stored: StoredTransfer) -> list[Claim]:
 def write_claims(folder: Path | None = None) -> None:
     """Write claims_transfer.json beside the stored runs; `read_claims` reads it."""
     folder = data_root() / "results" if folder is None else folder
-    rows = [claim._asdict() for claim in transfer_claims(stored_transfer(folder))]
+    rows = [claim._asdict() for claim in transfer_claims(stored_transfer(folder)) if claim.seeds > 1]
     write_text(folder / "claims_transfer.json", json.dumps(rows, indent=1) + "\n")
 
 
 def minus(a: pd.Series, b: pd.Series) -> tuple[Interval, int]:
     """Paired difference of two series by seed, over the seeds that both have."""
     a, b = a.align(b, join="inner")
-    return paired_difference(a, b), len(a)
+    return paired_difference(a, b) if len(a) > 1 else (math.nan, math.nan, math.nan), len(a)
 
 
 def middle(network: str) -> str:

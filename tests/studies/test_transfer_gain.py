@@ -43,10 +43,8 @@ def test_every_source_meets_the_random_start_of_its_seed_and_size(splits):
     found = gains(runs)
     assert len(found) == 2 * 2
     for row in found.itertuples():
-        wt, ri = (
-            runs.query("n == @row.n and seed == @row.seed and start == @start")["auroc"].item()
-            for start in ("WT", "RI")
-        )
+        same = runs[(runs["n"] == row.n) & (runs["seed"] == row.seed)].set_index("start")["auroc"]
+        wt, ri = same["WT"], same["RI"]
         assert (row.gain, row.relative) == (wt - ri, wt / ri - 1)
     assert found["reuse"].isna().all()
     assert np.isfinite(runs["auroc"]).all()

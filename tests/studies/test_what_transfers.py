@@ -51,7 +51,7 @@ def test_the_experiment_ends_in_tables_that_are_read_back(retinas, tmp_path, mon
     configs = [
         study._row("phantoms", study.RESNET, "none", "RI", 16, 0),
         study._row("retinas", study.RESNET, "photos", "WT", 16, 0),
-        study._row("retinas", study.RESNET, "none", "RI", 8, 0),
+        study._row("phantoms", study.RESNET, "none", "RI", 8, 0),
     ]
     monkeypatch.setattr(study, "grid", lambda seeds: configs)
     monkeypatch.setattr(study, "data_root", lambda: tmp_path)
