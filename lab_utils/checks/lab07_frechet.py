@@ -110,14 +110,13 @@ def _largest(features: Array) -> Array:
     return features.max(axis=(2, 3)) if features.ndim == 4 else features
 
 
-def _by_sd(x: Array, y: Array) -> float:
-    x, y = pooled(x), pooled(y)
-    gap, spread = x.mean(axis=0) - y.mean(axis=0), x.std(axis=0, ddof=1) - y.std(axis=0, ddof=1)
-    return float((gap**2).sum() + (spread**2).sum())
+def _by_sd(ddof: int) -> Distance:
+    def student(x: Array, y: Array) -> float:
+        x, y = pooled(x), pooled(y)
+        gap, spread = x.mean(axis=0) - y.mean(axis=0), x.std(axis=0, ddof=ddof) - y.std(axis=0, ddof=ddof)
+        return float((gap**2).sum() + (spread**2).sum())
 
-
-def _only_variances(features: Array) -> Array:
-    return np.diag(features.var(axis=0, ddof=1))
+    return student
 
 
 def _both_roots(a: Array, b: Array) -> Any:
@@ -137,8 +136,8 @@ POOL = "A set of maps is averaged over its rows and columns first: one number fo
 DEGREES = "The covariance divides by n - 1, not by n: `np.cov` does so by itself."
 
 WRONG: tuple[tuple[Distance, str], ...] = (
-    (_by_sd, COVARIANCE),
-    (_way(covariance=_only_variances), COVARIANCE),
+    (_by_sd(1), COVARIANCE),
+    (_by_sd(0), COVARIANCE),
     (_way(root=lambda a, b: np.trace(np.sqrt(a @ b))), ROOT),
     (_way(root=lambda a, b: np.sqrt((a @ b).diagonal().clip(0)).sum()), ROOT),
     (_way(root=lambda a, b: np.sqrt(abs(a @ b)).trace()), ROOT),
@@ -154,6 +153,7 @@ WRONG: tuple[tuple[Distance, str], ...] = (
     ),
     (_way(root=_both_roots), "tr(S_x^1/2 S_y^1/2) is another number: multiply first, then take the root."),
     (_way(covariance=partial(np.cov, rowvar=False, bias=True)), DEGREES),
+    (_way(covariance=lambda f: (f - f.mean(axis=0)).T @ (f - f.mean(axis=0))), "Divide the covariance by n - 1."),
     (_way(covariance=_correlation), "These are correlations. The formula needs covariances, with their units."),
     (_way(covariance=lambda f: f.T @ f / (len(f) - 1)), "Take the mean of each feature off before you multiply."),
     (_way(covariance=np.cov), "Rows are images and columns are features: what does `rowvar` of `np.cov` say?"),

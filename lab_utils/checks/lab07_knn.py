@@ -122,6 +122,11 @@ IN_BANK = "Test images are in the bank, and each finds itself. Only the training
 
 WRONG: tuple[tuple[Neighbours, str], ...] = (
     (_way(similar=_euclidean), LENGTH),
+    (_way(similar=_euclidean, weight=lambda s, t: np.ones_like(s)), LENGTH),
+    (
+        _way(similar=lambda x, y: x @ y.T / np.linalg.norm(x, axis=1)),
+        "What is divided by a length needs its axis: `np.linalg.norm(features, axis=1, keepdims=True)`.",
+    ),
     (_way(similar=lambda x, y: x @ y.T, weight=lambda s, t: np.exp((s - s.max(axis=1, keepdims=True)) / t)), LENGTH),
     (
         _way(similar=_one_side, weight=lambda s, t: np.exp((s - s.max(axis=1, keepdims=True)) / t)),
