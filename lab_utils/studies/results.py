@@ -45,12 +45,14 @@ class StoredTransfer(NamedTuple):
         distances: target, source, features, distance, low, high.
         stages: target, network, source, start, seed, measure, stage, value.
         command: what made them.
+        phantoms: version of the phantoms; `drawn_before` says what another one means.
     """
 
     runs: pd.DataFrame
     distances: pd.DataFrame
     stages: pd.DataFrame
     command: str
+    phantoms: int
 
 
 def stored_transfer(folder: Path | None = None) -> StoredTransfer:
@@ -68,7 +70,7 @@ def stored_transfer(folder: Path | None = None) -> StoredTransfer:
     study = load_results("lab07_transfer", folder)
     try:
         tables = [pd.DataFrame(study[name]) for name in ("runs", "distances", "stages")]
-        return StoredTransfer(*tables, command=str(study["command"]))
+        return StoredTransfer(*tables, command=str(study["command"]), phantoms=int(study["phantoms"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected runs, distances, stages and a command in lab07_transfer.json, but {error!r}. Restore it from "
