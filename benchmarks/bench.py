@@ -23,6 +23,7 @@ import bench_cca
 import bench_data
 import bench_frechet
 import bench_grading
+import bench_studies
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -176,12 +177,13 @@ def fit_frameworks(rounds: int) -> None:
         fit(model, split, epochs=1, precision="fp32", progress=False)
 
     report("lightning", "time of Lightning's Trainer / time of fit, 1024 images", ratios(
-        lambda: _lightning_epoch(model, loader), ours, rounds=rounds), "more than 1")  # fmt: skip
+        lambda: lightning_epoch(model, loader), ours, rounds=rounds), "more than 1")  # fmt: skip
     report("fastai", "time of fastai's Learner / time of fit, 1024 images", ratios(
         lambda: _fastai_epoch(model, loader), ours, rounds=rounds), "more than 1")  # fmt: skip
 
 
-def _lightning_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> None:
+def lightning_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]], **settings: object) -> None:
+    """One epoch with Lightning's Trainer, without its bars and files; `settings` go to the Trainer."""
     import logging
 
     import lightning
@@ -200,7 +202,8 @@ def _lightning_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -
     model.train()  # fit leaves it in eval mode, in which Lightning would train on: batch norm costs less there
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    lightning.Trainer(max_epochs=1, enable_model_summary=False, **quiet).fit(Task(), loader)
+    settings = {"max_epochs": 1, "enable_model_summary": False, **quiet, **settings}
+    lightning.Trainer(**settings).fit(Task(), loader)
     model.to(default_device())  # Lightning moves it to the CPU at the end
 
 
@@ -277,6 +280,7 @@ ROWS: dict[str, Callable[[int], None]] = {
     "decoding": lambda rounds: bench_data.decoding(rounds, report),
     "from_file": lambda rounds: bench_data.from_file(rounds, ratios, report),
     "memory_large": lambda _: bench_data.memory_large(),
+    "study_run": bench_studies.rows,
     "grading": lambda rounds: bench_grading.main([str(rounds)]),
 }
 

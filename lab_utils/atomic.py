@@ -43,6 +43,12 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda unfinished: unfinished.write_text(text, "utf-8", newline="\n"))
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a file that `write_whole` wrote, and what killed processes left of it."""
+    path.unlink(missing_ok=True)
+    _clear_stale(path)
+
+
 def remove_quietly(path: Path) -> None:
     """Remove a file if it is there and that is possible."""
     with suppress(OSError):

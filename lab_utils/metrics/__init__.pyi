@@ -27,6 +27,8 @@ from .intervals import interval_text as interval_text
 from .intervals import jackknife as jackknife
 from .intervals import mean_interval as mean_interval
 from .intervals import paired_difference as paired_difference
+from .neighbours import knn_votes as knn_votes
+from .neighbours import per_finding as per_finding
 from .patient_groups import patient_codes as patient_codes
 from .ranking import auroc as auroc
 from .ranking import auroc_per_class as auroc_per_class

@@ -17,7 +17,6 @@ from .feature_distances import frechet_distance as frechet_distance
 from .feature_distances import kernel_distance as kernel_distance
 from .neighbours import knn_accuracy as knn_accuracy
 from .neighbours import knn_per_stage as knn_per_stage
-from .neighbours import knn_votes as knn_votes
 from .null_distribution import bootstrap as bootstrap
 from .null_distribution import bootstrap_parts as bootstrap_parts
 from .null_distribution import null as null

@@ -1,32 +1,44 @@
 """The table of claims: what the literature found, and what the embedded data shows, with interval and verdict.
 
-    python -m lab_utils.studies.claims
+    python -m lab_utils study claims
 
-trains what is missing in data/cache/claims (see `claims_runs`) and writes data/results/claims.json. It may be killed
-at any moment: the same command goes on.
+trains what is missing (see `claims_runs`), and writes data/results/claims.json when all is there.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from lab_utils.atomic import write_text
-from lab_utils.device import one_thread
+from torch import nn
+
 from lab_utils.metrics import Interval, jackknife, paired_difference
-from lab_utils.profile import data_root
-from lab_utils.studies.claims_effects import GOAL, Claim, Runs, both, difference_of_gains, final_gain, make, speed_gain
-from lab_utils.studies.claims_runs import depends, finished, folder, grid, images, train_and_keep
+from lab_utils.studies.claims_effects import (
+    GOAL,
+    Claim,
+    Runs,
+    both,
+    difference_of_gains,
+    final_gain,
+    make,
+    paired,
+    speed_gain,
+)
+from lab_utils.studies.claims_runs import COUNTS, SIDE, configs, run
 from lab_utils.studies.claims_similarity import (
     before_training,
     between_seeds,
     filter_orientation,
     probe_images,
+    started,
     to_start,
+    trained,
 )
-from lab_utils.studies.grid import run_grid
+from lab_utils.studies.claims_view import read_claims
+from lab_utils.studies.study import Cell, Row, Study, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RAGHU = "Raghu et al. 2019"
 
@@ -83,15 +95,22 @@ def gain_claims(runs: Runs) -> list[Claim]:
     ]
 
 
-def similarity_claims() -> list[Claim]:
+def similarity_claims(runs: Runs) -> list[Claim]:
     """What is alike inside: mean CCA per stage, 4 x 4 positions of each of 800 images as datapoints."""
-    images = probe_images()
-    kept, drawn = (to_start("resnet10_w16", start, images) for start in ("transfer", "random"))  # (seeds, stages) each
+    transfer, random, wider, small = paired(
+        lambda row: row, runs.get("transfer"), runs.get("random"), runs.get("random", "resnet10_w32"),
+        runs.get("random", "cbr_small"),
+    )
+    if len(random) < 3:  # of pairs of seeds there must be some
+        return []
+    images = probe_images(random[0]["probes"])
+    kept, drawn = to_start(transfer, images), to_start(random, images)  # (seeds, stages) each
     reuse = kept - drawn
-    top = {start: values[:, -1] for start, values in between_seeds("resnet10_w16", images).items()}  # (pairs,)
-    untrained = {start: values[:, -1] for start, values in before_training("resnet10_w16", images).items()}
-    wide = to_start("resnet10_w32", "random", images).mean(axis=1)
-    filters, of_cbr = filter_orientation("resnet10_w16"), filter_orientation("cbr_small")
+    top = {start: values[:, -1] for start, values in between_seeds(random, transfer, images).items()}  # (pairs,)
+    untrained = {start: values[:, -1] for start, values in before_training(random, transfer, images).items()}
+    wide = to_start(wider, images).mean(axis=1)
+    oriented = {"transfer": _oriented(trained, transfer), "random": _oriented(trained, random)}
+    of_cbr = {"after": _oriented(trained, small), "before": _oriented(started, small)}
 
     def row(text: str, measured: str, interval: Interval, expected: str, *, seeds: int = len(reuse),
             unit: str = "mean CCA", source: str = RAGHU) -> Claim:
@@ -116,31 +135,61 @@ def similarity_claims() -> list[Claim]:
         row("Larger networks change less", "similarity to the start, random: resnet10_w32 minus w16",
             paired_difference(wide, drawn.mean(axis=1)), "above", seeds=min(len(wide), len(reuse))),
         row("Pretrained first filters are oriented", "power within 22.5 degrees: transfer minus random, after training",
-            paired_difference(filters["transfer"], filters["random"]), "above", unit="share"),
+            paired_difference(oriented["transfer"], oriented["random"]), "above", unit="share"),
         row("CBR-Small learns no oriented filters from scratch",
             "power within 22.5 degrees: after minus before training",
-            paired_difference(of_cbr["random"], of_cbr["before"]), "none", unit="share"),
+            paired_difference(of_cbr["after"], of_cbr["before"]), "none", unit="share"),
     ]
 
 # fmt: on
 
 
-def write_table(path: Path | None = None) -> None:
-    """Write data/results/claims.json from the runs that are done."""
-    path = data_root() / "results" / "claims.json" if path is None else path
-    runs = Runs(finished(grid()))
-    rows = [*speed_claims(runs), *gain_claims(runs), *similarity_claims()]
-    write_text(path, json.dumps([row._asdict() for row in rows], indent=1) + "\n")
+def _oriented(network: Callable[[Row], nn.Module], rows: Sequence[Row]) -> list[float]:
+    return filter_orientation(map(network, rows))
 
 
-def main() -> None:
-    """Read the command line."""
-    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
-    images()  # drawn here once, not by every worker
-    run_grid(train_and_keep, [asdict(job) for job in grid()], keep=folder(), depends=depends)
-    with one_thread():
-        write_table()
+def claims_of(runs: pd.DataFrame) -> list[Claim]:
+    """The claims that enough of the runs are there for."""
+    found = Runs(runs.to_dict("records"))
+    claims = [*speed_claims(found), *gain_claims(found), *similarity_claims(found)]
+    return [claim for claim in claims if claim.seeds > 1]
 
 
-if __name__ == "__main__":
-    main()
+def tables(runs: pd.DataFrame) -> list[Table]:
+    """The stored effects, and the own ones with what they say of the claim."""
+    own = {claim.claim: claim for claim in claims_of(runs)}
+    theirs = {row["claim"]: row for row in read_claims()}
+    cells = []
+    for text in dict.fromkeys([*theirs, *own]):
+        of = theirs.get(text) or own[text]._asdict()
+        effect = (own[text][3:6], own[text].seeds, own[text].verdict) if text in own else None
+        printed = theirs[text]["effect"] if text in theirs else None
+        cells.append(Cell(f"{text} ({of['source']})", f"{of['measured']}; {of['unit']}", printed, None, (), effect))
+    return [Table("Claims, on phantoms", "effect, with its unit; printed: the stored one", tuple(cells))]
+
+
+def stored(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """What data/results/claims.json holds."""
+    return [claim._asdict() for claim in claims_of(runs)]
+
+
+STUDY = Study(
+    name="claims",
+    title="The claims of the literature, on phantoms",
+    source="Raghu, Zhang, Kleinberg, Bengio 2019, arXiv:1902.07208, and predictions of this kit; the numbers called "
+    "printed are those in data/results/claims.json",
+    sets=("phantoms",),
+    size=SIDE,
+    small_size=SIDE,
+    options={"phantoms": COUNTS},
+    grid=configs,
+    run=run,
+    tables=tables,
+    changed=(
+        "Drawn X-rays of 64 px (32 where a run would take too long), and small networks: the claims are the "
+        "literature's, the numbers are ours.",
+        "Pretrained means the kit's procedural weights.",
+    ),
+    stored=stored,
+    file="claims",
+)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from lab_utils.data import GENERATOR_VERSION
 from lab_utils.metrics import Interval, compare_steps, paired_difference, steps_to_reach
-from lab_utils.studies.kept import Row
+from lab_utils.studies.study import Row
 
 GOAL = 0.75  # validation AUROC; set before the runs, about what random weights reach in half of them
 SAME = 0.01  # AUROC, mean CCA, share of power: a smaller difference counts as none
 SAME_STEPS = 10
-COMMAND = "python -m lab_utils.studies.claims"
+COMMAND = "python -m lab_utils study claims"
+NONE: Interval = (math.nan, math.nan, math.nan)  # where fewer than two seeds are there
 
 
 class Claim(NamedTuple):
@@ -28,6 +31,7 @@ class Claim(NamedTuple):
         seeds: how many.
         verdict: "shown", "refuted" or "open", see `verdict`.
         command: what made the numbers.
+        phantoms: version of the phantoms.
     """
 
     claim: str
@@ -40,6 +44,7 @@ class Claim(NamedTuple):
     seeds: int
     verdict: str
     command: str = COMMAND
+    phantoms: int = GENERATOR_VERSION
 
 
 def verdict(interval: Interval, expected: str, same: float = SAME) -> str:
@@ -70,9 +75,9 @@ class Runs:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
 
-    def get(self, start: str, model: str = "resnet10_w16", n: int = 500, **more: float) -> dict[int, Row]:
+    def get(self, start: str, network: str = "resnet10_w16", n: int = 500, **more: float) -> dict[int, Row]:
         """Rows by seed, for one kind of run."""
-        wanted = {"start": start, "model": model, "n": n, "scale": 1.0, "lr": 1e-3} | more
+        wanted = {"start": start, "network": network, "n": n, "scale": 1.0, "lr": 1e-3} | more
         return {row["seed"]: row for row in self.rows if all(row[key] == value for key, value in wanted.items())}
 
 
@@ -85,12 +90,14 @@ def paired(value: Callable[[Row], Any], *runs: dict[int, Row]) -> list[list[Any]
 def final_gain(a: dict[int, Row], b: dict[int, Row]) -> tuple[Interval, int]:
     """Paired difference of the test AUROC after training, a minus b."""
     x, y = paired(lambda row: row["auroc"], a, b)
-    return paired_difference(x, y), len(x)
+    return paired_difference(x, y) if len(x) > 1 else NONE, len(x)
 
 
 def speed_gain(a: dict[int, Row], b: dict[int, Row]) -> tuple[Interval, int]:
     """Paired difference of the steps to `GOAL`, a minus b; runs that never get there count as the last step."""
     kinds = paired(lambda row: steps_to_reach(row["marks"], row["curve"], GOAL), a, b)
+    if len(kinds[0]) < 2:
+        return NONE, len(kinds[0])
     (xs, xr), (ys, yr) = (zip(*kind, strict=True) for kind in kinds)
     found = compare_steps(xs, xr, ys, yr, horizon=min(max(row["marks"]) for row in a.values()))
     return (found.difference, found.low, found.high), len(xs)
@@ -99,12 +106,12 @@ def speed_gain(a: dict[int, Row], b: dict[int, Row]) -> tuple[Interval, int]:
 def difference_of_gains(first: tuple[dict[int, Row], ...], second: tuple[dict[int, Row], ...]) -> tuple[Interval, int]:
     """(a - b) of the first pair minus (a - b) of the second, by seed, in test AUROC."""
     a, b, c, d = map(np.array, paired(lambda row: row["auroc"], *first, *second))
-    return paired_difference(a - b, c - d), len(a)
+    return paired_difference(a - b, c - d) if len(a) > 1 else NONE, len(a)
 
 
-def both(runs: Runs, model: str, **more: Any) -> tuple[dict[int, Row], dict[int, Row]]:
+def both(runs: Runs, network: str, **more: Any) -> tuple[dict[int, Row], dict[int, Row]]:
     """The runs of one network from transferred weights, and from random ones."""
-    return runs.get("transfer", model, **more), runs.get("random", model, **more)
+    return runs.get("transfer", network, **more), runs.get("random", network, **more)
 
 
 def make(text: str, measured: str, found: tuple[Interval, int], expected: str, unit: str, source: str) -> Claim:

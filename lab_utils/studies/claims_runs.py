@@ -1,9 +1,8 @@
-"""The trainings behind the table of claims (see `claims`), each kept in data/cache/claims when it is done."""
+"""The trainings behind the table of claims (see `claims`). Some keep their network, beside their results."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,20 @@ import torch
 from torch import nn
 
 from lab_utils.atomic import write_whole
-from lab_utils.data import FINDINGS, GENERATOR_VERSION, Split, load_data, smaller, subset
-from lab_utils.networks import build_model, first_conv, load_weights, set_conv1, stages
-from lab_utils.profile import cache_root, data_root
+from lab_utils.data import FINDINGS, smaller, subset
+from lab_utils.networks import build_model, first_conv, set_conv1, stages
 from lab_utils.studies.family import train_and_measure
-from lab_utils.studies.kept import Row, kept_in, kept_rows
+from lab_utils.studies.study import Row, Splits
 from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim
 
-SEEDS = range(10)
-LONG_SEEDS = range(5)
+SEEDS = range(5)
 SIDE = 64  # px
 SMALL = 32  # px; for what would take too long: the CBR nets, and trainings of thousands of steps
 COUNTS: dict[str, Any] = {"n_train": 6000, "n_val": 500, "n_test": 1200}
+PROBES = 800  # images that activations are compared on
 MARKS = (0, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
 STARTS = ("random", "transfer", "mean_var", "permuted", "gabor", "pretrained_conv1", "slim")
+BATCH = 32
 SCALE = 0.3  # factor on the random weights
 LONG = ((100, 1000), (700, 2000), (5000, 6000))  # images and steps, long enough to converge
 
@@ -34,17 +33,17 @@ class Job:
     """The configuration of one training.
 
     Attributes:
-        model: name of the network.
+        network: its name.
         start: how its weights begin, see `start_network`.
-        n: training images.
-        steps: batches of 32.
+        n: training images; as many as there are, if there are fewer.
+        steps: batches of `BATCH` images.
         seed: of images, order, head and start.
         scale: factor on the random weights of the backbone.
         lr: of AdamW, the peak of a cosine.
         side: of the images in px.
     """
 
-    model: str
+    network: str
     start: str
     n: int
     steps: int
@@ -61,8 +60,7 @@ def grid() -> list[Job]:
         jobs += [Job("resnet10_w16", start, 500, 300, seed) for start in STARTS]
         jobs += [Job("resnet10_w16", "random", 500, 300, seed, SCALE, lr) for lr in (1e-3, 1e-3 * SCALE)]
         for start in ("random", "transfer"):
-            if seed in LONG_SEEDS:
-                jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
+            jobs += [Job("resnet10_w16", start, n, steps, seed, side=SMALL) for n, steps in LONG]
             jobs += [Job(model, start, 500, 300, seed, side=SMALL) for model in ("cbr_tiny", "cbr_small")]
     jobs += [Job("resnet10_w32", "random", 500, 300, seed) for seed in SEEDS]
     return jobs
@@ -72,7 +70,7 @@ def start_network(job: Job) -> nn.Module:
     """The network as it is before training. Every seed draws its own head, random weights, Gabor filters."""
 
     def new(weights: str | None) -> nn.Module:
-        return build_model(job.model, weights=weights, num_classes=len(FINDINGS), in_channels=1, seed=job.seed)
+        return build_model(job.network, weights=weights, num_classes=len(FINDINGS), in_channels=1, seed=job.seed)
 
     if job.start == "transfer":
         return new("procedural")
@@ -95,7 +93,7 @@ def start_network(job: Job) -> nn.Module:
     return model
 
 
-def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
+def train_job(job: Job, data: Splits) -> tuple[Row, nn.Module]:
     """Train and measure; returns ``marks`` (steps) with the results of `train_and_measure`, and the trained network."""
     model = start_network(job)
     marks = {*(mark for mark in MARKS if mark < job.steps), job.steps}
@@ -103,12 +101,12 @@ def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
         marks |= {round(job.steps * share) for share in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)}
     results = train_and_measure(
         model,
-        subset(data["train"], job.n, seed=job.seed),
+        subset(data["train"], min(job.n, len(data["train"])), seed=job.seed),
         data["val"],
         data["test"],
         seed=job.seed,
         marks=sorted(marks),
-        batch_size=32,
+        batch_size=BATCH,
         lr=job.lr,
         schedule="cosine",
         warmup=min(10, job.steps - 1),
@@ -116,50 +114,34 @@ def train_job(job: Job, data: dict[str, Split]) -> tuple[Row, nn.Module]:
     return {"marks": sorted(marks), **results}, model
 
 
-def train_and_keep(**config: Any) -> Row:
-    """One run of the study; `config` as in `Job`."""
-    job = Job(**config)
-    data = images()
+def configs(whole: bool) -> list[Row]:
+    """The grid for the engine; not whole: of three seeds, and four steps each."""
+    jobs = grid() if whole else [replace(job, steps=4) for job in grid() if job.seed < 3]
+    more = {"data": "phantoms", "batch_size": BATCH, "probes": PROBES if whole else 176}
+    return [{**more, "pretrained": None if job.start == "random" else "procedural", **asdict(job)} for job in jobs]
+
+
+def job_of(row: Row) -> Job:
+    """The training of a configuration, or of a finished run."""
+    return Job(**{field.name: row[field.name] for field in fields(Job)})
+
+
+def run(splits: Splits, *, checkpoint: Path, **config: Any) -> Row:
+    """One run of the study."""
+    job = job_of(config)
     if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
-        data = {part: smaller(split, job.side) for part, split in data.items()}
-    results, model = train_job(job, data)
+        splits = {part: smaller(split, job.side) for part, split in splits.items()}
+    results, model = train_job(job, splits)
     if keeps_model(job):
-        write_whole(model_file(job), lambda unfinished: torch.save(model.state_dict(), unfinished))
+        write_whole(network_file(checkpoint), lambda unfinished: torch.save(model.state_dict(), unfinished))
     return results
-
-
-def images() -> dict[str, Split]:
-    """The images of all runs: drawn by the first call, and read by later ones."""
-    return load_data("phantoms", size=SIDE, **COUNTS)
 
 
 def keeps_model(job: Job) -> bool:
     """Whether the trained weights are kept: where the table compares activations."""
-    return job.start in ("random", "transfer") and (job.n, job.steps, job.scale) == (500, 300, 1.0)
+    return job.start in ("random", "transfer") and (job.n, job.scale) == (500, 1.0)
 
 
-def folder() -> Path:
-    """Where runs are kept."""
-    return cache_root() / "claims"
-
-
-def depends(model: str, start: str, **_: Any) -> Row:
-    """What else a run is computed from: images, and source weights. Random weights take nothing from a source."""
-    source = None if start == "random" else _sha256(model, data_root())
-    data = {"generator": GENERATOR_VERSION, "size": SIDE, **COUNTS}
-    return {"data": data, "marks": MARKS, "source": source}
-
-
-@cache
-def _sha256(model: str, _data: Path) -> str:
-    return str(load_weights(model, "procedural").info["sha256"])
-
-
-def model_file(job: Job) -> Path:
-    """Where the trained weights of a run are kept, beside its results."""
-    return kept_in(folder(), asdict(job), depends).path.with_suffix(".pt")
-
-
-def finished(jobs: list[Job]) -> list[Row]:
-    """The rows of all runs that are done, see `run_grid`."""
-    return kept_rows(map(asdict, jobs), folder(), depends)
+def network_file(kept: Path) -> Path:
+    """Where the trained weights of a run lie, beside the file of its results."""
+    return kept.with_suffix(".network")

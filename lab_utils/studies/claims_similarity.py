@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -12,21 +13,25 @@ from torch import Tensor, nn
 from lab_utils.data import load_data
 from lab_utils.networks import first_conv
 from lab_utils.similarity import mean_cca, merged, stage_covariances
-from lab_utils.studies.claims_runs import SIDE, Job, grid, keeps_model, model_file, start_network
-
-IMAGES = 800
-
-
-def probe_images() -> Tensor:
-    """The same images for every comparison, uint8 (800, 1, 64, 64); no network was trained on them."""
-    return load_data("phantoms", size=SIDE, n_train=1, n_val=IMAGES, n_test=1, seed=1)["val"].images
+from lab_utils.studies.claims_runs import SIDE, job_of, network_file, start_network
+from lab_utils.studies.study import Row
 
 
-def trained(job: Job) -> nn.Module:
-    """The network after training."""
-    model = start_network(job)
-    model.load_state_dict(torch.load(model_file(job), weights_only=True))
-    return model.eval()
+def probe_images(n: int) -> Tensor:
+    """The same images for every comparison, uint8 (n, 1, 64, 64); no network was trained on them."""
+    return load_data("phantoms", size=SIDE, n_train=1, n_val=n, n_test=1, seed=1)["val"].images
+
+
+def started(row: Row) -> nn.Module:
+    """The network of a run before training."""
+    return start_network(job_of(row)).eval()
+
+
+def trained(row: Row) -> nn.Module:
+    """The network of a run after training."""
+    model = started(row)
+    model.load_state_dict(torch.load(network_file(row["kept"]), weights_only=True))
+    return model
 
 
 def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> list[float]:
@@ -34,38 +39,33 @@ def alike(model_x: nn.Module, model_y: nn.Module, images: Tensor) -> list[float]
     return [mean_cca(merged(parts)) for parts in stage_covariances(model_x, model_y, images, per_side=4).values()]
 
 
-def _jobs(model: str, start: str) -> list[Job]:
-    """The runs that kept their network, in the order of their seeds."""
-    return [job for job in grid() if keeps_model(job) and (job.model, job.start) == (model, start)]
-
-
-def to_start(model: str, start: str, images: Tensor) -> NDArray[np.float64]:
+def to_start(rows: Sequence[Row], images: Tensor) -> NDArray[np.float64]:
     """How alike each trained network is to itself before training, (seeds, stages)."""
-    return np.array([alike(trained(job), start_network(job).eval(), images) for job in _jobs(model, start)])
+    return np.array([alike(trained(row), started(row), images) for row in rows])
 
 
-def between_seeds(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
+def between_seeds(random: Sequence[Row], transfer: Sequence[Row], images: Tensor) -> dict[str, NDArray[np.float64]]:
     """How alike trained networks of two seeds are.
 
     Returns:
         start -> (pairs, stages), pairs in the order of `itertools.combinations`; start "mixed" is the mean of the
         random network of one seed with the transferred one of the other, both ways.
     """
-    random, transfer = ([trained(job) for job in _jobs(model, start)] for start in ("random", "transfer"))
+    xs, ys = ([trained(row) for row in rows] for rows in (random, transfer))
     return {
-        "random": _compared(random, random, images),
-        "transfer": _compared(transfer, transfer, images),
-        "mixed": _both_ways(random, transfer, images),
+        "random": _compared(xs, xs, images),
+        "transfer": _compared(ys, ys, images),
+        "mixed": _both_ways(xs, ys, images),
     }
 
 
-def before_training(model: str, images: Tensor) -> dict[str, NDArray[np.float64]]:
+def before_training(random: Sequence[Row], transfer: Sequence[Row], images: Tensor) -> dict[str, NDArray[np.float64]]:
     """How alike the networks of two seeds are before the first step, "random" and "mixed" as in `between_seeds`.
 
     Two transferred networks differ in their heads only.
     """
-    random, transfer = ([start_network(job).eval() for job in _jobs(model, start)] for start in ("random", "transfer"))
-    return {"random": _compared(random, random, images), "mixed": _both_ways(random, transfer, images)}
+    xs, ys = ([started(row) for row in rows] for rows in (random, transfer))
+    return {"random": _compared(xs, xs, images), "mixed": _both_ways(xs, ys, images)}
 
 
 def _compared(xs: list[nn.Module], ys: list[nn.Module], images: Tensor, *, turned: bool = False) -> NDArray[np.float64]:
@@ -78,11 +78,9 @@ def _both_ways(xs: list[nn.Module], ys: list[nn.Module], images: Tensor) -> NDAr
     return np.mean([_compared(xs, ys, images, turned=turned) for turned in (False, True)], axis=0)
 
 
-def filter_orientation(model: str) -> dict[str, list[float]]:
-    """How `oriented` the first filters are, per seed: after training from "random" and "transfer", and "before"."""
-    networks = {start: [trained(job) for job in _jobs(model, start)] for start in ("random", "transfer")}
-    networks["before"] = [start_network(job) for job in _jobs(model, "random")]
-    return {start: [oriented(first_conv(net).weight) for net in nets] for start, nets in networks.items()}
+def filter_orientation(networks: Iterable[nn.Module]) -> list[float]:
+    """How `oriented` the first filters of each network are."""
+    return [oriented(first_conv(network).weight) for network in networks]
 
 
 def oriented(weight: Tensor) -> float:

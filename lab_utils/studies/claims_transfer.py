@@ -45,7 +45,7 @@ def transfer_claims(stored: StoredTransfer) -> list[Claim]:
             source: str = PAPER) -> Claim:
         found = make(text, f"{measured}, 32 px", effect, expected, unit, source)
         judgement = verdict((found.effect, found.low, found.high), expected, SAME_R if unit == "r" else SAME)
-        return found._replace(command=stored.command, verdict=judgement)
+        return found._replace(command=stored.command, phantoms=stored.phantoms, verdict=judgement)
 
     def gain(network: str, n: int = MIDDLE, source: str = "photos") -> pd.Series:
         return by_seed(gained, "gain", target="phantoms", network=network, source=source, n=n)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.metrics import Comparison, Interval
-from lab_utils.studies.results import load_results
+from lab_utils.studies.results import drawn_before, load_results
 
-FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command"}
+FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command", "phantoms"}
 
 
 def read_claims(folder: Path | None = None, *, name: str = "claims") -> list[dict[str, Any]]:
@@ -74,7 +74,8 @@ def claims_markdown(
             cells.append(_own(own[claim["claim"]], unit) if claim["claim"] in own else "")
         lines.append(_row(cells))
     commands = ", ".join(f"`{command}`" for command in dict.fromkeys(str(claim["command"]) for claim in claims))
-    return "\n".join([*lines, "", f"Stored results, made by {commands}."])
+    notes = dict.fromkeys(drawn_before(claim["phantoms"]) for claim in claims)
+    return "\n".join([*lines, "", f"Stored results, made by {commands}.{''.join(notes)}"])
 
 
 def _own(found: Comparison | Interval, unit: str) -> str:

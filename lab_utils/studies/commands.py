@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab_utils.studies.study import STUDIES
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     study = commands.add_parser("study", help="run a source's own experiment, see its numbers beside yours")
-    study.add_argument("name", metavar="NAME", help="transfusion, reproduction, chexpert_project or what_works")
+    study.add_argument("name", metavar="NAME", help=", ".join(STUDIES))
     study.add_argument("--data", nargs="+", default=[], metavar="SET=FOLDER", help="real images; without: stand-ins")
     study.add_argument("--weights", nargs="+", default=[], metavar="NETWORK=FILE", help="pretrained weights of yours")
     study.add_argument("--plan", action="store_true", help="only say what it will take")
@@ -30,13 +32,14 @@ def _study(arguments: argparse.Namespace) -> int:
     from lab_utils.studies.engine import run_study, task_of
     from lab_utils.studies.plan import plan
     from lab_utils.studies.report import write_report
+    from lab_utils.studies.study import named
 
     data, weights, only = (_pairs(name, getattr(arguments, name)) for name in ("data", "weights", "only"))
     task = task_of(arguments.name, data, weights, arguments.keep)
     if arguments.plan:
         print(plan(task, only, workers=arguments.workers or 1))
         return 0
-    if not task.data:
+    if not (task.data or named(task.study).drawn):
         print("STAND-INS: phantoms in place of the real images. This proves that the study runs, and nothing else.")
     if not arguments.report:
         run_study(task, only, workers=arguments.workers, cluster=arguments.cluster)

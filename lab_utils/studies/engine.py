@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lab_utils
 from lab_utils.arguments import one_of
+from lab_utils.atomic import remove_whole, write_text
 from lab_utils.data import load_data
-from lab_utils.device import default_device, precision_for
-from lab_utils.profile import cache_root, profile
+from lab_utils.device import default_device, one_thread, precision_for
+from lab_utils.networks import load_weights
+from lab_utils.profile import cache_root, data_root, profile
 from lab_utils.studies.grid import run_grid
-from lab_utils.studies.kept import kept_in, kept_rows
+from lab_utils.studies.kept import kept_in, read_run
 from lab_utils.studies.stand_ins import stand_in
 from lab_utils.studies.study import Row, Splits, chosen, named
 
@@ -47,9 +50,11 @@ def task_of(name: str, data: Mapping[str, str], weights: Mapping[str, str], keep
         ValueError: if a name is unknown.
     """
     study = named(name)
+    if data and study.drawn:
+        raise ValueError(f"Expected no --data for {name}, whose images are drawn, got {' '.join(data)}. Leave it out.")
     for key in data:
         one_of("--data", key, study.sets)
-    whole = bool(data) and profile() != "smoke"
+    whole = (bool(data) or study.drawn) and profile() != "smoke"
     return Task(name, dict(data), dict(weights), whole, cache_root() / "studies" / name if keep is None else keep)
 
 
@@ -62,17 +67,33 @@ def configs_of(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
 
 
 def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) -> pd.DataFrame:
-    """Do the missing runs; return all, a row each. `grid` goes to `run_grid`: workers, cluster, progress."""
+    """Do the missing runs; return all, a row each. `grid` goes to `run_grid`: workers, cluster, progress.
+
+    The whole recipe of a study of the kit's own renews its file in data/results.
+    """
+    import pandas as pd
+
     configs = configs_of(task, only)
     for name in dict.fromkeys(config["data"] for config in configs):
         images_of(task, name)  # decoded and drawn here once, not by every worker
     task.keep.mkdir(parents=True, exist_ok=True)
-    return run_grid(partial(run_one, task), configs, keep=task.keep, depends=partial(depends, task), **grid)
+    runs = run_grid(partial(run_one, task), configs, keep=task.keep, depends=partial(depends, task), **grid)
+    study = named(task.study)
+    if study.stored is not None and task.whole and not only:
+        with one_thread():
+            found = study.stored(pd.DataFrame(finished(task)))
+        write_text(data_root() / "results" / f"{study.file}.json", json.dumps(found, indent=1) + "\n")
+    return runs
 
 
 def finished(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
-    """The rows of the runs that are done."""
-    return kept_rows(configs_of(task, only), task.keep, partial(depends, task))
+    """The rows of the runs that are done, each with the path of its file in ``kept``."""
+    rows = []
+    for config in configs_of(task, only):
+        place = kept_in(task.keep, config, partial(depends, task))
+        row = read_run(config, place)
+        rows += [{**row, "kept": place.path}] if row is not None else []
+    return rows
 
 
 def run_one(task: Task, **config: Any) -> Row:
@@ -81,21 +102,32 @@ def run_one(task: Task, **config: Any) -> Row:
     checkpoint = kept.with_suffix(".pt")
     weights = task.weights.get(config["network"])
     row = named(task.study).run(images_of(task, config["data"]), weights=weights, checkpoint=checkpoint, **config)
-    checkpoint.unlink(missing_ok=True)
+    remove_whole(checkpoint)
     return row
 
 
 def depends(task: Task, **config: Any) -> Row:
     """What a run depends on besides its configuration: images, weights, the kit's version, device and precision."""
     device = default_device()
-    weights = task.weights.get(config["network"])
     return {
         "images": fingerprint(task, config["data"]),
-        "weights": _sha256(weights) if weights else None,
+        "weights": _weights(task, config["network"], config.get("pretrained")),
         "kit": lab_utils.__version__,
         "device": device.type,
         "precision": precision_for(device),
     }
+
+
+def _weights(task: Task, network: str, pretrained: str | None) -> str | None:
+    """A digest of the source weights: of your file, or of the kit's own; others are told apart by their names."""
+    if network in task.weights:
+        return _sha256(task.weights[network])
+    return _shipped(network, data_root()) if pretrained == "procedural" else None
+
+
+@lru_cache(maxsize=8)
+def _shipped(network: str, _data: Path) -> str:
+    return str(load_weights(network, "procedural").info["sha256"])
 
 
 @lru_cache(maxsize=8)  # asked for every configuration
@@ -111,26 +143,28 @@ def side_of(task: Task) -> int:
 
 def images_of(task: Task, name: str) -> Splits:
     """The images of a set: from its folder, or drawn."""
-    return _images(side_of(task), task.study, name, task.data.get(name))
+    return _images(side_of(task), task.study, name, task.data.get(name), task.whole)
 
 
 @lru_cache(maxsize=2)
-def _images(size: int, study: str, name: str, root: str | None) -> Splits:
-    if root is None:
+def _images(size: int, study: str, name: str, root: str | None, whole: bool) -> Splits:
+    drawn = whole and named(study).drawn
+    if root is None and not drawn:
         return stand_in(name, size)
-    splits: Splits = load_data(name, root=root, size=size, **named(study).options.get(name, {}))
+    place: dict[str, Any] = {} if drawn else {"root": root}
+    splits: Splits = load_data(name, size=size, **place, **named(study).options.get(name, {}))
     return splits
 
 
 def fingerprint(task: Task, name: str) -> str:
     """A digest of all labels and patients of a set, and of every pixel of some of its images."""
-    return _digest(side_of(task), task.study, name, task.data.get(name))
+    return _digest(side_of(task), task.study, name, task.data.get(name), task.whole)
 
 
 @lru_cache(maxsize=8)
-def _digest(size: int, study: str, name: str, root: str | None) -> str:
+def _digest(size: int, study: str, name: str, root: str | None, whole: bool) -> str:
     found = hashlib.sha256()
-    for part, split in _images(size, study, name, root).items():
+    for part, split in _images(size, study, name, root, whole).items():
         found.update(f"{part} {split.task} {split.class_names} {tuple(split.images.shape)}".encode())
         found.update(split.labels.numpy().tobytes() + split.groups.numpy().tobytes())
         found.update(split.images[:: max(1, len(split) // 64)].contiguous().numpy().tobytes())

@@ -1,33 +1,33 @@
 """The trainings of lab 4, and its stored study of the networks that take too long in a lab.
 
-    python -m lab_utils.studies.family
+    python -m lab_utils study family
 
 trains every network of `NETWORKS` from scratch on phantoms, as `SETTINGS` says, and writes the results to
-data/results/lab04_family.json. It may be killed at any moment: the same command goes on with what is missing there and
-in data/cache/family.
+data/results/lab04_family.json.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from lab_utils.atomic import write_text
-from lab_utils.data import MILD, Split, load_data, subset
+from lab_utils.data import GENERATOR_VERSION, MILD, Split, subset
 from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
-from lab_utils.profile import cache_root, data_root
-from lab_utils.studies.grid import combinations, run_grid
+from lab_utils.studies.results import load_results
+from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit
 
-COMMAND = "python -m lab_utils.studies.family"
-STUDY = "lab04_family"
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMMAND = "python -m lab_utils study family"
+FILE = "lab04_family"
 NETWORKS = (
     "resnet10_w16", "resnet10_w32", "cbr_tiny", "cbr_small", "cbr_large_t", "cbr_large_w", "resnet18", "resnet50",
 )  # fmt: skip
@@ -98,51 +98,75 @@ def train_and_measure(
     return {"curve": np.array(history.column("val_auroc")), **aurocs}
 
 
-def train_network(
-    network: str, seed: int, data: str, size: int, n: int, marks: list[int], batch_size: int, lr: float, **counts: Any
-) -> dict[str, Any]:
-    """One run of the study, with `SETTINGS`."""
-    splits = load_data(data, size=size, **counts)
-    train, val, test = subset(splits["train"], n, seed=seed), splits["val"], splits["test"]
+def grid(whole: bool) -> list[Row]:
+    """Every network with every seed; not whole: two steps each."""
+    seeds, n, marks = (SETTINGS["seeds"], SETTINGS["n"], SETTINGS["marks"]) if whole else ([0, 1], 16, [0, 1, 2])
+    size = {"batch_size": SETTINGS["batch_size"] if whole else 8, "lr": SETTINGS["lr"], "steps": marks[-1]}
+    size |= {"data": SETTINGS["data"], "marks": tuple(marks)}
+    return [
+        {"network": network, "start": "random", "n": n, "seed": seed, **size}
+        for seed, network in product(seeds, NETWORKS)
+    ]
+
+
+def run(
+    splits: Splits, *, network: str, n: int, seed: int, marks: Sequence[int], batch_size: int, lr: float, **_: Any
+) -> Row:
+    """Train from scratch and measure."""
+    train = subset(splits["train"], n, seed=seed)
     model = build_model(network, num_classes=train.num_classes, in_channels=1, seed=seed)
-    return train_and_measure(model, train, val, test, seed=seed, marks=marks, batch_size=batch_size, lr=lr)
+    settings: dict[str, Any] = {"seed": seed, "marks": marks, "batch_size": batch_size, "lr": lr}
+    return train_and_measure(model, train, splits["val"], splits["test"], **settings)
 
 
-def run_study(path: Path, networks: Sequence[str] = NETWORKS, settings: dict[str, Any] = SETTINGS) -> None:
-    """Train what is missing in the file at `path`, and write the file when all of it is done.
+def tables(runs: pd.DataFrame) -> list[Table]:
+    """AUROC by network, beside the stored one."""
+    theirs: dict[str, list[float]] = {}
+    for row in load_results(FILE)["rows"]:
+        theirs.setdefault(row["network"], []).append(100 * row["auroc"])
+    cells = tuple(
+        Cell(network, "mean of the findings", float(np.mean(theirs[network])), float(np.std(theirs[network], ddof=1)),
+             tuple(100 * by_seed(runs, "auroc", network=network)))
+        for network in NETWORKS
+    )  # fmt: skip
+    return [Table("From scratch, on phantoms", "AUROC in %; printed: the stored mean and sd", cells)]
 
-    Raises:
-        ValueError: if the file holds results with other settings.
-    """
+
+def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+    """AUROC on the validation images, network by network."""
+    found = {}
+    for network in NETWORKS:
+        part = rows_of(runs, "curve", network=network)
+        if len(part):
+            found[network] = (part["marks"].iloc[0], np.stack(list(part["curve"])))
+    return [("Validation AUROC while training", "validation AUROC", found)] if found else []
+
+
+def stored(runs: pd.DataFrame) -> Row:
+    """What data/results/lab04_family.json holds."""
     device = default_device()
-    machine = {"device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
-    study = _begin(path, settings, machine)
-    done = {(row["network"], row["seed"]) for row in study["rows"]}
-    same = {key: [value] for key, value in settings.items() if key != "seeds"}
-    grid = combinations(seed=settings["seeds"], network=networks, **same)
-    missing = [config for config in grid if (config["network"], config["seed"]) not in done]
-    if not missing:
-        return
-    counts = {key: settings[key] for key in ("n_train", "n_val", "n_test")}
-    load_data(settings["data"], size=settings["size"], **counts)  # drawn here once, not by every worker
-    runs = run_grid(train_network, missing, keep=cache_root() / "family", depends=lambda **_: machine)
-    for run in runs.to_dict("records"):
-        results = {key: np.round(run[key], 4).tolist() for key in run if key.startswith(("curve", "auroc"))}
-        study["rows"].append({"network": run["network"], "n": run["n"], "seed": run["seed"], **results})
-    write_text(path, json.dumps(study, indent=1) + "\n")
+    machine: Row = {"device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+    machine["phantoms"] = GENERATOR_VERSION
+    rows = []
+    for row in runs.to_dict("records"):
+        results = {str(key): np.round(row[key], 4).tolist() for key in row if str(key).startswith(("curve", "auroc"))}
+        rows.append({"network": row["network"], "n": row["n"], "seed": row["seed"], **results})
+    return {"schema": 1, "command": COMMAND, "settings": SETTINGS, "machine": machine, "rows": rows}
 
 
-def _begin(path: Path, settings: dict[str, Any], machine: dict[str, str]) -> dict[str, Any]:
-    if not path.exists():
-        return {"schema": 1, "command": COMMAND, "settings": settings, "machine": machine, "rows": []}
-    study: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if differ := [key for key, value in settings.items() if study["settings"].get(key) != value]:
-        raise ValueError(
-            f"Expected the results in {path} to be made with the settings of this study, but they differ in "
-            f"{', '.join(differ)}. Delete the file to train everything again."
-        )
-    return study
-
-
-if __name__ == "__main__":
-    run_study(data_root() / "results" / f"{STUDY}.json")
+STUDY = Study(
+    name="family",
+    title="CBR networks and ResNets from scratch, on phantoms",
+    source=f"Lab 4 of this kit; the numbers called printed are those in data/results/{FILE}.json",
+    sets=(SETTINGS["data"],),
+    size=SETTINGS["size"],
+    small_size=SETTINGS["size"],
+    options={SETTINGS["data"]: {key: SETTINGS[key] for key in ("n_train", "n_val", "n_test")}},
+    grid=grid,
+    run=run,
+    tables=tables,
+    curves=curves,
+    changed=("Nothing: this is the kit's own study. It takes longer than a lab may.",),
+    stored=stored,
+    file=FILE,
+)

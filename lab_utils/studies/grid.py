@@ -8,6 +8,7 @@ its own configuration.
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
 LARGEST_NUMBER = 1000  # that LAB_WORKERS may ask for: more is a slip of the finger, and would take all memory
+WATCH = 0.5  # seconds between two looks of a worker whether its parent is alive
 SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
 Config = Mapping[str, Any]
@@ -183,7 +186,7 @@ def _runs_here(function: Function, tasks: Sequence[Task], total: int, on_cpu: bo
 def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, workers: int) -> Runs:
     stop = threading.Event()
     calls = (
-        joblib.delayed(_run_in_worker)(function, *task)
+        joblib.delayed(_run_in_worker)(function, *task, of=os.getpid())
         for task in itertools.takewhile(lambda _: not stop.is_set(), tasks)
     )
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
@@ -227,8 +230,12 @@ def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, clus
         raise
 
 
-def _run_in_worker(function: Function, index: int, config: Row, kept: Kept | None) -> tuple[int, Row, str | None]:
-    """One run; an exception comes back as text, since not every one can be pickled."""
+def _run_in_worker(
+    function: Function, index: int, config: Row, kept: Kept | None, of: int | None = None
+) -> tuple[int, Row, str | None]:
+    """One run; an exception comes back as text, since not every one can be pickled. A worker ends with process `of`."""
+    if of is not None:
+        _end_with(of)
     if threading.current_thread() is threading.main_thread():  # Dask's workers run it in a thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
     # A worker that grows by 300 MB is taken for a memory leak and ended; it may just
@@ -240,6 +247,19 @@ def _run_in_worker(function: Function, index: int, config: Row, kept: Kept | Non
     except Exception as error:
         trace = "".join(traceback.format_exception(error))
         return index, {}, f"{_failure(config, error)}\n\n{trace}"
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent, however that ended; loky's would go on with what is queued, and wait."""
+    import psutil
+
+    def watch() -> None:
+        while os.getppid() == parent and psutil.pid_exists(parent):  # the second for Windows, where the first stays
+            time.sleep(WATCH)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run(function: Function, config: Row, kept: Kept | None) -> Row:

@@ -31,6 +31,9 @@ def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int = 1)
     for name in dict.fromkeys(config["data"] for config in configs):
         if name in task.data:
             lines.append(plan_data(name, task.data[name], size=study.size, **study.options.get(name, {})))
+        elif study.drawn:
+            parts = images_of(task, name).items()
+            lines.append(f"{name}: drawn here, " + ", ".join(f"{len(split)} {part}" for part, split in parts))
         else:
             lines.append(f"{name}: A STAND-IN (phantoms). For the real set: --data {name}=FOLDER")
     lines.append(f"{'network':<28} {'set':<10} {'runs':>5} {'images':>9} {'ms a step':>10} {'hours':>8}")

@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import platform
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +39,18 @@ HEAD = (
 
 def verdict(cell: Cell) -> str:
     """Say "agrees" if the printed number lies in the 95 % interval of the own mean, else "differs", or why neither."""
-    if not cell.values:
+    if not (cell.values or cell.effect):
         return "not run"
     if cell.printed is None:
         return "nothing printed"
-    if len(cell.values) < 2:
+    if _seeds(cell) < 2:
         return "one seed: no interval"
-    _, low, high = mean_interval(cell.values)
+    _, low, high = cell.effect[0] if cell.effect else mean_interval(cell.values)
     return "agrees" if low <= cell.printed <= high else "differs"
+
+
+def _seeds(cell: Cell) -> int:
+    return cell.effect[1] if cell.effect else len(cell.values)
 
 
 def write_report(task: Task, command: str) -> tuple[Path, Path]:
@@ -64,6 +67,7 @@ def write_report(task: Task, command: str) -> tuple[Path, Path]:
     page, table = task.keep / "report.html", task.keep / "runs.csv"
     write_text(page, page_of(task, runs, command))
     flat = [{key: value for key, value in row.items() if np.ndim(value) == 0} for row in rows]
+    flat = [{**row, "kept": row["kept"].name} for row in flat]
     write_text(table, pd.DataFrame(flat).to_csv(index=False))
     return page, table
 
@@ -71,10 +75,9 @@ def write_report(task: Task, command: str) -> tuple[Path, Path]:
 def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
     """The page as text."""
     study, configs = named(task.study), configs_of(task)
-    real = {name: task.data.get(name) for name in study.sets}
     say = html.escape
     parts = [f"<h1>{say(study.title)}</h1><p>{say(study.source)}</p>"]
-    if any(folder is None for folder in real.values()) and not task.data:
+    if not (task.data or study.drawn):
         parts.append('<p class="stand-in">STAND-INS: phantoms in place of the real images. These numbers prove that '
                      "the study runs, and nothing about the source.</p>")  # fmt: skip
     elif not task.whole:
@@ -97,22 +100,25 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
 def _table(table: Table, *, real: bool) -> str:
     lines = [f"<h2>{html.escape(table.title)}</h2><p>{html.escape(table.unit)}</p>", HEAD]
     for cell in table.cells:
-        said = verdict(cell) if real or not cell.values else "not judged"
+        said = verdict(cell) if real or not (cell.values or cell.effect) else "not judged"
         kind = said if said in ("agrees", "differs") else "none"
-        printed = "" if cell.printed is None else f"{cell.printed:.2f}"
-        printed += "" if cell.spread is None else f" ± {cell.spread:.2f}"
+        said += f"; {cell.effect[2]}" if real and cell.effect else ""
+        printed = "" if cell.printed is None else f"{cell.printed:.4g}"
+        printed += "" if cell.spread is None else f" ± {cell.spread:.4g}"
         lines.append(
             f"<tr><th>{html.escape(cell.row)}</th><td>{html.escape(cell.column)}</td><td>{printed}</td>"
-            f'<td>{_own(cell.values)}</td><td>{len(cell.values)}</td><td class="{kind}">{said}</td></tr>'
+            f'<td>{_own(cell)}</td><td>{_seeds(cell)}</td><td class="{kind}">{said}</td></tr>'
         )
     return "".join([*lines, "</table>"])
 
 
-def _own(values: Sequence[float]) -> str:
-    if not values:
+def _own(cell: Cell) -> str:
+    if not (cell.values or cell.effect):
         return ""
-    mean, low, high = mean_interval(values)
-    return f"{mean:.2f}" if len(values) < 2 else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    mean, low, high = cell.effect[0] if cell.effect else mean_interval(cell.values)
+    digits = 2 if abs(mean) >= 2 else 3
+    own = f"{mean:.{digits}f}"
+    return own if _seeds(cell) < 2 else f"{own} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _picture(ylabel: str, curves: dict[str, tuple[Any, Any]]) -> str:
@@ -142,6 +148,6 @@ def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
     lines.append(f"{device.type} ({card}), {precision_for(device)}; {seconds / 3600:.2f} hours of all runs together")
     for name in named(task.study).sets:
         if name in task.data or not task.data:
-            kind = "real" if name in task.data else "stand-in"
+            kind = "drawn" if named(task.study).drawn else "real" if name in task.data else "stand-in"
             lines.append(f"{name}: {kind}, {side_of(task)} px, fingerprint {fingerprint(task, name)[:16]}")
     return "\n".join(lines)

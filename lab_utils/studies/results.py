@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lab_utils.data import GENERATOR_VERSION
 from lab_utils.names import did_you_mean
 from lab_utils.profile import data_root, restore
 
@@ -44,12 +45,14 @@ class StoredTransfer(NamedTuple):
         distances: target, source, features, distance, low, high.
         stages: target, network, source, start, seed, measure, stage, value.
         command: what made them.
+        phantoms: version of the phantoms; `drawn_before` says what another one means.
     """
 
     runs: pd.DataFrame
     distances: pd.DataFrame
     stages: pd.DataFrame
     command: str
+    phantoms: int
 
 
 def stored_transfer(folder: Path | None = None) -> StoredTransfer:
@@ -67,9 +70,22 @@ def stored_transfer(folder: Path | None = None) -> StoredTransfer:
     study = load_results("lab07_transfer", folder)
     try:
         tables = [pd.DataFrame(study[name]) for name in ("runs", "distances", "stages")]
-        return StoredTransfer(*tables, command=str(study["command"]))
+        return StoredTransfer(*tables, command=str(study["command"]), phantoms=int(study["phantoms"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected runs, distances, stages and a command in lab07_transfer.json, but {error!r}. Restore it from "
             "the repository."
         ) from None
+
+
+def drawn_before(version: int) -> str:
+    """What to say of stored results on phantoms of this version: nothing where they are today's.
+
+    A new version draws some findings in another way. The effects stay, and the numbers of a new run move a little.
+    """
+    if version == GENERATOR_VERSION:
+        return ""
+    return (
+        f" Measured on version {version} of the phantoms, today's are version {GENERATOR_VERSION}: "
+        "a new run gives somewhat other numbers."
+    )

@@ -2,8 +2,8 @@
 
     python -m lab_utils.studies.source_weights --data xrays=PATH.npz retinas=PATH.npz
 
-puts linear probes on every stage of each network of `STARTS`, for every set and several training sizes, fine-tunes two
-of them on the retinas, and writes data/results/source_weights.json. The two files are those of MedMNIST or like them:
+puts linear probes on every stage of each network of `STARTS`, for every set and several training sizes, and writes
+data/results/source_weights.json. The two files are those of MedMNIST or like them:
 PneumoniaMNIST, RetinaMNIST. It may be killed at any moment: the same command goes on with what is missing in
 data/cache/source_weights.
 """
@@ -23,14 +23,14 @@ import torch
 from numpy.typing import NDArray
 
 from lab_utils.atomic import write_text
-from lab_utils.data import MILD, Split, load_data, subset_indices
+from lab_utils.data import Split, load_data, subset_indices
 from lab_utils.device import default_device, precision_for
-from lab_utils.metrics import mean_interval, paired_difference
+from lab_utils.metrics import paired_difference
 from lab_utils.networks import build_model
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations
-from lab_utils.studies.grid import combinations, run_grid
-from lab_utils.training import evaluate, fit, linear_probe, score
+from lab_utils.studies.grid import run_grid
+from lab_utils.training import linear_probe, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,15 +51,8 @@ COMPARED = (  # what is asked: first minus second, seed by seed
 SIZES = {"phantoms": [50, 200, 500], "xrays": [50, 200, 500], "retinas": [200, 500, 1000]}
 SEEDS = range(8)
 SIDE = 64  # px
-PUBLISHED = (  # Doerrich et al. 2025, arXiv:2404.15786: ResNet-18 on the official split; no interval is given
-    ("ResNet-18, end to end, 28 px (published)", 0.5233, 0.7041),
-    ("ResNet-18, end to end, 64 px (published)", 0.5308, 0.7440),
-    ("ResNet-18, linear probe, 28 px (published)", 0.4350, 0.6891),
-)
 COUNTS: dict[str, Any] = {"n_train": 2000, "n_val": 400, "n_test": 600}  # of the phantoms
 WANTED = ("auroc", "accuracy", "kappa")
-TUNED = ("procedural ResNet-10", "ImageNet EfficientNet-Lite0")
-TUNING: dict[str, Any] = {"steps": 100, "batch_size": 32, "lrs": [3e-4, 1e-3, 3e-3], "seeds": [0, 1, 2, 3, 4]}
 
 
 @lru_cache(maxsize=1)
@@ -105,24 +98,18 @@ def measures(probs: NDArray[np.float64], split: Split) -> dict[str, float]:
     return {key: value for key, value in score(torch.from_numpy(logits), split).items() if key in WANTED}
 
 
-def fine_tune(data: str, path: str, start: str, lr: float, seed: int) -> dict[str, Any]:
-    """Train the whole network on all training images; the rate is chosen later, on the validation images."""
-    splits = load(data, path)
-    name, weights = STARTS[start]
-    train, val, test = (splits[part] for part in ("train", "val", "test"))
-    classes, channels = train.num_classes, train.in_channels
-    model = build_model(name, weights=weights, num_classes=classes, in_channels=channels, seed=seed)
-    steps, batch_size = TUNING["steps"], TUNING["batch_size"]
-    fit(model, train, None, steps=steps, lr=lr, batch_size=batch_size, augment=MILD, seed=seed, progress=False)
-    found = evaluate(model, test)
-    return {"val": evaluate(model, val)["auroc"], **{key: found[key] for key in WANTED}}
-
-
 def depends(*, path: str, **_: Any) -> dict[str, str]:
     """What a run depends on besides its configuration: the very file, the device and its precision."""
     device = default_device()
-    file = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else str(COUNTS)
+    file = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else _drawn(SIDE, **COUNTS)
     return {"file": file, "device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+
+
+@lru_cache  # asked for every configuration
+def _drawn(size: int, **counts: int) -> str:
+    """A digest of the phantoms: another version of the kit may draw others."""
+    splits = load_data("phantoms", size=size, **counts).values()
+    return hashlib.sha256(b"".join(split.images.numpy().tobytes() for split in splits)).hexdigest()
 
 
 def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None) -> dict[str, Any]:
@@ -143,21 +130,17 @@ def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None
         for n in SIZES[data]
     ]
     rows = run_grid(probe_best_stage, probes, keep=keep / "probes", depends=depends, workers=workers)
-    grid = combinations(data=["retinas"], path=[paths["retinas"]], start=TUNED, lr=TUNING["lrs"], seed=TUNING["seeds"])
-    tuned = run_grid(fine_tune, grid, keep=keep / "tuned", depends=depends, workers=workers)
     study = {
         "schema": 1,
         "command": COMMAND,
         "files": {data: depends(path=path) for data, path in places.items()},
-        "tuning": TUNING,
-        "probes": _plain(rows),
-        "tuned": _plain(tuned),
+        "probes": rows_without_paths(rows),
     }
     write_text(target, json.dumps(study, indent=1) + "\n")
     return study
 
 
-def _plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_without_paths(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows without the paths of one machine, and without values that a set does not have."""
     kept = rows.drop(columns=["path", "seconds"]).to_dict("records")
     return [
@@ -172,7 +155,7 @@ def probe_table(study: dict[str, Any]) -> str:
     lines.append("|---" * (2 + len(STARTS) + len(COMPARED)) + "|")
     for data, sizes in SIZES.items():
         for n in sizes:
-            found = {start: _of(study["probes"], "auroc", data=data, start=start, n=n) for start in STARTS}
+            found = {start: values_of(study["probes"], "auroc", data=data, start=start, n=n) for start in STARTS}
             cells = [f"{values.mean():.3f}" for values in found.values()]
             differences = [paired_difference(found[a], found[b]) for a, b in COMPARED]
             cells += [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in differences]
@@ -180,31 +163,7 @@ def probe_table(study: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def tuned_table(study: dict[str, Any]) -> str:
-    """A Markdown table: the retinas, probes and whole networks, beside the published ResNet-18."""
-    lines = ["| retinas | accuracy | AUROC | kappa |", "|---|---|---|---|"]
-    largest = SIZES["retinas"][-1]
-    for start in STARTS:
-        lines.append(_row(f"{start}, probe, {largest} images", study["probes"], data="retinas", start=start, n=largest))
-    for start in TUNED:
-        lr = max(study["tuning"]["lrs"], key=lambda lr: _of(study["tuned"], "val", start=start, lr=lr).mean())
-        steps = study["tuning"]["steps"]
-        lines.append(
-            _row(f"{start}, fine-tuned, {steps} steps, lr {lr:g} chosen on val", study["tuned"], start=start, lr=lr)
-        )
-    lines += [f"| {name} | {accuracy:.3f} | {auc:.3f} | - |" for name, accuracy, auc in PUBLISHED]
-    return "\n".join(lines)
-
-
-def _row(name: str, rows: list[dict[str, Any]], **choice: Any) -> str:
-    cells = []
-    for key in ("accuracy", "auroc", "kappa"):
-        mean, low, high = mean_interval(_of(rows, key, **choice))
-        cells.append(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def _of(rows: list[dict[str, Any]], key: str, **choice: Any) -> NDArray[np.float64]:
+def values_of(rows: list[dict[str, Any]], key: str, **choice: Any) -> NDArray[np.float64]:
     """Values of the rows with these settings, in the order of their seeds."""
     chosen = [row for row in rows if all(row[name] == value for name, value in choice.items())]
     return np.array([row[key] for row in sorted(chosen, key=lambda row: row["seed"])])
@@ -218,7 +177,7 @@ def main() -> None:
     if set(paths) != {"xrays", "retinas"}:
         parser.error(f"Expected xrays=PATH.npz retinas=PATH.npz, got the names {sorted(paths)}.")
     study = run_study(paths, data_root() / "results" / f"{STUDY}.json")
-    print(probe_table(study), tuned_table(study), sep="\n\n")
+    print(probe_table(study))
 
 
 if __name__ == "__main__":  # by its name, so that worker processes find the functions with their caches

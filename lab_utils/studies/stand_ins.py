@@ -21,6 +21,7 @@ TASKS = {  # set: task, channels
     "cbis_ddsm": (_BINARY, 1),
     "isic2019": (_EIGHT, 3),
     "pcam": (_BINARY, 3),
+    "phantoms": ("multilabel", 1),  # of which there are fewer
 }
 LESIONS = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
 

@@ -3,7 +3,8 @@
     python -m lab_utils study NAME [--data SET=FOLDER ...] [--plan] [--report] [--only KEY=VALUE ...]
 
 Each of `STUDIES` is a module of this room with a `STUDY`. Without real data a study runs on stand-ins, with networks,
-images and lengths so small that it proves every line of the study and nothing about the source.
+images and lengths so small that it proves every line of the study and nothing about the source. Phantoms are real data
+to a study that was made on them: it is small in the profile smoke only.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lab_utils.data import Split
+    from lab_utils.metrics import Interval
 
-STUDIES = ("transfusion", "reproduction", "chexpert_project", "what_works")
+STUDIES = ("transfusion", "reproduction", "chexpert_project", "what_works", "claims", "family")
 Row = dict[str, Any]
 Splits = dict[str, "Split"]
 
@@ -40,6 +42,8 @@ class Cell:
         printed: the source's number; None where it prints none.
         spread: its standard deviation over runs, if it is printed.
         values: own numbers, one for each seed, in the source's unit; none if nothing has run.
+        effect: instead of `values`, an own number that is no mean over seeds: its interval, how many seeds it rests
+            on, and what it says of the claim in `row`.
     """
 
     row: str
@@ -47,6 +51,7 @@ class Cell:
     printed: float | None
     spread: float | None
     values: tuple[float, ...]
+    effect: tuple[Interval, int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,11 @@ class Study:
             ``data``, ``network``, ``start``, ``seed``, ``n`` (training images, None for all), ``steps`` and
             ``batch_size``.
         run: trains and measures one of them.
-        tables: takes the finished runs; returns the source's tables.
+        tables: takes the finished runs, with the path of each one's file in ``kept``; returns the source's tables.
         curves: takes the finished runs; returns (title, label of y, name -> (x, y of shape (seeds, P))).
         changed: what differs from the source's recipe, and why, a sentence each.
+        stored: takes all runs of the source's recipe; returns what data/results holds of them.
+        file: the name of that file, without .json.
     """
 
     name: str
@@ -91,6 +98,13 @@ class Study:
     small_size: int = 32
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: Callable[[pd.DataFrame], list[tuple[str, str, dict[str, tuple[Any, Any]]]]] | None = None
+    stored: Callable[[pd.DataFrame], Any] | None = None
+    file: str = ""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its data are the kit's own drawings, which are always at hand."""
+        return self.sets == ("phantoms",)
 
 
 def named(name: str) -> Study:

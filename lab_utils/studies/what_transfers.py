@@ -23,7 +23,7 @@ import numpy as np
 from torch import nn
 
 from lab_utils.atomic import write_text
-from lab_utils.data import Split, load_data, smaller
+from lab_utils.data import GENERATOR_VERSION, Split, load_data, smaller
 from lab_utils.device import default_device, precision_for
 from lab_utils.metrics import Interval
 from lab_utils.networks import SINGLE_SOURCES, build_model, load_weights, stages
@@ -163,6 +163,7 @@ def write_results(rows: list[Row], apart: list[Row], target: Path) -> None:
     study = {
         "schema": 1,
         "command": COMMAND,
+        "phantoms": GENERATOR_VERSION,
         "settings": {"side": SIDE, "counts": COUNTS, **TRAINING, "distance_images": DISTANCE_IMAGES},
         "runs": _table(kept),
         "distances": _table(apart),

@@ -13,9 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from lab_utils.arguments import number, one_of, whole
 from lab_utils.array_input import Array, as_numbers, check_order, column
 from lab_utils.data import TASKS
-from lab_utils.metrics import MOST, advice
-
-ROWS = 1024  # test images compared with the training set at a time
+from lab_utils.metrics import MOST, advice, knn_votes, per_finding
 
 
 def linear_probe(
@@ -102,39 +100,16 @@ def knn_probe(
     k = whole("k", k, 1, example=200)
     temperature = _positive("temperature", temperature, example=0.1)
     x, y, z = _inputs(train_features, train_labels, test_features, task)
-    x, z = _unit_rows(x), _unit_rows(z)
-
-    def fit(rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Array:
-        bank, votes = x[rows], np.eye(labels.max() + 1)[labels]
-        chunks = [z[start : start + ROWS] for start in range(0, len(z), ROWS)]
-        return np.concatenate([_vote(chunk @ bank.T, votes, k, temperature) for chunk in chunks])
-
-    return _by_task(fit, y, len(z), task)
-
-
-def _vote(cosine: Array, votes: Array, k: int, temperature: float) -> Array:
-    """Weighted share of each class among the k nearest: (M, N), (N, K) -> (M, K)."""
-    k = min(k, len(votes))
-    nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-    weights = np.exp((np.take_along_axis(cosine, nearest, axis=1) - 1) / temperature)
-    shares = (weights[:, :, None] * votes[nearest]).sum(axis=1)
-    return shares / weights.sum(axis=1, keepdims=True)
+    votes = knn_votes(x, y, z, k=k, temperature=temperature)
+    return votes[:, 1] if task == "binary" else votes
 
 
 def _by_task(fit: Callable[..., Array], y: Array, count: int, task: str) -> Array:
     """Call fit(rows, labels) -> (M, K) once, or once per finding."""
-    if task != "multilabel":
-        scores = fit(np.ones(len(y), dtype=bool), y.astype(np.int64))
-        return scores[:, 1] if task == "binary" else scores
-    columns = []
-    for labels in y.T:
-        rows = labels >= 0
-        known = labels[rows].astype(np.int64)
-        if len(np.unique(known)) == 2:
-            columns.append(fit(rows, known)[:, 1])
-        else:
-            columns.append(np.full(count, (known.sum() + 1) / (len(known) + 2)))
-    return np.stack(columns, axis=1)
+    if task == "multilabel":
+        return per_finding(fit, y, count)
+    scores = fit(np.ones(len(y), dtype=bool), y.astype(np.int64))
+    return scores[:, 1] if task == "binary" else scores
 
 
 def _spread(probabilities: Array, classes: NDArray[Any]) -> Array:
@@ -142,11 +117,6 @@ def _spread(probabilities: Array, classes: NDArray[Any]) -> Array:
     full = np.zeros((len(probabilities), int(classes.max()) + 1))
     full[:, classes] = probabilities
     return full
-
-
-def _unit_rows(features: Array) -> Array:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(norms > 0, norms, 1)
 
 
 def _positive(name: str, value: float, *, example: float) -> float:

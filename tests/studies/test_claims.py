@@ -5,20 +5,18 @@ import math
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from lab_utils.metrics import jackknife
 from lab_utils.networks import first_conv
-from lab_utils.studies import claims, claims_runs, read_claims, run_grid
+from lab_utils.studies import claims, claims_runs, engine, read_claims
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
-from lab_utils.studies.claims_runs import Job, finished, grid, keeps_model, model_file, start_network
-from lab_utils.studies.claims_similarity import oriented
-from lab_utils.transfer import gabor_bank
+from lab_utils.studies.claims_runs import Job, configs, grid, keeps_model, network_file, start_network
 
 
 def job(start: str = "random", seed: int = 0, **more) -> Job:
-    return Job(**{"model": "resnet10_w16", "start": start, "n": 8, "steps": 2, "seed": seed} | more)
+    return Job(**{"network": "resnet10_w16", "start": start, "n": 8, "steps": 2, "seed": seed} | more)
 
 
 # ---------------------------------------------------------------- the runs
@@ -51,36 +49,34 @@ def test_an_unknown_start_is_refused() -> None:
         start_network(job("magic"))
 
 
+def config_of(job: Job) -> dict:
+    more = {"data": "phantoms", "batch_size": 32, "probes": 176}
+    return {**more, "pretrained": None if job.start == "random" else "procedural", **asdict(job)}
+
+
 def test_a_run_is_kept_with_its_network_and_counts_until_its_source_changes(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(claims_runs, "COUNTS", {"n_train": 24, "n_val": 24, "n_test": 24})
+    monkeypatch.setenv("LAB_PROFILE", "smoke")
     monkeypatch.setattr(claims_runs, "MARKS", (0, 1))
-    monkeypatch.setattr(claims_runs, "keeps_model", lambda _: True)
-    jobs = [job(), job("transfer"), job("mean_var", side=32)]
-    assert finished(jobs) == []
-    run_grid(
-        claims_runs.train_and_keep,
-        list(map(asdict, jobs)),
-        workers=1,
-        progress=False,
-        keep=claims_runs.folder(),
-        depends=claims_runs.depends,
-    )
-    rows = finished(jobs)
+    jobs = [job(n=500), job("transfer", n=500), job("mean_var", side=32)]
+    monkeypatch.setattr(engine, "configs_of", lambda *_: list(map(config_of, jobs)))
+    task = engine.task_of("claims", {}, {}, tmp_path)
+    assert engine.finished(task) == []
+    engine.run_study(task, workers=1, progress=False)
+    rows = engine.finished(task)
     assert [row["start"] for row in rows] == ["random", "transfer", "mean_var"]
     assert rows[0]["marks"] == [0, 1, 2]
     assert rows[0]["curve"].shape == (3,)
-    weights = torch.load(model_file(jobs[1]), weights_only=True)
+    weights = torch.load(network_file(rows[1]["kept"]), weights_only=True)
     assert weights.keys() == start_network(jobs[1]).state_dict().keys()
-    monkeypatch.setattr(claims_runs, "_sha256", lambda *_: "of another file")
-    assert [row["start"] for row in finished(jobs)] == ["random"]  # it takes nothing from a source
-    assert not model_file(jobs[1]).exists()
+    assert not network_file(rows[2]["kept"]).exists()
+    monkeypatch.setattr(engine, "_shipped", lambda *_: "of another file")
+    assert [row["start"] for row in engine.finished(task)] == ["random"]  # it takes nothing from a source
 
 
 def test_models_are_kept_where_activations_are_compared() -> None:
     kept = [j for j in grid() if keeps_model(j)]
     assert {j.start for j in kept} == {"random", "transfer"}
-    assert {j.model for j in kept} == {"resnet10_w16", "resnet10_w32", "cbr_tiny", "cbr_small"}
+    assert {j.network for j in kept} == {"resnet10_w16", "resnet10_w32", "cbr_tiny", "cbr_small"}
     assert all(j.scale == 1 and j.lr == 1e-3 for j in kept)
 
 
@@ -140,45 +136,36 @@ def test_a_difference_of_gains_is_taken_within_each_seed() -> None:
     assert found == pytest.approx((0.25, 0.25 - 12.706 * 0.05, 0.25 + 12.706 * 0.05), rel=1e-3)
 
 
-def test_the_table_has_the_stored_claims_and_judges_each(tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def invented(monkeypatch):
+    """All runs of the study, with numbers that nobody trained."""
     rng = np.random.default_rng(0)
-    rows = [asdict(j) | {"auroc": rng.random(), "marks": [0, 300], "curve": [0.5, GOAL]} for j in grid()]
-    monkeypatch.setattr(claims, "finished", lambda _: rows)
-    monkeypatch.setattr(claims, "probe_images", lambda: None)
-    monkeypatch.setattr(claims, "to_start", lambda *_: rng.random((5, 5)))
-    pairs = {start: rng.random((10, 5)) for start in ("random", "transfer", "mixed")}
-    monkeypatch.setattr(claims, "between_seeds", lambda *_: pairs)
-    monkeypatch.setattr(claims, "before_training", lambda *_: pairs)
-    filters = {start: rng.random(5).tolist() for start in ("random", "transfer", "before")}
-    monkeypatch.setattr(claims, "filter_orientation", lambda _: filters)
-    claims.write_table(tmp_path / "claims.json")
+
+    def of_pairs(rows, *_):
+        pairs = len(list(itertools.combinations(rows, 2)))
+        return {start: rng.random((pairs, 5)) for start in ("random", "transfer", "mixed")}
+
+    monkeypatch.setattr(claims, "probe_images", lambda _: None)
+    monkeypatch.setattr(claims, "to_start", lambda rows, _: rng.random((len(rows), 5)))
+    monkeypatch.setattr(claims, "between_seeds", of_pairs)
+    monkeypatch.setattr(claims, "before_training", of_pairs)
+    monkeypatch.setattr(claims, "_oriented", lambda _, rows: rng.random(len(rows)).tolist())
+    found = {"marks": [0, 300], "curve": [0.5, GOAL]}
+    return pd.DataFrame([config | {"auroc": rng.random()} | found for config in configs(True)])
+
+
+def test_the_table_has_the_stored_claims_and_judges_each(invented) -> None:
     same = ("claim", "source", "measured", "unit", "seeds", "command")
-    made, stored = read_claims(tmp_path), read_claims()
+    made, stored = claims.stored(invented), read_claims()
     assert [[c[key] for key in same] for c in made] == [[c[key] for key in same] for c in stored]
     assert {c["verdict"] for c in made} <= {"shown", "refuted", "open"}
 
 
-# ---------------------------------------------------------------- similarity
-
-
-def test_the_jackknife_of_a_mean_over_pairs_agrees_with_the_mean_where_seeds_add_up() -> None:
-    # A value that is the mean of what its two seeds bring: then the mean over pairs is the mean over seeds.
-    parts = np.array([0.1, 0.4, 0.2, 0.7, 0.3])
-    values = np.array([(parts[a] + parts[b]) / 2 for a, b in itertools.combinations(range(5), 2)])
-    mean, low, high = jackknife(values, 5)
-    half = 2.776 * parts.std(ddof=1) / math.sqrt(5)
-    assert mean == pytest.approx(parts.mean())
-    assert (high - low) / 2 == pytest.approx(half, rel=1e-3)
-
-
-def test_stripes_are_oriented_and_noise_is_not() -> None:
-    count = torch.arange(40)
-    stripes = gabor_bank(7, count * 0.1, torch.full((40,), 0.2), count * 0.3, torch.full((40,), 1.0))
-    noise = torch.randn(200, 1, 7, 7, generator=torch.Generator().manual_seed(0))
-    assert oriented(stripes[:, None]) > 0.75
-    assert 0.25 < oriented(noise) < 0.5
-
-
-def test_the_orientation_of_a_filter_does_not_depend_on_its_size_and_mean() -> None:
-    noise = torch.randn(20, 1, 7, 7, generator=torch.Generator().manual_seed(0))
-    assert oriented(3 * noise + 2) == pytest.approx(oriented(noise))
+@pytest.mark.parametrize("runs", [0, 1, 40, 70])
+def test_the_report_of_a_part_says_which_claims_are_not_there_yet(invented, runs) -> None:
+    (table,), (whole,) = claims.tables(invented[:runs]), claims.tables(invented)
+    assert [cell.row for cell in table.cells] == [cell.row for cell in whole.cells]
+    assert all(cell.effect for cell in whole.cells)
+    judged = [cell.effect for cell in table.cells if cell.effect]
+    assert bool(judged) == (runs >= 40)
+    assert np.isfinite([effect[0] for effect in judged]).all()

@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from lab_utils.data import GENERATOR_VERSION
 from lab_utils.metrics import compare_steps
 from lab_utils.studies import claims_markdown, read_claims
 
@@ -17,6 +18,7 @@ FASTER = {
     "seeds": 6,
     "verdict": "shown",
     "command": "python -m some.study",
+    "phantoms": GENERATOR_VERSION,
 }
 BETTER = {**FASTER, "claim": "Transfer | better", "effect": 0.0312, "low": -0.001, "high": 0.0634, "unit": "AUROC"}
 BETTER = {key: value for key, value in BETTER.items() if key != "measured"}
@@ -39,6 +41,12 @@ def test_each_claim_is_a_row_with_effect_interval_seeds_and_verdict(stored):
         r"| Transfer \| better (Somebody 2019) | +0.031 AUROC | -0.001 to +0.063 | 6 | **shown** |"  # no new column
     )
     assert lines[-1] == "Stored results, made by `python -m some.study`."
+
+
+def test_results_on_phantoms_of_an_earlier_version_say_so(tmp_path):
+    (tmp_path / "claims.json").write_text(json.dumps([FASTER, {**BETTER, "phantoms": GENERATOR_VERSION - 1}]))
+    last = claims_markdown(read_claims(tmp_path)).splitlines()[-1]
+    assert f"on version {GENERATOR_VERSION - 1} of the phantoms, today's are version {GENERATOR_VERSION}" in last
 
 
 def test_own_numbers_stand_beside_their_claim_and_nowhere_else(stored):

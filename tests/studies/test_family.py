@@ -1,31 +1,21 @@
-"""The study can be killed and continued, and its results are those of its trainings."""
+"""The trainings of lab 4, and the stored study of its networks."""
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from lab_utils.data import FINDINGS, Split, load_data, subset
+from lab_utils.data import FINDINGS, Split, subset
 from lab_utils.networks import build_model
 from lab_utils.profile import data_root
+from lab_utils.studies import engine, load_results, train_and_measure
 from lab_utils.studies import family as family_study
-from lab_utils.studies import load_results, train_and_measure
-from lab_utils.studies.family import SETTINGS, run_study
+from lab_utils.studies.family import SETTINGS
 from lab_utils.transfer import freeze
 from tests.tiny import TinyNet
-
-SMALL = {
-    **SETTINGS,
-    "n": 40,
-    "n_train": 80,
-    "n_val": 30,
-    "n_test": 30,
-    "seeds": [0, 1],
-    "marks": [0, 1, 2],
-    "batch_size": 8,
-}
 
 
 def images(n, first_patient):
@@ -34,21 +24,6 @@ def images(n, first_patient):
     noise = torch.randint(0, 100, (n, 1, 9, 9), generator=torch.Generator().manual_seed(first_patient))
     pictures = (noise + 100 * labels[:, None, None, None]).to(torch.uint8)
     return Split(pictures, labels, torch.arange(n) + first_patient, "binary", ("no", "yes"))
-
-
-@pytest.fixture
-def trained(monkeypatch, tmp_path):
-    """Replace the training by one that only says which network and seed it got."""
-    calls = []
-
-    def fake(model, train, val, test, *, seed, marks, **settings):
-        calls.append((model.name, seed, len(train), len(test)))
-        return {"curve": np.array([0.5] * len(marks)), "auroc": 0.51239}
-
-    monkeypatch.setattr(family_study, "train_and_measure", fake)
-    monkeypatch.setattr(family_study, "cache_root", lambda: tmp_path / "cache")
-    monkeypatch.setenv("LAB_WORKERS", "1")
-    return calls
 
 
 def test_the_curve_has_a_value_for_each_mark_and_the_last_weights_are_tested():
@@ -80,51 +55,39 @@ def test_a_frozen_backbone_stays_frozen():
     assert changed == {"head.weight", "head.bias"}
 
 
-def test_a_study_that_was_stopped_goes_on_with_what_is_missing_in_its_file_and_in_its_folder(trained, tmp_path):
-    path = tmp_path / "results" / "lab04_family.json"
-    networks, settings = ["resnet10_w16", "cbr_tiny"], {**SMALL, "seeds": [0]}
-    run_study(path, networks, settings)
-    assert trained == [("resnet10_w16", 0, 40, 30), ("cbr_tiny", 0, 40, 30)]
-    text = path.read_text()
-    content = json.loads(text)
-    rows = [(row["network"], row["n"], row["seed"], row["curve"], row["auroc"]) for row in content["rows"]]
-    assert rows == [(network, 40, 0, [0.5] * 3, 0.5124) for network in networks]
-    path.write_text(json.dumps({**content, "rows": content["rows"][:1]}))
-    run_study(path, networks, settings)  # the other row is in the folder
-    assert len(trained) == 2
-    path.write_text(json.dumps({**content, "rows": content["rows"][:1]}))
-    shutil.rmtree(tmp_path / "cache")
-    run_study(path, networks, settings)
-    assert trained[2:] == [("cbr_tiny", 0, 40, 30)]
-    assert path.read_text() == text
-
-
-def test_the_shipped_study_is_complete_and_trains_nothing(trained, tmp_path):
-    shipped = data_root() / "results" / f"{family_study.STUDY}.json"
-    path = tmp_path / "shipped.json"
-    path.write_bytes(shipped.read_bytes())
-    run_study(path)
-    assert trained == []
-    assert path.read_bytes() == shipped.read_bytes()
-
-
-def test_results_of_other_settings_are_not_continued(trained, tmp_path):
-    path = tmp_path / "study.json"
-    run_study(path, ["resnet10_w16"], SMALL)
-    with pytest.raises(ValueError, match="differ in lr"):
-        run_study(path, ["resnet10_w16"], {**SMALL, "lr": 0.1})
-
-
 def test_a_study_trains_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.setattr(family_study, "cache_root", lambda: tmp_path)
-    path = tmp_path / "study.json"
-    run_study(path, ["resnet10_w16"], {**SMALL, "seeds": [1]})
-    (row,) = json.loads(path.read_text())["rows"]
-    data = load_data("phantoms", size=64, **{key: SMALL[key] for key in ("n_train", "n_val", "n_test")})
-    train, model = subset(data["train"], 40, seed=1), build_model("resnet10_w16", num_classes=5, seed=1)
+    monkeypatch.setenv("LAB_PROFILE", "smoke")
+    task = engine.task_of("family", {}, {}, tmp_path)
+    row = engine.run_study(task, {"network": "cbr_tiny", "seed": "1"}, workers=1, progress=False).iloc[0]
+    data = engine.images_of(task, "phantoms")
+    train, model = subset(data["train"], 16, seed=1), build_model("cbr_tiny", num_classes=5, seed=1)
     expected = train_and_measure(model, train, data["val"], data["test"], seed=1, marks=[0, 1, 2], batch_size=8)
-    assert row["curve"] == pytest.approx(expected["curve"].tolist(), abs=2e-4)
-    assert row["auroc"] == pytest.approx(expected["auroc"], abs=2e-4)
+    np.testing.assert_array_equal(row["curve"], expected["curve"])
+    assert row["auroc"] == expected["auroc"]
+
+
+def test_the_whole_study_renews_its_file_and_a_part_does_not(tmp_path, monkeypatch):
+    shutil.copytree(data_root() / "results", tmp_path / "data" / "results")
+    file = tmp_path / "data" / "results" / f"{family_study.FILE}.json"
+    before = json.loads(file.read_text())
+    monkeypatch.setenv("LAB_PROFILE", "quick")
+    monkeypatch.setattr(engine, "data_root", lambda: tmp_path / "data")
+    stored = {(row["network"], row["seed"]): row for row in before["rows"]}
+    names = ["curve", *(key for key in before["rows"][0] if key.startswith("auroc"))]
+
+    def run(splits, *, network, seed, **_):  # what was stored, with digits that go when it is stored again
+        return {key: np.array(stored[network, seed][key]) + 1e-5 for key in names}
+
+    monkeypatch.setattr(family_study, "STUDY", replace(family_study.STUDY, run=run))
+    monkeypatch.setattr(engine, "depends", lambda *_, **__: {})
+    monkeypatch.setattr(engine, "images_of", lambda *_: {})
+    task = engine.task_of("family", {}, {}, tmp_path / "kept")
+    file.unlink()
+    engine.run_study(task, {"network": "cbr_tiny"}, workers=1, progress=False)
+    assert not file.exists()
+    engine.run_study(task, workers=1, progress=False)
+    after = json.loads(file.read_text())
+    assert {**after, "machine": 0} == {**before, "machine": 0}
 
 
 def test_the_stored_results_are_those_of_the_study():

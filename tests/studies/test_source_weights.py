@@ -31,8 +31,6 @@ def small(monkeypatch, tmp_path):
     starts = {name: ("resnet10_w16", weights) for name, (_, weights) in list(study.STARTS.items())[:2]}
     monkeypatch.setattr(study, "STARTS", starts)
     monkeypatch.setattr(study, "COMPARED", [("procedural ResNet-10", "random ResNet-10")])
-    monkeypatch.setattr(study, "TUNED", ("procedural ResNet-10",))
-    monkeypatch.setattr(study, "TUNING", {"steps": 2, "batch_size": 8, "lrs": [1e-3, 1e-2], "seeds": [0, 1]})
     monkeypatch.setattr(study, "SEEDS", range(2))
     monkeypatch.setattr(study, "SIDE", 64)
     monkeypatch.setattr(study, "SIZES", {"phantoms": [20], "xrays": [20], "retinas": [30]})
@@ -46,12 +44,9 @@ def test_the_study_runs_goes_on_from_what_it_kept_and_names_no_folder_of_one_mac
     found = study.run_study(small, tmp_path / "found.json", workers=1)
     assert json.loads((tmp_path / "found.json").read_text()) == found
     assert len(found["probes"]) == 3 * 2 * 2  # sets, starts, seeds
-    assert len(found["tuned"]) == 2 * 2  # rates, seeds
     assert str(tmp_path) not in json.dumps(found)
     assert study.probe_table(found).count("\n") == 1 + 3
-    assert "chosen on val" in study.tuned_table(found)
     monkeypatch.setattr(study, "features", lambda *_: pytest.fail("nothing is computed twice"))
-    monkeypatch.setattr(study, "fit", lambda *_, **__: pytest.fail("nothing is trained twice"))
     assert study.run_study(small, tmp_path / "again.json", workers=1) == found
 
 
@@ -61,6 +56,21 @@ def test_another_file_under_the_same_name_is_another_run(small):
     arrays["test_images"][0, 0, 0, 0] += 1
     np.savez(small["xrays"], **arrays)
     assert study.depends(path=small["xrays"])["file"] != before["file"]
+
+
+def test_phantoms_that_are_drawn_in_another_way_are_another_run(small, monkeypatch):
+    study._drawn.cache_clear()
+    before, load_data = study.depends(path=""), study.load_data
+
+    def other(name, **options):
+        splits = load_data(name, **options)
+        splits["val"].images[0, 0, 0, 0] += 1
+        return splits
+
+    monkeypatch.setattr(study, "load_data", other)
+    assert study.depends(path="") == before  # looked at once
+    study._drawn.cache_clear()
+    assert study.depends(path="")["file"] != before["file"]
 
 
 @pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("ordinal", 3), ("multilabel", 3)])
@@ -79,28 +89,10 @@ def test_measures_of_probabilities_are_those_of_the_logits_they_come_from(task, 
     assert "auroc" in found
 
 
-def test_rates_are_chosen_on_validation_images_and_never_on_test_images():
-    rows = [
-        {"start": start, "lr": lr, "seed": seed, "val": val, "auroc": 1 - val, "accuracy": 0.5, "kappa": 0.1}
-        for start in study.TUNED
-        for lr, val in ((1e-3, 0.6), (1e-2, 0.8))
-        for seed in range(2)
-    ]
-    probes = [
-        {"data": "retinas", "start": start, "n": 1000, "seed": seed, "auroc": 0.5, "accuracy": 0.5, "kappa": 0.1}
-        for start in study.STARTS
-        for seed in range(2)
-    ]
-    table = study.tuned_table({"tuning": {"steps": 2, "lrs": [1e-3, 1e-2]}, "tuned": rows, "probes": probes})
-    assert table.count("lr 0.01 chosen on val") == len(study.TUNED)
-    assert "| 0.200 [" in table
-
-
-def test_the_tables_in_readme_are_those_of_the_stored_study():
+def test_the_table_in_readme_is_that_of_the_stored_study():
     stored = json.loads((data_root() / "results" / f"{study.STUDY}.json").read_text())
     readme = (ROOT / "README.md").read_text()
     assert study.probe_table(stored) in readme
-    assert study.tuned_table(stored) in readme
     assert study.COMMAND in readme
 
 

@@ -25,6 +25,9 @@ UNKNOWN = (
 )
 
 
+NOT_YET = "Copies are found when the set is loaded, by their pixels; for this plan no picture was compared."
+
+
 def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
     """Describe APTOS 2019 in a folder.
 
@@ -32,21 +35,26 @@ def aptos(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
         root: the folder of ``train.csv``, or one around it.
         task: "ordinal", the five grades; or "referable", grade 2 and above against the others.
     """
-    table = read_columns(find_table(root, ["train.csv"], of="APTOS 2019", access=LICENCE), root)
-    labels = graded(table, "diagnosis", task)
-    names = table.get("id_code", "the file of APTOS")
-    found = match_pictures(names, find_pictures(root), root, table.source).pictures
-    paths = [root / picture for picture in sorted({picture for picture in found if picture is not None})]
+    described, paths = _described(root, task)
     owners = {path.name: path.stem for path in paths}
     same = find_duplicates(decode_large(paths, COMPARED, 3, root=root))
     for group in same:
         owners |= {paths[i].name: paths[group[0]].stem for i in group}
     extra = sum(len(group) - 1 for group in same)
-    return {
-        "table": table,
-        "file": "id_code",
-        **labels,
-        "patient": owners,
-        "channels": 3,
-        "notes": [UNKNOWN, f"{extra:,} pictures are copies of others."],
-    }
+    return described | {"patient": owners, "notes": [UNKNOWN, f"{extra:,} pictures are copies of others."]}
+
+
+def planned(root: Path, *, task: str = "ordinal") -> dict[str, Any]:
+    """Describe it likewise for a plan, without a look at the pixels, which would take as long as loading."""
+    described, paths = _described(root, task)
+    return described | {"patient": {path.name: path.stem for path in paths}, "notes": [UNKNOWN, NOT_YET]}
+
+
+def _described(root: Path, task: str) -> tuple[dict[str, Any], list[Path]]:
+    """What the table says, and the pictures that it names."""
+    table = read_columns(find_table(root, ["train.csv"], of="APTOS 2019", access=LICENCE), root)
+    labels = graded(table, "diagnosis", task)
+    names = table.get("id_code", "the file of APTOS")
+    found = match_pictures(names, find_pictures(root), root, table.source).pictures
+    paths = [root / picture for picture in sorted({picture for picture in found if picture is not None})]
+    return {"table": table, "file": "id_code", **labels, "channels": 3}, paths

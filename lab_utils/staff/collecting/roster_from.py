@@ -4,6 +4,10 @@ Read are GitHub Classroom's roster (columns identifier, github_username, github_
 assignments, which also hold the repositories (roster_identifier, github_username, student_repository_url, and for teams
 group_name), and a text with a line for each student: an address of mail, "Ada Lovelace <ada@example.org>", an address
 of a repository, or both.
+
+References:
+    GitHub, REST API endpoints for GitHub Classroom (the fields of its grades), docs.github.com/en/rest/classroom;
+    abc-classroom, Managing the classroom roster (the columns of its roster), abc-classroom.readthedocs.io.
 """
 
 import csv

@@ -1,5 +1,6 @@
 """The gradebook: one row per student, for spreadsheets, and the same as learning platforms and nbgrader read it."""
 
+import html
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,8 +83,15 @@ def write_nbgrader(path: Path, assignment: Assignment, standings: Sequence[Stand
 def write_canvas(path: Path, assignment: Assignment, standings: Sequence[Standing], duedate: str = "") -> None:
     """Write what the gradebook of Canvas imports: one row per student, one column for the homework.
 
-    Canvas finds a student by `ID`, its own number, which is lms_id of the roster; where that is empty, by SIS User ID,
-    which is the roster's identifier, then by SIS Login ID, which is the address. What is not complete stays empty.
+    Canvas wants the columns in this order, the last before the homework's being Section. It finds a student by `ID`,
+    its own number, which is lms_id of the roster; else by SIS User ID, which is the roster's identifier; else by SIS
+    Login ID, which is the address; else by the name. It finds the homework by its title, which must be that of the
+    assignment in Canvas, and offers to make a new one otherwise. What is not complete stays empty, and Canvas would
+    empty it, too: its preview shows that before anything is changed.
+
+    References:
+        Canvas's own reader, https://github.com/instructure/canvas-lms, lib/gradebook_importer.rb. Ruby's csv, which it
+        reads with, takes a BOM before a quote for an error: this file has none.
     """
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment.title]
     rows: list[list[Cell]] = [["    Points Possible", None, None, None, None, assignment.points]]
@@ -91,24 +99,37 @@ def write_canvas(path: Path, assignment: Assignment, standings: Sequence[Standin
         last, first = _names(person.name)
         name = f"{last}, {first}" if first else last
         rows.append([name, person.lms_id, person.student, person.email, None, _final(standing)])
-    write_table(path, header, rows)
+    write_table(path, header, rows, encoding="utf-8")
 
 
 def write_moodle(path: Path, assignment: Assignment, standings: Sequence[Standing], duedate: str = "") -> None:
     """Write what Moodle imports, as the grading worksheet of an assignment, or with Grades > Import > CSV file.
 
-    The worksheet finds a student by `Identifier`, "Participant" and Moodle's own number, which is lms_id of the roster;
-    the import of grades by the column that you choose there: Email address, or ID number, which is the roster's
-    identifier. What is not complete stays empty.
+    The worksheet finds a student by `Identifier`, "Participant" and the number that the worksheet downloaded from
+    Moodle has there, which is lms_id of the roster; the import of grades by the column that you choose there: Email
+    address, or ID number, which is the roster's identifier. What is not complete stays empty, and Moodle passes over
+    it, as it does, without a word, over points above the maximum. Comments are HTML, as Moodle's are.
+
+    "Last modified (grade)" has to be there, and says here that nothing was: where Moodle has a grade already, tick
+    "Allow updating records that have been modified more recently in Moodle". Moodle looks for the names of the columns
+    in the language that whoever uploads has chosen: choose English.
+
+    References:
+        Moodle's own reader and its test files, https://github.com/moodle/moodle, mod/assign/feedback/offline.
     """
-    header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade", "Feedback comments"]
+    header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum grade"]
+    header += ["Last modified (grade)", "Feedback comments"]
     rows: list[list[Cell]] = []
     for standing, person in _people(standings):
-        comments = "\n".join(f"{a.question.name}: {a.comment}" for a in standing.answered if a.comment)
+        comments = [f"{a.question.name}: {a.comment}" for a in standing.answered if a.comment]
         number = f"Participant {person.lms_id}" if person.lms_id.isdecimal() else person.lms_id
         row: list[Cell] = [number, person.name, person.student, person.email]
-        rows.append([*row, _final(standing), assignment.points, comments])
+        rows.append([*row, _final(standing), assignment.points, None, _as_html(comments)])
     write_table(path, header, rows)
+
+
+def _as_html(texts: Sequence[str]) -> str:
+    return "<br>".join(html.escape(text, quote=False) for text in texts).replace("\n", "<br>")
 
 
 GRADEBOOKS = {"canvas": write_canvas, "moodle": write_moodle, "nbgrader": write_nbgrader}

@@ -74,7 +74,7 @@ def _picture(name: str, attached: dict[str, Any], submission: Path, notebook: st
             return "", str(error)
     path = (submission / notebook).parent / unquote(name)
     try:
-        if not path.resolve().is_relative_to(submission.resolve()) or path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.resolve().is_relative_to(submission.resolve()) or not path.is_file():
             return "", "there is no such file in the repository"
         if path.stat().st_size > LARGEST:
             return "", f"it is larger than {LARGEST >> 20} MiB"
@@ -115,7 +115,7 @@ def _attachments(notebook: Path, answer: str) -> dict[str, Any]:
     Jupyter calls the first picture of every cell image.png: where two cells have the same name, that cell counts which
     has more lines in common with the answer.
     """
-    if not notebook.is_file() or notebook.is_symlink() or notebook.stat().st_size > LARGEST_NOTEBOOK:
+    if notebook.is_symlink() or not notebook.is_file() or notebook.stat().st_size > LARGEST_NOTEBOOK:
         return {}
     lines = {line.strip() for line in answer.splitlines() if line.strip()}
     found: dict[str, Any] = {}

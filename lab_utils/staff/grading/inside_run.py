@@ -75,7 +75,8 @@ def _own_copy(root: Path, folder: str) -> Path:
     target = home / f"work{os.getpid()}"
     (target / folder).mkdir(parents=True)
     room = COPIED
-    paths = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
+    # Links first: to ask where one leads can be forbidden, and then no question of this submission could be run.
+    paths = [path for path in sorted(root.rglob("*")) if not path.is_symlink() and path.is_file()]
     for path in sorted(paths, key=lambda path: path.stat().st_size):
         copy = target / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -59,4 +59,4 @@ def read_column_table(folder: Path, file: str, form: Predictions, images: int) -
 
 def is_own_file(path: Path, folder: Path) -> bool:
     """Say whether a path is a file of the submission, and not a link to anywhere."""
-    return path.is_file() and path.resolve().is_relative_to(folder.resolve()) and not path.is_symlink()
+    return not path.is_symlink() and path.resolve().is_relative_to(folder.resolve()) and path.is_file()

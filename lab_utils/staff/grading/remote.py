@@ -69,7 +69,7 @@ class Sandbox:
         self._buffer = b""
         self._starts = 0
         self._modules: list[str] = []
-        self._too_much = False
+        self._ended_for = ""
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -151,7 +151,7 @@ class Sandbox:
         if self._level != FULL:
             self._home = tempfile.TemporaryDirectory()
             variables = environment(self._home.name)
-        self._too_much = False
+        self._ended_for = ""
         # Not standard input and output: bubblewrap's own first process keeps these, and who runs as the same user
         # could reach into them through /proc.
         requests, to_sandbox = os.pipe()
@@ -168,12 +168,12 @@ class Sandbox:
         self._pipes = (to_sandbox, from_sandbox)
         os.close(requests)
         os.close(replies)
-        memory_watch.start(self._process, self._limits.memory, self._on_too_much)
+        memory_watch.start(self._process, self._limits.memory, self._on_end)
         if self._modules:
             self.preload(self._modules)
 
-    def _on_too_much(self) -> None:
-        self._too_much = True
+    def _on_end(self, why: str) -> None:
+        self._ended_for = why
 
     def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send one message, return the reply; the sandbox is ended if none comes or it makes no sense."""
@@ -192,7 +192,7 @@ class Sandbox:
             self.end()
             return {"undecided": seconds}
         except (OSError, wire.BadMessage) as error:
-            why = "it used too much memory" if self._too_much else f"its sandbox ended ({type(error).__name__})"
+            why = self._ended_for or f"its sandbox ended ({type(error).__name__})"
             self.end()
             return {"died": why}
 

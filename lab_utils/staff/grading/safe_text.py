@@ -68,13 +68,18 @@ def _unguarded(match: re.Match[str]) -> str:
     return match[1] if after in _STARTERS or after in ("\t", "\n") else match.group()
 
 
-def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """Write a table whole or not at all: UTF-8 with BOM (Excel asks for it), commas, every cell in quotes."""
+def write_table(
+    path: Path, header: Sequence[str], rows: Sequence[Sequence[Cell]], *, encoding: str = "utf-8-sig"
+) -> None:
+    """Write a table whole or not at all: UTF-8 with BOM (Excel asks for it), commas, every cell in quotes.
+
+    A reader that takes the BOM for a part of the first cell, which then is no cell in quotes, is given "utf-8".
+    """
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     for row in (header, *rows):
         writer.writerow([neutral(cell) for cell in row])
-    put(path, text.getvalue().encode("utf-8-sig"))
+    put(path, text.getvalue().encode(encoding))
 
 
 def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:

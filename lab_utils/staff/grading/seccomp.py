@@ -1,8 +1,9 @@
 """System calls that a submission's processes may not make, refused by the kernel.
 
-Namespaces and limits leave doors: memory that belongs to no process (memfd, System V) and so is never counted, user
-namespaces in which everybody is root and may mount memory without a limit, sockets to the host of a virtual machine,
-and parts of the kernel in which holes were found. A student's function needs none of them.
+Namespaces and limits leave doors: memory that belongs to no process and so is never counted (memfd; all of System V:
+32,000 semaphores are two megabytes of the kernel's, and there may be 32,000 times as many), user namespaces in which
+everybody is root and may mount memory without a limit, sockets to the host of a virtual machine, and parts of the
+kernel in which holes were found. A student's function needs none of them.
 
 References:
     seccomp(2); the numbers are those of the kernel's asm/unistd.h, which never change.
@@ -29,6 +30,7 @@ _OLD = {  # name: number on x86_64, on aarch64
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),
     "request_key": (249, 218),
+    "semget": (64, 190),
     "setns": (308, 268),
     "shmget": (29, 194),
     "umount2": (166, 39),

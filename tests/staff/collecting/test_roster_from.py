@@ -12,11 +12,14 @@ CLASSROOM = """\
 "Ben Silva","bsilva","13",""
 "s1003","chen","14","Chen Wang"
 """
+# The fields of GitHub's REST API, in its order: docs.github.com/en/rest/classroom.
 GRADES = """\
-assignment_name,assignment_url,github_username,roster_identifier,student_repository_name,student_repository_url,group_name
-hw4,https://x,ada-l,s1,hw4-owls,https://github.com/c/hw4-owls,Night Owls
-hw4,https://x,bsilva,s2,hw4-owls,https://github.com/c/hw4-owls,Night Owls
-hw4,https://x,chen,s3,hw4-chen,https://github.com/c/hw4-chen,
+"assignment_name","assignment_url","starter_code_url","github_username","roster_identifier","student_repository_name",\
+"student_repository_url","submission_timestamp","points_awarded","points_available","group_name"
+"hw4","https://x","https://y","ada-l","s1","hw4-owls","https://github.com/c/hw4-owls","2026-12-14","0","0",\
+"Night Owls"
+"hw4","https://x","https://y","bsilva","s2","hw4-owls","https://github.com/c/hw4-owls","","0","0","Night Owls"
+"hw4","https://x","https://y","chen","s3","hw4-chen","https://github.com/c/hw4-chen","","0","0",""
 """
 ADDRESSES = """\
 # the class of Tuesday

@@ -1,6 +1,7 @@
 """What a spreadsheet gets: the roster's order, no bare zeros, no formulas, nbgrader's columns."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -132,11 +133,25 @@ def test_the_long_form_has_nbgraders_columns(tmp_path):
     assert [cher["last_name"], cher["timestamp"], cher["score"]] == ["Cher", "", ""]
 
 
+def canvas_accepts(header):
+    """The rule of `header?` and `update_column_count` in Canvas's lib/gradebook_importer.rb, for whole names."""
+    columns = 3
+    if header[2] == "SIS Login ID":
+        columns += 1
+    elif header[2:4] == ["SIS User ID", "SIS Login ID"]:
+        columns += 2 + (header[4] == "Integration ID")
+    return "Student" in header[0] and "ID" in header[1] and "Section" in header[columns - 1]
+
+
 def test_canvas_gets_its_columns_and_only_what_is_final(tmp_path):
     ada = make("s1", penalty=0.2, name="Ada Lovelace", email="ada@example.org", lms_id="1041")
     write_canvas(tmp_path / "g.csv", HOMEWORK, [ada, make("s2", mark=None)])
-    header, *rows = list(csv.reader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines()))
-    assert header == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "H"]
+    text = (tmp_path / "g.csv").read_bytes()
+    assert text.startswith(b'"Student"')  # a BOM before it, and Ruby's csv refuses the file
+    header, *rows = list(csv.reader(text.decode().splitlines()))
+    assert canvas_accepts(header)
+    assert not canvas_accepts([name for name in header if name != "Section"])
+    assert header[-1] == "H"
     assert rows == [
         ["    Points Possible", "", "", "", "", "10"],
         ["Lovelace, Ada", "1041", "s1", "ada@example.org", "", "6"],
@@ -144,15 +159,21 @@ def test_canvas_gets_its_columns_and_only_what_is_final(tmp_path):
     ]
 
 
-def test_moodle_gets_its_columns_the_comments_and_only_what_is_final(tmp_path):
+def test_moodle_gets_the_columns_it_asks_for_and_only_what_is_final(tmp_path):
     one, two = make("s1", name="Ada", email="a@b", lms_id="7"), make("s2", mark=None, lms_id="Participant 8")
     write_moodle(tmp_path / "g.csv", HOMEWORK, [one, two])
     first, second = read(tmp_path / "g.csv")
-    assert list(first.values()) == ["Participant 7", "Ada", "s1", "a@b", "7.5", "10", ""]
+    assert {"Identifier", "Grade", "Last modified (grade)", "Feedback comments"} <= set(first)  # importgradeslib.php
+    assert list(first.values()) == ["Participant 7", "Ada", "s1", "a@b", "7.5", "10", "", ""]
     assert [second["Identifier"], second["Grade"]] == ["Participant 8", ""]
-    assert list(first) == [
-        *("Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade", "Feedback comments")
-    ]
+
+
+def test_comments_for_moodle_are_html_that_says_what_was_written(tmp_path):
+    standing = make("s1")
+    said = replace(standing.answered[1], comment="n < 5 & so on:\ntwo <b>lines</b>")
+    write_moodle(tmp_path / "g.csv", HOMEWORK, [replace(standing, answered=(standing.answered[0], said))])
+    (row,) = read(tmp_path / "g.csv")
+    assert row["Feedback comments"] == "A2: n &lt; 5 &amp; so on:<br>two &lt;b&gt;lines&lt;/b&gt;"
 
 
 @pytest.mark.parametrize("write", [write_gradebook, write_canvas, write_moodle, write_nbgrader])

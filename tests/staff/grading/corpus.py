@@ -250,6 +250,7 @@ HONEST = {
         + SCALE.split("return")[1].replace("span > 0", "np.ptp(x)").replace("/ span", "/ np.ptp(x)")
     ),
     "lambda": with_scale("scale = lambda x: (x - np.min(x)) / np.ptp(x) if np.ptp(x) else 0.0 * x"),
+    "name_in_wide_letters": with_scale(SCALE.replace("scale", "\uff53\uff43\uff41\uff4c\uff45")),
     "callable_object": with_scale(
         """
         class Scale:
@@ -326,6 +327,14 @@ HONEST = {
             *PERFECT[2:],
         ),
         **{f"labs/{name}__pt": bytes(45 * 2**20) for name in "abc"},
+    ),
+    "links_to_where_nobody_may_look": perfect(
+        **{
+            "labs/data": link_to("/etc/hostname"),
+            "labs/own__csv": link_to("/root/own.csv"),
+            "labs/loop": link_to("loop"),
+            "data": link_to("/"),
+        },
     ),
     "halves_of_characters": with_scale("def scale(x):\n    raise ValueError('\\ud800 \\x1b[31m')", (0, 6, 8), CRASHED),
     "halves_of_characters_in_an_answer": perfect((IMPORTS, SCALE, AUROC, ("markdown", ANSWER + "\ud800"))),
@@ -602,6 +611,59 @@ ATTACKS |= {
         """,
         (0, 6, 8),
         CRASHED,
+    ),
+    "stops_everything": with_scale(
+        "import os, signal\ndef scale(x):\n    os.kill(-1, signal.SIGSTOP)\n    return x", (0, 6, 8), CRASHED
+    ),
+    "plants_files_that_python_runs_at_its_start": with_scale(
+        """
+        import os, sys
+        HOMES = [os.path.expanduser(f"~/.local/lib/python3.{sys.version_info[1]}/site-packages"), *sys.path]
+        def scale(x):
+            for folder in HOMES:
+                try:
+                    os.makedirs(folder, exist_ok=True)
+                    for name in ("evil.pth", "sitecustomize.py", "usercustomize.py", "torch.py"):
+                        open(f"{folder}/{name}", "w").write("import os; os._exit(0)")
+                except OSError:
+                    pass
+            return x
+        """,
+        (0, 6, 8),
+    ),
+    "writes_into_its_parents_memory": with_scale(
+        """
+        import os
+        def scale(x):
+            parent = os.getppid()
+            memory = open(f"/proc/{parent}/mem", "r+b", 0)
+            for line in open(f"/proc/{parent}/maps"):
+                if "[heap]" in line:
+                    start, end = (int(word, 16) for word in line.split()[0].split("-"))
+                    memory.seek(start)
+                    memory.write(bytes(end - start))
+            return x
+        """,
+        (0, 6, 8),
+        CRASHED,
+    ),
+    "forges_before_and_after_every_fork": with_scale(
+        """
+        import os
+        def plant():
+            def forge():
+                for pipe in range(3, 100):
+                    try:
+                        os.write(pipe, b'{"value": 1}\\n{"defined": true}\\n')
+                    except OSError:
+                        pass
+            os.register_at_fork(before=forge, after_in_parent=forge, after_in_child=forge)
+            open("/tmp/ran", "w").close()
+
+        def scale(x, done=plant()):
+            return x
+        """,
+        (0, 6, 8),
     ),
     "returns_a_huge_text": with_scale("def scale(x):\n    return 'You have passed. ' * 10**6", (0, 6, 8)),
     "two_hundred_thousand_answers": perfect(

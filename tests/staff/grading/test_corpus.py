@@ -61,13 +61,6 @@ def test_every_submission_gets_the_grade_that_is_right(name, course, monkeypatch
     check(name, *course)
 
 
-@pytest.mark.parametrize("name", ["perfect", "torch_by_way_of_the_kit", "loop_in_the_function"])
-def test_a_busy_machine_finds_the_same_grades(name, course, monkeypatch, busy):
-    """Longer on the clock than the seconds of a call, and neither honest work nor a loop gets another grade."""
-    monkeypatch.setattr(submission, "PER_CALL", 2.0)
-    check(name, *course)
-
-
 def check(name, root, key):
     """Grade a submission of the corpus and hold the result to what is right."""
     files, right_points, right_statuses = CORPUS[name]
@@ -79,7 +72,7 @@ def check(name, root, key):
     ledger.write_text("as it was")
     with Sandbox(folder, limits=Limits(memory=2 * 2**30)) as sandbox:
         result = submission.grade_submission(folder, name, "0" * 40, key, sandbox)
-        proof = name in set(ATTACKS) - WITHOUT_CODE and has_run(sandbox)
+        proof = name in ATTACKS and has_run(sandbox)
     assert proof == (name in set(ATTACKS) - DROPPED - WITHOUT_CODE)
     assert points(result) == list(right_points), result
     assert statuses(result) == list(right_statuses), result
@@ -107,3 +100,17 @@ def test_replies_that_are_forged_in_every_pipe_give_the_same_result_every_time(c
         with Sandbox(folder) as sandbox:
             found.append(submission.grade_submission(folder, "forger", "0" * 40, key, sandbox))
     assert all(result == found[0] for result in found)
+
+
+# One of each kind that time could change: honest work, loops, processes that end or stay.
+UNDER_LOAD = (
+    *("perfect", "torch_by_way_of_the_kit", "loop_in_the_function"),
+    *("loop_for_one_input", "sys_exit", "outlives_its_call"),
+)
+
+
+def test_a_busy_machine_finds_the_same_grades(course, monkeypatch, busy):
+    """Longer on the clock than the seconds of a call, and neither honest work nor a loop gets another grade."""
+    monkeypatch.setattr(submission, "PER_CALL", 2.0)
+    for name in UNDER_LOAD:
+        check(name, *course)

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from lab_utils.staff.grading import memory_watch
 from lab_utils.staff.grading.isolation import FULL, KIT, NONE, Limits, command, isolation
 from lab_utils.staff.grading.remote import (
     Crashed,
@@ -438,6 +439,7 @@ def test_memory_that_processes_share_counts_too(ask):
     [
         "c.memfd_create(b'x', 0)",
         "c.shmget(0, 2**20, 0o1600)",
+        "c.semget(0, 32000, 0o1600)",
         "c.unshare(0x10000000)",
         "c.syscall(*({'x86_64': (56,), 'aarch64': (220,)}[os.uname().machine]), 0x10000000 | 17, 0, 0, 0, 0)",
         "c.ptrace(0, 0, 0, 0)",
@@ -453,6 +455,45 @@ def test_clone3_and_x32_do_not_exist(ask):
     source = SHARED + "def answer(number):\n    return [c.syscall(number, 0, 0), ctypes.get_errno()]"
     assert ask(source, 435) == [-1, 38]
     assert ask(source, 0x40000000 + 39) == [-1, 38]
+
+
+@pytest.mark.parametrize("whom", ["os.getpid()", "os.getppid()", "-1"])
+def test_who_stops_a_process_crashes_at_once_and_is_not_waited_for(ask, whom):
+    with pytest.raises(Crashed, match="it stopped a process"):
+        ask(f"import os, signal\ndef answer():\n    os.kill({whom}, signal.SIGSTOP)", seconds=60)
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/home/student", "/dev/shm"])
+def test_files_without_number_count_as_memory_though_they_are_empty(ask, monkeypatch, place):
+    """The kernel keeps about a kilobyte for each, which belongs to no process: a hundred million end the machine."""
+    monkeypatch.setattr(memory_watch, "INODE", 2**20)  # so that a thousand do
+    source = textwrap.dedent(
+        f"""\
+        import os
+        def answer():
+            for number in range(2000):
+                os.symlink("x", f"{place}/{{number}}")
+            while True:
+                pass
+        """
+    )
+    with pytest.raises(Crashed, match="too much memory"):
+        ask(source, limits=Limits(memory=3 * 2**29), seconds=60)
+
+
+def test_what_waits_in_sockets_counts_as_memory(ask, monkeypatch):
+    monkeypatch.setattr(memory_watch, "SOCKET", 2**24)  # so that one process does what sixty-four would have to
+    source = textwrap.dedent(
+        """\
+        import socket
+        def answer():
+            pairs = [socket.socketpair() for _ in range(100)]
+            while True:
+                pass
+        """
+    )
+    with pytest.raises(Crashed, match="too much memory"):
+        ask(source, limits=Limits(memory=3 * 2**29), seconds=60)
 
 
 def test_threads_and_processes_and_shared_memory_of_honest_work_still_start(ask):
