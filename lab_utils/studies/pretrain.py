@@ -35,7 +35,14 @@ RECIPES = {
     "cbr_tiny": Recipe(steps=9_000, small_steps=5_400),
     "cbr_small": Recipe(steps=6_000, small_steps=3_600),
     "small_vit": Recipe(
-        steps=8_000, small_steps=5_500, images=0, photos=60_000, lr=1e-3, warmup=500, weight_decay=0.05, optimizer="adamw"
+        steps=8_000,
+        small_steps=5_500,
+        images=0,
+        photos=60_000,
+        lr=1e-3,
+        warmup=500,
+        weight_decay=0.05,
+        optimizer="adamw",
     ),
 }
 # Sources alone, to compare them: as long as each needs; with noise only the scale of the weights settles.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -71,10 +72,15 @@ def draw_source(name: str, n: int, *, size: int = 64, seed: int = 0) -> Tensor:
     """
     if name not in SOURCES:
         raise unknown_name("source", name, SOURCES)
-    images = torch.from_numpy(SOURCES[name](n, size=max(SMALLEST, size), seed=seed)[0])[:, None]
+    images = _drawn(name, n, max(SMALLEST, size), seed).clone()
     if size >= SMALLEST:
         return images
     return torch.cat([F.adaptive_avg_pool2d(x.float(), size).round().to(torch.uint8) for x in images.split(1000)])
+
+
+@lru_cache(maxsize=len(SOURCES))  # of one target in several networks
+def _drawn(name: str, n: int, size: int, seed: int) -> Tensor:
+    return torch.from_numpy(SOURCES[name](n, size=size, seed=seed)[0])[:, None]
 
 
 def source_distances(
