@@ -81,8 +81,8 @@ def run(retinas: str, **config: Any) -> Row:
     settings = {key: value for key, value in config.items() if key != "target"}
     model, found = tune(splits, **settings, **TRAINING)
     if config["n"] == MIDDLE and config["start"] != "WT-ST":
-        first = (config[key] for key in ("network", "source", "start", "upto"))
-        start = start_of(*first, splits["train"], config["seed"])
+        network, source, first, upto = (config[key] for key in ("network", "source", "start", "upto"))
+        start = start_of(network, source, first, upto, splits["train"], config["seed"])
         found["stages"] = reuse(model, start.eval(), splits)
     return found
 
