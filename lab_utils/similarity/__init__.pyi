@@ -2,6 +2,7 @@ from .activations import collect_activations as collect_activations
 from .activations import conv_to_samples as conv_to_samples
 from .activations import extract_features as extract_features
 from .activations import record as record
+from .batch_cka import cka_per_stage as cka_per_stage
 from .canonical import cca as cca
 from .canonical import mean_cca as mean_cca
 from .canonical import pwcca as pwcca

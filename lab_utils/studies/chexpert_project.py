@@ -15,7 +15,7 @@ import numpy as np
 
 from lab_utils.data import MILD, Split, subset
 from lab_utils.studies.starting import built
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit, lr_range_test, lr_suggestion
 from lab_utils.transfer import freeze, transfuse
 
@@ -30,6 +30,7 @@ TASK, FIRST = "Edema", "Consolidation"
 SIZES: tuple[int, ...] = (5000, 20_000, 50_000, 100_000, 200_000)
 SMALL_SIZES: tuple[int, ...] = (16, 32)
 IN_DOMAIN = "cbr_large_w"
+STEPS = "training steps"
 GAINS = {  # in percent of AUROC, as the project prints them, without spread
     "50,000 to 200,000 images": 3.3,
     "CBR-LargeW, pretrained": 2.0,
@@ -140,7 +141,7 @@ def _percent(runs: pd.DataFrame, *, network: str, start: str, n: int) -> tuple[f
     return tuple(100 * _by_seed(runs, network, start, n))
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+def curves(runs: pd.DataFrame) -> list[Picture]:
     """Training curves of all networks with the most images."""
     part = rows_of(runs, "auroc", start="random")
     if not len(part):
@@ -150,7 +151,7 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
         NETWORKS[network]: (rows["steps"].iloc[0], np.stack(list(rows["curve"])))
         for network, rows in part.groupby("network", sort=False)
     }
-    return [("Edema, the most images: are deep networks harder to train?", "validation AUROC", found)]
+    return [Picture("Edema, the most images: are deep networks harder to train?", STEPS, "validation AUROC", found)]
 
 
 STUDY = Study(

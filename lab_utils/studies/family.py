@@ -20,7 +20,7 @@ from lab_utils.data import GENERATOR_VERSION, MILD, Split, subset
 from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
 from lab_utils.studies.results import load_results
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit
 
 if TYPE_CHECKING:
@@ -121,25 +121,30 @@ def run(
 
 def tables(runs: pd.DataFrame) -> list[Table]:
     """AUROC by network, beside the stored one."""
+    from lab_utils.show import name_of  # with Matplotlib: not for those who only train
+
     theirs: dict[str, list[float]] = {}
     for row in load_results(FILE)["rows"]:
         theirs.setdefault(row["network"], []).append(100 * row["auroc"])
-    cells = tuple(
-        Cell(network, "mean of the findings", float(np.mean(theirs[network])), float(np.std(theirs[network], ddof=1)),
-             tuple(100 * by_seed(runs, "auroc", network=network)))
-        for network in NETWORKS
-    )  # fmt: skip
-    return [Table("From scratch, on phantoms", "AUROC in %; printed: the stored mean and sd", cells)]
+    cells = []
+    for network in NETWORKS:
+        mean, spread = np.mean(theirs[network]), np.std(theirs[network], ddof=1)
+        own = tuple(100 * by_seed(runs, "auroc", network=network))
+        name = name_of(network)
+        cells.append(Cell(name, "mean of the findings", round(float(mean), 2), round(float(spread), 2), own))
+    return [Table("From scratch, on phantoms", "AUROC in %; printed: the stored mean and sd", tuple(cells))]
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+def curves(runs: pd.DataFrame) -> list[Picture]:
     """AUROC on the validation images, network by network."""
+    from lab_utils.show import name_of
+
     found = {}
     for network in NETWORKS:
         part = rows_of(runs, "curve", network=network)
         if len(part):
-            found[network] = (part["marks"].iloc[0], np.stack(list(part["curve"])))
-    return [("Validation AUROC while training", "validation AUROC", found)] if found else []
+            found[name_of(network)] = (part["marks"].iloc[0], np.stack(list(part["curve"])))
+    return [Picture("Validation AUROC while training", "training steps", "validation AUROC", found)] if found else []
 
 
 def stored(runs: pd.DataFrame) -> Row:

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
-import sys
 import threading
 import time
-import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
 from joblib.externals.loky import process_executor
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from lab_utils.arguments import flag, whole
 from lab_utils.arguments import function as check_function
 from lab_utils.profile import setting
-from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run, write_run
+from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run
+from lab_utils.studies.one_run import Config, Function, failed_with, name_of, one_thread_on_cpu, run_in_worker, run_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +32,9 @@ if TYPE_CHECKING:
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
 LARGEST_NUMBER = 1000  # that LAB_WORKERS may ask for: more is a slip of the finger, and would take all memory
-WATCH = 0.5  # seconds between two looks of a worker whether its parent is alive
 SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
-Config = Mapping[str, Any]
 Runs = Generator[tuple[int, Row], None, None]
-Function = Callable[..., Mapping[str, Any]]
 Task = tuple[int, Row, Kept | None]  # position in the grid, configuration, where the run is kept
 
 
@@ -114,7 +106,7 @@ def run_grid(
     else:
         runs = _runs_here(function, missing, len(configs), on_cpu)
     done = len(tasks) - len(missing)
-    bar = tqdm(total=len(tasks), initial=done, disable=not progress, unit="run", desc=_name(function))
+    bar = tqdm(total=len(tasks), initial=done, disable=not progress, unit="run", desc=name_of(function))
     try:
         for index, row in runs:
             rows[index] = row
@@ -138,10 +130,6 @@ def _configs(grid: Any) -> list[Row]:
     if not runs:
         raise ValueError("the grid is empty: give at least one configuration (a dict)")
     return [dict(config) for config in runs]
-
-
-def _name(function: Function) -> str:
-    return getattr(function, "__name__", "runs")
 
 
 def _default_device_is_cpu() -> bool:
@@ -176,17 +164,17 @@ def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
 def _runs_here(function: Function, tasks: Sequence[Task], total: int, on_cpu: bool) -> Runs:
     for index, config, kept in tasks:
         try:
-            with _one_thread(on_cpu):  # sums in the order in which a worker sums
-                row = _run(function, config, kept)
+            with one_thread_on_cpu(on_cpu):  # sums in the order in which a worker sums
+                row = run_once(function, config, kept)
         except Exception as error:
-            raise RuntimeError(f"run {index + 1} of {total} {_failure(config, error)}") from error
+            raise RuntimeError(f"run {index + 1} of {total} {failed_with(config, error)}") from error
         yield index, row
 
 
 def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, workers: int) -> Runs:
     stop = threading.Event()
     calls = (
-        joblib.delayed(_run_in_worker)(function, *task, of=os.getpid())
+        joblib.delayed(run_in_worker)(function, *task, of=os.getpid())
         for task in itertools.takewhile(lambda _: not stop.is_set(), tasks)
     )
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
@@ -199,7 +187,7 @@ def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, work
             yield index, row
     except process_executor.TerminatedWorkerError as error:
         raise RuntimeError(
-            f"a worker process of {_name(function)} died, most often because memory ran out. Try "
+            f"a worker process of {name_of(function)} died, most often because memory ran out. Try "
             f"fewer workers (workers=1), fewer images or smaller batches."
         ) from error
     except BaseException:  # also Ctrl-C, and GeneratorExit when the caller stops early
@@ -218,7 +206,7 @@ def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, clus
         with on_cluster(cluster) as client:
             from distributed import as_completed
 
-            futures = [client.submit(_run_in_worker, function, *task, pure=False) for task in tasks]
+            futures = [client.submit(run_in_worker, function, *task, pure=False) for task in tasks]
             for future in as_completed(futures):  # type: ignore[no-untyped-call]
                 index, row, failure = future.result()
                 if failure is not None:
@@ -228,78 +216,3 @@ def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, clus
         if is_lost(error):
             raise lost(cluster) from error
         raise
-
-
-def _run_in_worker(
-    function: Function, index: int, config: Row, kept: Kept | None, of: int | None = None
-) -> tuple[int, Row, str | None]:
-    """One run; an exception comes back as text, since not every one can be pickled. A worker ends with process `of`."""
-    if of is not None:
-        _end_with(of)
-    if threading.current_thread() is threading.main_thread():  # Dask's workers run it in a thread
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent ends the workers
-    # A worker that grows by 300 MB is taken for a memory leak and ended; it may just
-    # have imported PyTorch. This switch is private to joblib: without it, only slower.
-    process_executor._USE_PSUTIL = False
-    try:
-        with _one_thread(on_cpu=True):
-            return index, _run(function, config, kept), None
-    except Exception as error:
-        trace = "".join(traceback.format_exception(error))
-        return index, {}, f"{_failure(config, error)}\n\n{trace}"
-
-
-@lru_cache(maxsize=1)
-def _end_with(parent: int) -> None:
-    """End this worker soon after its parent, however that ended; loky's would go on with what is queued, and wait."""
-    import psutil
-
-    def watch() -> None:
-        while os.getppid() == parent and psutil.pid_exists(parent):  # the second for Windows, where the first stays
-            time.sleep(WATCH)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _run(function: Function, config: Row, kept: Kept | None) -> Row:
-    start = time.perf_counter()
-    result = function(**config)
-    seconds = time.perf_counter() - start
-    if not isinstance(result, Mapping):
-        raise TypeError(
-            f"expected a dict of results from {_name(function)}, got "
-            f"{type(result).__name__}. Return something like {{'auroc': value}}."
-        )
-    if both := sorted(set(result) & set(config)):
-        raise ValueError(f"{_name(function)} returns {both}, which the configuration has too. Return only what is new.")
-    results = {"seconds": seconds, **{key: _plain(value) for key, value in result.items()}}
-    if kept is not None:  # here, in the worker: a run that has ended outlives whoever asked for it
-        results = write_run(kept, results)
-    return {**config, **results}
-
-
-def _plain(value: Any) -> Any:
-    """Tensors as NumPy arrays, or as numbers if they hold one."""
-    if not hasattr(value, "detach"):
-        return value
-    array = value.detach().cpu().numpy()
-    return array.item() if array.ndim == 0 else array
-
-
-def _failure(config: Config, error: Exception) -> str:
-    settings = ", ".join(f"{key}={value!r}" for key, value in config.items())
-    return f"failed with {settings}. {type(error).__name__}: {error}"
-
-
-@contextmanager
-def _one_thread(on_cpu: bool) -> Iterator[None]:
-    torch: Any = sys.modules.get("torch")  # if not imported, it has no threads
-    if not on_cpu or torch is None:
-        with threadpool_limits(1 if on_cpu else None):
-            yield
-        return
-    from lab_utils.device import one_thread
-
-    with one_thread(), threadpool_limits(1):
-        yield

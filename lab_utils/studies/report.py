@@ -7,7 +7,7 @@ import html
 import io
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from lab_utils.atomic import write_text
 from lab_utils.device import default_device, precision_for
 from lab_utils.metrics import mean_interval
 from lab_utils.studies.engine import Task, configs_of, fingerprint, finished, side_of
-from lab_utils.studies.study import Cell, Table, named
+from lab_utils.studies.study import Cell, Picture, Table, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,8 +86,8 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
                  "intervals (Student's t); a printed number <i>agrees</i> if it lies in the interval.</p>")  # fmt: skip
     for part in study.tables(runs):
         parts.append(_table(part, real=task.whole))
-    for title, ylabel, curves in study.curves(runs) if study.curves is not None else []:
-        parts.append(f"<h2>{say(title)}</h2>{_picture(ylabel, curves)}")
+    for picture in study.curves(runs) if study.curves is not None else []:
+        parts.append(f"<h2>{say(picture.title)}</h2>{_drawn(picture)}")
     changed = "".join(f"<li>{say(sentence)}</li>" for sentence in study.changed)
     parts.append(f"<h2>Changed from the source's recipe</h2><ul>{changed}</ul>")
     parts.append(f"<h2>How it was made</h2><pre>{say(_made(task, runs, command))}</pre>")
@@ -121,23 +121,28 @@ def _own(cell: Cell) -> str:
     return own if _seeds(cell) < 2 else f"{own} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _picture(ylabel: str, curves: dict[str, tuple[Any, Any]]) -> str:
+def _drawn(picture: Picture) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
-    for name, (x, values) in curves.items():
+    for name, (x, values) in picture.curves.items():
         y = np.atleast_2d(values)
         (line,) = ax.plot(x, y.mean(axis=0), marker="o", ms=4, label=name)
         ax.plot(x, y.T, color=line.get_color(), lw=0.6, alpha=0.5)
-    ax.set(xlabel="training steps (thin: each seed)", ylabel=ylabel)
+    if np.asarray(next(iter(picture.curves.values()))[0]).dtype.kind in "iuf":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel=f"{picture.xlabel} (thin: each seed)", ylabel=picture.ylabel)
+    if sum(map(len, map(str, next(iter(picture.curves.values()))[0]))) > 60:  # names that would run into each other
+        ax.tick_params(axis="x", rotation=45)
     ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     file = io.BytesIO()
     figure.savefig(file, format="svg")
-    picture = base64.b64encode(file.getvalue()).decode("ascii")
-    return f'<img alt="{html.escape(ylabel)}" src="data:image/svg+xml;base64,{picture}">'
+    svg = base64.b64encode(file.getvalue()).decode("ascii")
+    return f'<img alt="{html.escape(picture.title)}" src="data:image/svg+xml;base64,{svg}">'
 
 
 def _made(task: Task, runs: pd.DataFrame, command: str) -> str:

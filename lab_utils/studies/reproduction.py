@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lab_utils.data import MILD, split_by_image, split_by_patient
 from lab_utils.similarity import cca, extract_features
 from lab_utils.studies.starting import STAND_IN, started
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import fit
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def svccas(runs: pd.DataFrame, network: str, kind: str) -> list[float]:
     return [float(cca(x, y, guard=False).mean()) for x, y in pairs]
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
+def curves(runs: pd.DataFrame) -> list[Picture]:
     """AUC of every epoch of every run, a picture for each network, as the source draws it."""
     found = []
     for network, name in NETWORKS.items():
@@ -114,7 +114,7 @@ def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]
             if len(part):
                 drawn[start] = (part["epoch"].iloc[0], np.stack(list(part["curve"])))
         if drawn:
-            found.append((f"{name}, divided by image", "AUC", drawn))
+            found.append(Picture(f"{name}, divided by image", "epoch", "AUC", drawn))
     return found
 
 

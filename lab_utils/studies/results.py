@@ -69,8 +69,8 @@ def stored_transfer(folder: Path | None = None) -> StoredTransfer:
 
     study = load_results("lab07_transfer", folder)
     try:
-        tables = [pd.DataFrame(study[name]) for name in ("runs", "distances", "stages")]
-        return StoredTransfer(*tables, command=str(study["command"]), phantoms=int(study["phantoms"]))
+        runs, distances, stages = (pd.DataFrame(study[name]) for name in ("runs", "distances", "stages"))
+        return StoredTransfer(runs, distances, stages, str(study["command"]), int(study["phantoms"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected runs, distances, stages and a command in lab07_transfer.json, but {error!r}. Restore it from "

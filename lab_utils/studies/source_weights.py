@@ -106,7 +106,7 @@ def depends(*, path: str, **_: Any) -> dict[str, str]:
 
 
 @lru_cache  # asked for every configuration
-def _drawn(size: int, **counts: int) -> str:
+def _drawn(size: int, **counts: Any) -> str:
     """A digest of the phantoms: another version of the kit may draw others."""
     splits = load_data("phantoms", size=size, **counts).values()
     return hashlib.sha256(b"".join(split.images.numpy().tobytes() for split in splits)).hexdigest()

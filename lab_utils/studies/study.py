@@ -64,6 +64,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Curves: a heading, the labels of the axes, and name -> (x (P,), y (seeds, P)); x may be names, such as stages."""
+
+    title: str
+    xlabel: str
+    ylabel: str
+    curves: dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
 class Study:
     """What is run, and what is put beside it.
 
@@ -80,7 +90,7 @@ class Study:
             ``batch_size``.
         run: trains and measures one of them.
         tables: takes the finished runs, with the path of each one's file in ``kept``; returns the source's tables.
-        curves: takes the finished runs; returns (title, label of y, name -> (x, y of shape (seeds, P))).
+        curves: takes the finished runs; returns pictures.
         changed: what differs from the source's recipe, and why, a sentence each.
         stored: takes all runs of the source's recipe; returns what data/results holds of them.
         file: the name of that file, without .json.
@@ -97,7 +107,7 @@ class Study:
     changed: tuple[str, ...]
     small_size: int = 32
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    curves: Callable[[pd.DataFrame], list[tuple[str, str, dict[str, tuple[Any, Any]]]]] | None = None
+    curves: Callable[[pd.DataFrame], list[Picture]] | None = None
     stored: Callable[[pd.DataFrame], Any] | None = None
     file: str = ""
 

@@ -7,7 +7,6 @@ filters, or half a network (slim).
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from lab_utils.data import FINDINGS, MILD, subset
 from lab_utils.studies.starting import STAND_IN, started, words_of
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit
 
 if TYPE_CHECKING:
@@ -47,12 +46,17 @@ RETINA: dict[tuple[str, str], tuple[tuple[float, float] | None, float]] = {
     ("cbr_large_w", "random"): (None, 93.6),
     ("cbr_large_w", "transfer"): (None, 93.7),
 }
-STARTS = ("mean_var", "gabor", "upto:stem", "upto:layer1", "upto:layer2", "upto:layer3", "slim:layer2")
+DEPTHS = {  # how far up the pretrained weights go, in transfusion
+    "resnet50": ("stem", "layer1", "layer2", "layer3"),
+    "cbr_large_t": ("block1", "block2", "block3", "block4"),
+    **dict.fromkeys(("cbr_large_w", "cbr_small", "cbr_tiny"), ("block1", "block2", "block3")),
+}
+SLIM = {network: "layer2" if network == "resnet50" else "block2" for network in NETWORKS}
 FEW = 5000
 
 
 def grid(whole: bool) -> list[Row]:
-    """Table 2, the retinas, and the starts of ResNet-50."""
+    """Table 2, the retinas, and the starts of each network."""
     if whole:
         size = {"epochs": 10, "batch_size": 32, "lr": 1e-3}
         seeds, few, networks = range(3), FEW, tuple(NETWORKS)
@@ -61,14 +65,21 @@ def grid(whole: bool) -> list[Row]:
         seeds, few, networks = range(2), 16, ("resnet50", "cbr_tiny")
     rows: list[Row] = []
     for seed in seeds:
-        for network, start in product(networks, ("random", "transfer")):
-            rows.append({"data": "chexpert", "network": network, "start": start, "n": None, "seed": seed})
-            if (network, "random") in RETINA:
-                where = {"data": "eyepacs", "network": network, "start": start, "seed": seed}
-                rows += [{**where, "n": n} for n in (None, few)]
-        for start in ("random", "transfer", *STARTS):
-            rows.append({"data": "chexpert", "network": "resnet50", "start": start, "n": few, "seed": seed})
+        for network in networks:
+            for start in ("random", "transfer"):
+                rows.append({"data": "chexpert", "network": network, "start": start, "n": None, "seed": seed})
+                if (network, "random") in RETINA:
+                    where = {"data": "eyepacs", "network": network, "start": start, "seed": seed}
+                    rows += [{**where, "n": n} for n in (None, few)]
+            for start in starts_of(network):
+                rows.append({"data": "chexpert", "network": network, "start": start, "n": few, "seed": seed})
     return [{**row, "pretrained": _pretrained(row["network"], whole), **size} for row in rows]
+
+
+def starts_of(network: str) -> list[str]:
+    """What is compared with few images."""
+    depths = [f"upto:{stage}" for stage in DEPTHS[network]]
+    return ["random", "transfer", "mean_var", "gabor", *depths, f"slim:{SLIM[network]}"]
 
 
 def _pretrained(network: str, whole: bool) -> str | None:
@@ -116,25 +127,30 @@ def tables(runs: pd.DataFrame) -> list[Table]:
         retina.append(Cell(name, "all images", whole[0], whole[1], _percent(runs, "auroc", **where, n=None)))
         retina.append(Cell(name, "5,000 images", after_few, None, _percent(runs, "auroc", **where, n=few)))
     own_starts = []
-    for start in ("random", "transfer", *STARTS):
-        own = _percent(runs, "auroc", data="chexpert", network="resnet50", start=start, n=few)
-        own_starts.append(Cell(words_of(start), "mean of the findings", None, None, own))
+    for network, name in NETWORKS.items():
+        for start in starts_of(network):
+            own = _percent(runs, "auroc", data="chexpert", network=network, start=start, n=few)
+            own_starts.append(Cell(f"{name}, {words_of(start)}", "mean of the findings", None, None, own))
     return [
         Table("CheXpert, five findings", "AUC in %", tuple(chest)),
         Table("Retinas: grade 2 and above against the others", "AUC in %", tuple(retina)),
-        Table("ResNet-50 after 5,000 X-rays: what it is in the weights", "AUC in %", tuple(own_starts)),
+        Table("After 5,000 X-rays: what it is in the weights", "AUC in %", tuple(own_starts)),
     ]
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
-    """The starts of ResNet-50: AUROC on the validation images, step by step."""
-    found = {}
-    for start in ("random", "transfer", *STARTS):
-        part = rows_of(runs, "auroc", data="chexpert", network="resnet50", start=start)
-        part = part[part["n"].notna()] if len(part) else part
-        if len(part):
-            found[words_of(start)] = (part["steps"].iloc[0], np.stack(list(part["curve"])))
-    return [("ResNet-50 after 5,000 X-rays", "validation AUROC", found)] if found else []
+def curves(runs: pd.DataFrame) -> list[Picture]:
+    """The starts of each network: AUROC on the validation images, step by step."""
+    pictures = []
+    for network, name in NETWORKS.items():
+        found = {}
+        for start in starts_of(network):
+            part = rows_of(runs, "auroc", data="chexpert", network=network, start=start)
+            part = part[part["n"].notna()] if len(part) else part
+            if len(part):
+                found[words_of(start)] = (part["steps"].iloc[0], np.stack(list(part["curve"])))
+        if found:
+            pictures.append(Picture(f"{name} after 5,000 X-rays", "training steps", "validation AUROC", found))
+    return pictures
 
 
 def _percent(runs: pd.DataFrame, column: str, **choice: Any) -> tuple[float, ...]:

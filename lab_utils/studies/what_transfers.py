@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import importlib
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -46,6 +47,7 @@ SEEDS = range(5)
 TRAINING: dict[str, Any] = {"lr": 1e-3, "batch_size": 32}
 PROBED, NEIGHBOURS = 400, 20  # images that features are compared on, and neighbours that vote
 DISTANCE_SEED, DISTANCE_IMAGES = 9_000, 1000
+DISTANCE_STAGE = "layer3"  # 128 features: for more, 1,000 images are few
 
 
 def grid(seeds: Iterable[int] = SEEDS) -> list[Row]:
@@ -79,8 +81,8 @@ def run(retinas: str, **config: Any) -> Row:
     settings = {key: value for key, value in config.items() if key != "target"}
     model, found = tune(splits, **settings, **TRAINING)
     if config["n"] == MIDDLE and config["start"] != "WT-ST":
-        first = (config[key] for key in ("network", "source", "start", "upto"))
-        start = start_of(*first, splits["train"], config["seed"])
+        network, source, first, upto = (config[key] for key in ("network", "source", "start", "upto"))
+        start = start_of(network, source, first, upto, splits["train"], config["seed"])
         found["stages"] = reuse(model, start.eval(), splits)
     return found
 
@@ -139,7 +141,9 @@ def distances(retinas: str) -> list[Row]:
         train = images(target, retinas)["train"].images
         for words, weights in (("untrained", None), ("trained", "procedural")):
             model = build_model(RESNET, weights=weights, num_classes=2, in_channels=train.shape[1], seed=0).eval()
-            found = source_distances(train, model, n=DISTANCE_IMAGES, seed=DISTANCE_SEED)
+            with warnings.catch_warnings():  # the row of the target itself shows what the number of images makes
+                warnings.filterwarnings("ignore", ".*images are few", UserWarning)
+                found = source_distances(train, model, stage=DISTANCE_STAGE, n=DISTANCE_IMAGES, seed=DISTANCE_SEED)
             rows += [_distance(target, source, f"{words} {RESNET}", value) for source, value in found.items()]
     return rows
 
@@ -164,7 +168,13 @@ def write_results(rows: list[Row], apart: list[Row], target: Path) -> None:
         "schema": 1,
         "command": COMMAND,
         "phantoms": GENERATOR_VERSION,
-        "settings": {"side": SIDE, "counts": COUNTS, **TRAINING, "distance_images": DISTANCE_IMAGES},
+        "settings": {
+            "side": SIDE,
+            "counts": COUNTS,
+            **TRAINING,
+            "distance_images": DISTANCE_IMAGES,
+            "stage": DISTANCE_STAGE,
+        },
         "runs": _table(kept),
         "distances": _table(apart),
         "stages": _table(by_stage),

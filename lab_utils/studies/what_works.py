@@ -2,7 +2,8 @@
 
 Two transformers and two convolutional networks on five sets: random (RI), from pretrained statistics (ST, as
 published), pretrained (WT), and pretrained up to a block with ST above it (WT-ST-n). Beside the printed table: the gain
-by distance, size and network; and how much of what was pretrained is still there (kNN by stage, l2 by stage).
+by distance, size and network; and, stage by stage, how much of what was pretrained is still there: nearest neighbours,
+CKA with the start, distance of the weights, and what is lost when a stage goes back to its start.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy as np
 
 from lab_utils.data import Augment, Split
 from lab_utils.metrics import recall_per_class
-from lab_utils.similarity import knn_per_stage, l2_per_stage
+from lab_utils.similarity import cka_per_stage, knn_per_stage, l2_per_stage, reinit_robustness
 from lab_utils.studies.starting import STAND_IN, started
-from lab_utils.studies.study import Cell, Row, Splits, Study, Table, by_seed, rows_of
+from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
 from lab_utils.training import evaluate, fit, predict, probabilities
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ PRINTED = {
     (RESNET, "random"): ((0.845, 0.022), (0.919, 0.005), (0.664, 0.016), (0.796, 0.000), (0.948, 0.008)),
     (RESNET, "st"): ((0.848, 0.006), (0.933, 0.006), (0.635, 0.012), (0.794, 0.001), (0.959, 0.003)),
     (RESNET, "transfer"): ((0.888, 0.004), (0.957, 0.003), (0.795, 0.011), (0.800, 0.001), (0.960, 0.006)),
+}
+PROBES = {  # of each stage
+    "knn": "nearest neighbours: accuracy",
+    "cka": "debiased CKA with the start",
+    "l2": "distance of the weights to the start",
+    "lost": "lost when the stage goes back to its start",
 }
 WORDS = {"random": "RI", "st": "ST", "transfer": "WT"}
 # WT-ST-n: the last block that is pretrained, for t = -1, 0, 1 ...; all ST is t = -2, and WT the last
@@ -85,7 +92,7 @@ def printed_table() -> pd.DataFrame:
 def grid(whole: bool) -> list[Row]:
     """The printed table, and WT-ST-n on the smallest set."""
     size: Row = {"n": None, "epochs": 50 if whole else 1, "batch_size": 64 if whole else 8, "lr": 1e-4}
-    size |= {"pretrained": "imagenet" if whole else STAND_IN}
+    size |= {"pretrained": "imagenet" if whole else STAND_IN, "asked": 500 if whole else 16}
     rows = []
     for seed in range(5 if whole else 2):
         for data, (network, start) in product(SETS, PRINTED):
@@ -99,7 +106,7 @@ def grid(whole: bool) -> list[Row]:
 
 def run(
     splits: Splits, *, weights: str | Path | None, checkpoint: Path, network: str, start: str, seed: int, epochs: int,
-    batch_size: int, lr: float, pretrained: str, **_: Any,
+    batch_size: int, lr: float, pretrained: str, asked: int, **_: Any,
 ) -> Row:  # fmt: skip
     """Train with Adam and keep the best on validation; measure the table's metric and what is left of the start."""
     train, val, test = (splits[part] for part in ("train", "val", "test"))
@@ -110,12 +117,21 @@ def run(
         model, train, val, epochs=epochs, lr=lr, optimizer="adam", weight_decay=1e-5, warmup=min(1000, steps // 10),
         schedule="plateau", batch_size=batch_size, augment=AUGMENT, seed=seed, checkpoint=checkpoint, progress=False,
     )  # fmt: skip
-    bank, asked = train.take(range(min(2000, len(train)))), test.take(range(min(500, len(test))))
-    return {
-        "measure": measured(model, test),
-        "knn": list(knn_per_stage(model, bank, asked, k=min(200, len(bank))).values()),
-        "l2": list(l2_per_stage(model, begin).values()),
-    }
+    return {"measure": measured(model, test), **probes(model, begin, train, test.take(range(min(asked, len(test)))))}
+
+
+def probes(model: Any, begin: Any, train: Split, asked: Split) -> Row:
+    """Stage by stage, from the image up: what the features tell, and what is left of the start."""
+    bank = train.take(range(min(2000, len(train))))
+    moved, whole = l2_per_stage(model, begin), measured(model, asked)
+    found = {
+        "knn": knn_per_stage(model, bank, asked),
+        "cka": cka_per_stage(begin, model, asked.images),
+        "lost": {name: whole - score for name, score in
+                 reinit_robustness(model, begin, lambda part: measured(part, asked)).items()},
+    }  # fmt: skip
+    found["l2"] = {name: moved.get(name, math.nan) for name in found["knn"]}  # a last norm has no weights of its own
+    return {"stages": list(found["knn"]), **{name: np.array(list(part.values())) for name, part in found.items()}}
 
 
 def measured(model: Any, test: Split) -> float:
@@ -155,18 +171,17 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     ]
 
 
-def curves(runs: pd.DataFrame) -> list[tuple[str, str, dict[str, tuple[Any, Any]]]]:
-    """Nearest neighbours on the features of each stage, from the image up, on APTOS."""
+def curves(runs: pd.DataFrame) -> list[Picture]:
+    """Stage by stage, from the image up, on APTOS."""
     found = []
-    for network, name in NETWORKS.items():
+    for (network, name), (probe, what) in product(NETWORKS.items(), PROBES.items()):
         drawn = {}
         for start, words in WORDS.items():
-            part = rows_of(runs, "knn", data="aptos", network=network, start=start)
+            part = rows_of(runs, probe, data="aptos", network=network, start=start)
             if len(part):
-                scores = np.stack(list(part["knn"]))
-                drawn[words] = (np.arange(scores.shape[1]), scores)
+                drawn[words] = (part["stages"].iloc[0], np.stack(list(part[probe])))
         if drawn:
-            found.append((f"{name} on APTOS: nearest neighbours, stage by stage", "accuracy", drawn))
+            found.append(Picture(f"{name} on APTOS: {what}", "stage, from the image up", what.partition(":")[0], drawn))
     return found
 
 
@@ -192,6 +207,8 @@ STUDY = Study(
         "50 epochs, the best on validation, which is measured after each epoch; the source measures after half of one "
         "and clips gradients at 1.",
         "Weight decay also on biases; sets are divided by patient, lesion or slide.",
+        "Stages are probed on 500 test images, neighbours on 2,000 training images, and over all tokens of a "
+        "transformer; CKA as in the source: whole maps, debiased, means of batches of 64.",
         "The source's printed numbers per n of WT-ST, and how it computed its FID, were not published.",
     ),
 )

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from lab_utils.metrics import mean_interval
 from lab_utils.profile import data_root
 from lab_utils.studies import retina_tuning as study
 from lab_utils.studies import source_weights
@@ -76,3 +77,21 @@ def test_the_table_in_readme_is_that_of_the_stored_studies():
     readme = (ROOT / "README.md").read_text()
     assert study.table(stored, probes) in readme
     assert study.COMMAND in readme
+
+
+def test_the_sentences_in_readme_say_what_the_runs_say():
+    runs = json.loads((STORED / f"{study.STUDY}.json").read_text())["runs"]
+    probes = json.loads((STORED / f"{source_weights.STUDY}.json").read_text())["probes"]
+    for start in study.TUNED:
+        assert study.choice(runs, start) == {name: max(values) for name, values in study.CHOICES.items()}
+    ends = source_weights.values_of(runs, "auroc", start="procedural ResNet-10", lr=3e-3, epochs=15)
+    assert len(ends) == len(study.SEEDS) == 3
+    low = mean_interval(ends)[1]
+    published = {name: auroc for name, _, auroc in study.PUBLISHED}["ResNet-18, end to end, 64 px (published)"]
+    assert ends.mean() == pytest.approx(published, abs=0.01)
+    before = {
+        start: source_weights.values_of(probes, "auroc", data="retinas", start=start, n=1000).mean()
+        for start in source_weights.STARTS
+    }
+    assert min(before, key=before.__getitem__) == "procedural ResNet-10"
+    assert low > max(before.values())

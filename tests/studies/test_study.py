@@ -6,12 +6,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lab_utils.__main__ import main
 from lab_utils.data import FINDINGS
-from lab_utils.networks import blocks, build_model
+from lab_utils.networks import blocks
 from lab_utils.similarity import svcca
-from lab_utils.studies import engine, report, stand_ins, what_works
+from lab_utils.studies import engine, report, stand_ins, starting, what_works
 from lab_utils.studies.reproduction import leading, svccas
 from lab_utils.studies.study import STUDIES, Cell, by_seed, chosen, named, rows_of
 
@@ -27,7 +28,7 @@ def small(name, tmp_path, **only):
 
 
 ONE_RUN = {  # a configuration of each study that is quick
-    "transfusion": {"network": "cbr_tiny", "start": "transfer", "seed": 0},
+    "transfusion": {"network": "cbr_tiny", "start": "slim:block2", "seed": 0},
     "reproduction": {"network": "resnet50", "start": "random", "divided": "by patient", "seed": 0},
     "chexpert_project": {"network": "cbr_tiny", "n": 16, "seed": 0},
     "what_works": {"network": "resnet50", "data": "isic2019"},
@@ -67,9 +68,9 @@ def test_every_configuration_is_different_and_says_what_a_plan_needs(name, whole
 
 
 def test_a_seed_more_changes_no_other_run(tmp_path):
-    task, only = small("transfusion", tmp_path, network="cbr_tiny", start="random")
+    task, only = small("transfusion", tmp_path, network="cbr_tiny", start="random", n=16)
     two = engine.run_study(task, only, workers=1, progress=False).set_index("seed")["auroc"]
-    task, only = small("transfusion", tmp_path / "alone", network="cbr_tiny", start="random", seed=1)
+    task, only = small("transfusion", tmp_path / "alone", network="cbr_tiny", start="random", seed=1, n=16)
     alone = engine.run_study(task, only, workers=1, progress=False).set_index("seed")["auroc"]
     assert alone[1] == two[1]
     assert two[0] != two[1]
@@ -85,7 +86,17 @@ def test_a_stand_in_has_the_task_and_channels_of_its_set(name):
 
 
 def test_the_command_plans_runs_and_reports(tmp_path, capsys):
-    call = ["study", "transfusion", "--keep", str(tmp_path), "--only", "network=cbr_tiny", "start=random", "seed=0"]
+    call = [
+        "study",
+        "transfusion",
+        "--keep",
+        str(tmp_path),
+        "--only",
+        "network=cbr_tiny",
+        "start=random",
+        "seed=0",
+        "n=16",
+    ]
     assert main([*call, "--plan"]) == 0
     plan = capsys.readouterr().out
     assert "1 runs, 0 of them done" in plan
@@ -194,13 +205,53 @@ def test_the_tables_hold_what_the_sources_print():
     assert [cell.printed for cell in named("chexpert_project").tables(pd.DataFrame())[0].cells] == [3.3, 2.0]
 
 
+# What is pretrained in WT-ST-n, "keep everything up to t", written out by hand, for t = -1, 0, 1 ...: each line adds to
+# those before. The tables of positions stay pretrained whatever t is.
+KEPT = {
+    "resnet50": [("conv1.",), ("bn1.",), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)],
+    "inception_v3": [
+        ("Conv2d_1a",), ("Conv2d_2a", "Conv2d_2b"), ("Conv2d_3b",), ("Conv2d_4a",), ("Mixed_5",), ("Mixed_6",),
+        ("Mixed_7",),
+    ],
+    "deit_small_patch16_224": [
+        ("patch_embed.", "cls_token", "pos_embed"), ("blocks.0.",), ("blocks.1.",), ("blocks.2.",), ("blocks.3.",),
+        ("blocks.4.",), ("blocks.5.",), ("blocks.6.",), ("blocks.7.",), ("blocks.8.",), ("blocks.9.",), ("blocks.10.",),
+        ("blocks.11.",), ("norm.",),
+    ],
+    "swin_tiny_patch4_window7_224": [
+        ("patch_embed.",), ("layers.0.blocks.0.",), ("layers.0.blocks.1.",),
+        ("layers.1.downsample.", "layers.1.blocks.0."), ("layers.1.blocks.1.",),
+        ("layers.2.downsample.", "layers.2.blocks.0."), ("layers.2.blocks.1.",), ("layers.2.blocks.2.",),
+        ("layers.2.blocks.3.",), ("layers.2.blocks.4.",), ("layers.2.blocks.5.",),
+        ("layers.3.downsample.", "layers.3.blocks.0."), ("layers.3.blocks.1.",), ("norm.",),
+    ],
+}  # fmt: skip
+ALWAYS = ("cls_token", "pos_embed", "relative_position_bias_table")
+HEADS = ("fc.", "head.", "AuxLogits.")
+
+
 @pytest.mark.parametrize("network", what_works.NETWORKS)
-def test_the_cuts_of_wt_st_are_blocks_of_the_network_from_the_image_up(network):
-    names = list(blocks(build_model(network, num_classes=2, in_channels=3, seed=0)))
-    places = [names.index(cut) for cut in what_works.CUTS[network]]
-    assert places == sorted(places)
-    assert len(places) == {"resnet50": 6, "inception_v3": 7}.get(network, 14)
-    assert places[-1] == len(names) - 1
+def test_the_starts_of_wt_st_n_keep_exactly_the_published_modules(network, monkeypatch):
+    split, cuts = stand_ins.stand_in("aptos", 96)["train"], what_works.CUTS[network]
+    all_st = starting.started(network, "st", split, 0, starting.STAND_IN)
+    names, places = list(all_st.state_dict()), list(blocks(all_st))
+    assert len(cuts) == len(KEPT[network])
+    for t, cut in enumerate(cuts):  # by names: every t
+        below = {id(p) for block in places[: places.index(cut) + 1] for p in blocks(all_st)[block].parameters()}
+        kept = {name for name, p in all_st.named_parameters() if id(p) in below and not name.startswith(HEADS)}
+        prefixes = tuple(prefix for line in KEPT[network][: t + 1] for prefix in line)
+        parameters = {name for name, _ in all_st.named_parameters()}
+        assert kept == {name for name in parameters if name.startswith(prefixes) and not name.startswith(HEADS)}, t
+    middle = len(cuts) // 2  # by values: one t
+    monkeypatch.setattr(starting, "st_init", lambda model, *_, **__: model.load_state_dict(all_st.state_dict()))
+    start = starting.started(network, f"st_upto:{cuts[middle]}", split, 0, starting.STAND_IN).state_dict()
+    source, drawn = starting.built(network, split, 0, starting.STAND_IN).state_dict(), all_st.state_dict()
+    prefixes = tuple(prefix for line in KEPT[network][: middle + 1] for prefix in line)
+    for name in (name for name in names if not name.startswith(HEADS)):
+        pretrained = name.startswith(prefixes) or name.endswith(ALWAYS)
+        assert torch.equal(start[name], source[name] if pretrained else drawn[name]), name
+        if pretrained and start[name].ndim > 1 and not name.endswith(ALWAYS):
+            assert not torch.equal(source[name], drawn[name])  # or the line above would say nothing
 
 
 def test_leading_directions_are_all_that_svcca_takes_of_a_layer():
