@@ -74,6 +74,12 @@ def _own_biases(model: nn.Module, source: nn.Module, seed: int) -> None:
         model.get_parameter(name).data = values
 
 
+def _a_copy(model: nn.Module, source: nn.Module, seed: int) -> nn.Module:
+    own = copy.deepcopy(model)
+    _right(own, source, seed)
+    return own
+
+
 def _new_head(model: nn.Module, source: nn.Module, seed: int) -> None:
     _right(model, source, seed)
     nn.init.normal_(head(model).get_parameter("weight"))
@@ -103,7 +109,7 @@ EACH = "Take mean and sd of each tensor by itself: layers differ a lot."
 
 WRONG: tuple[tuple[Init, str], ...] = (
     (
-        lambda m, s, seed: (own := copy.deepcopy(m), transfer.st_init(own, s, seed=seed))[0],
+        _a_copy,
         "Change the network that the function gets: the caller goes on with it.",
     ),
     (lambda m, s, seed: None, "Nothing was changed. Which method of a tensor copies values into it?"),

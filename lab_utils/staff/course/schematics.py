@@ -192,15 +192,15 @@ def four_suspects(ax: Axes) -> None:
             box(ax, x, y, 2.6, 2.6, look_of(kind)["color"] if near else "0.9")
             if kind == "small_vit" and place != 4:
                 ax.plot([left + 4.3, x + 1.3], [11.1, y + 1.3], color="white", lw=1)
-    for x, words, below in (
+    for middle, words, below in (
         (7.5, "source", "photos, phantoms ..."),
         (20.5, "distance", ""),
         (35.5, "target", "size: few images, or many"),
         (52.3, "CNN", "sees neighbours"),
         (64.3, "transformer", "sees all at once"),
     ):
-        say(ax, x, 19.5 if words != "distance" else 13.6, words, weight="bold")
-        say(ax, x, 4, below, size=9)
+        say(ax, middle, 19.5 if words != "distance" else 13.6, words, weight="bold")
+        say(ax, middle, 4, below, size=9)
     say(ax, 35, 1.2, "Which of them makes the gain? Change one, keep the others.")
 
 
