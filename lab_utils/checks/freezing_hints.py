@@ -1,4 +1,4 @@
-"""Say what is wrong with a frozen backbone, with modes, and with what the optimizer gets: lab 2 and homework 4.
+"""Say what is wrong with a frozen backbone, with modes (both also in homework 4), and with what the optimizer gets.
 
 Each `explain_*` gets a report of `frozen_networks` and the plan of the network, and raises the hint that fits. It
 quotes nothing of the plan unless it is told to `show` names: those of a hidden case stay hidden.

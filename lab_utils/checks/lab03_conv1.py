@@ -1,4 +1,4 @@
-"""`adapt_conv1` in lab 3; `first_conv` in homework 4 is the same."""
+"""`adapt_conv1` in lab 3."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,10 +47,10 @@ PROBES = {
 
 
 def explain_filters(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """Say what is wrong with new filters, without a number: homework 4 has hidden inputs.
+    """Say what is wrong with new filters, without a number.
 
     Args:
-        got: of `probe_tensor`; where it comes from a sandbox, anything may stand in it.
+        got: of `probe_tensor`.
         expected: the kit's.
     """
     if missing := no_tensor(got):

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -102,7 +102,7 @@ def run_checks(notebook: Path) -> list[Outcome]:
     program = slices.read_program([source for kind, source in cells if kind == "code"])
     module = _module(program, notebook)
     with _beside(notebook):
-        outcomes = [_check(exercise, program) for exercise in module.EXERCISES]
+        outcomes = [_check(exercise, program, module.EXERCISES) for exercise in module.EXERCISES]
     if hasattr(module, "examine_file"):
         outcomes.append(module.examine_file(notebook.parent))
     texts = [source for kind, source in cells if kind != "code"]
@@ -133,12 +133,13 @@ def _module(program: slices.Program, notebook: Path) -> ModuleType:
     raise ValueError(f"Expected a notebook with checks, but {notebook} imports none from lab_utils.checks.")
 
 
-def _check(exercise: Exercise, program: slices.Program) -> Outcome:
+def _check(exercise: Exercise, program: slices.Program, all_of_them: Sequence[Exercise]) -> Outcome:
     name = exercise.name
     if name in program.broken:
         return Outcome(name, "incorrect", f"The cell with `{name}` is no Python: {program.broken[name]}.", note="")
     if name not in {bound for statement in program.statements for bound in statement.binds}:
-        near = nearest(name, program.functions)
+        asked = {each.name for each in all_of_them}
+        near = nearest(name, [found for found in program.functions if found not in asked])
         hint = f" Is `{near[0]}` the one? The grader finds it by its name." if near else ""
         return Outcome(name, "not attempted", f"The notebook has no function `{name}`.{hint}", note="")
     space = slices.new_space()

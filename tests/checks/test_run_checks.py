@@ -130,14 +130,16 @@ def with_answers(folder, **answers):
 
 
 def test_written_answers_that_are_still_empty_are_named_and_the_others_are_not(tmp_path, capsys):
-    path = with_answers(tmp_path, A2="Because.", D2=STUB)
+    path = with_answers(tmp_path, A2="Because.", D3=STUB)
     found = {o.name: o for o in run_checks(path) if o.name.startswith("answer")}
-    assert {name: o.status for name, o in found.items()} == dict.fromkeys(["answer D2", "answer E2"], "not attempted")
-    assert "no text below the line `**Answer D2**`" in found["answer D2"].hint
-    assert "No text cell has the line `**Answer E2**`" in found["answer E2"].hint
+    assert {name: o.status for name, o in found.items()} == dict.fromkeys(
+        ["answer D3", "answer E3", "answer E4"], "not attempted"
+    )
+    assert "no text below the line `**Answer D3**`" in found["answer D3"].hint
+    assert "No text cell has the line `**Answer E3**`" in found["answer E3"].hint
     assert main(["check", str(path)]) == 0  # nothing in it is wrong
     told = capsys.readouterr().out
-    assert "answer D2: not attempted" in told
+    assert "answer D3: not attempted" in told
     assert "answer A2" not in told
 
 
@@ -165,11 +167,18 @@ def test_the_summary_of_a_job_tells_a_student_what_to_do(tmp_path, capsys):
     for _ in range(2):  # a second homework is added below the first
         assert main(["check", str(path), "--summary", str(summary)]) == 1
     text = summary.read_text("utf-8")
-    assert text.count("## homework4.ipynb: 0 of 12 checks are correct") == 2
+    assert text.count("## homework4.ipynb: 0 of 13 checks are correct") == 2
     assert "| `choose_models` | \u274c not right yet | " in text
     assert "| `answer A2` | \u2b1c not attempted | " in text
     assert "this is not your mark" in text
     assert "python -m lab_utils check labs/homework4.ipynb" in text
+
+
+def test_a_function_that_is_asked_for_is_no_other_one_misspelt(tmp_path):
+    found = {o.name: o.hint for o in run_checks(write(tmp_path, "def choose_models():\n    return 1", "x = 1"))}
+    assert "the one?" not in found["choose_threshold"]
+    found = {o.name: o.hint for o in run_checks(write(tmp_path, "def choose_treshold():\n    return 1"))}
+    assert "Is `choose_treshold` the one?" in found["choose_threshold"]
 
 
 def test_a_summary_holds_no_html_and_no_links_of_a_notebook(tmp_path, capsys):

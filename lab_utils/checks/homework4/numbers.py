@@ -118,22 +118,24 @@ def _numbers(name: str, answer: Any, keys: tuple[str, ...]) -> dict[str, float]:
         raise Wrong(f"`{name}` should return a dict, but returned a {type(answer).__name__}.")
     if missing := [key for key in keys if key not in answer]:
         raise Wrong(f"In the dict that `{name}` returns there is no {missing[0]!r}. It needs {', '.join(keys)}.")
-    return {key: _number(answer[key], key) for key in keys}
+    return {key: number(answer[key], repr(key)) for key in keys}
 
 
-def _number(value: Any, key: str) -> float:
+def number(value: Any, what: str) -> float:
+    """Return a value as a number, or raise the hint that fits."""
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise Wrong(f"{key!r} should be a number, but is a {type(value).__name__}.") from None
+        raise Wrong(f"{what} should be a number, but is a {type(value).__name__}.") from None
     if array.size != 1:
-        raise Wrong(f"{key!r} should be one number, but has {array.size} values.")
+        raise Wrong(f"{what} should be one number, but has {array.size} values.")
     if not math.isfinite(array.item()):
-        raise Wrong(f"{key!r} is {array.item()}. Is something divided by 0?")
+        raise Wrong(f"{what} is {array.item()}. Is something divided by 0?")
     return float(array.item())
 
 
-def _near(a: float, b: float) -> bool:
+def near(a: float, b: float) -> bool:
+    """Whether two values are the same but for rounding errors."""
     return abs(a - b) <= TOLERANCE
 
 
@@ -142,10 +144,10 @@ def _explain(
 ) -> None:
     """Raise the hint of the mistake that gives these values, or the last one, unless they are right."""
     values, wanted = [got[name] for name in names], [expected[name] for name in names]
-    if all(map(_near, values, wanted)):
+    if all(map(near, values, wanted)):
         return
     rounded = [([round(value, digits) for value in wanted], ROUNDED) for digits in range(1, 6)]
-    raise Wrong(next((text for wrong, text in [*mistakes, *rounded] if all(map(_near, values, wrong))), hint))
+    raise Wrong(next((text for wrong, text in [*mistakes, *rounded] if all(map(near, values, wrong))), hint))
 
 
 def _six_images(student: Callable[..., Any]) -> None:

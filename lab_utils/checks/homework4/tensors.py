@@ -1,6 +1,6 @@
-"""Homework 4, task B: say what is wrong with prepared images and with a first layer for grey images.
+"""Homework 4, task B: say what is wrong with prepared images.
 
-What is expected, and which mistakes are known, is that of the same exercises in labs 1 and 3.
+What is expected, and which mistakes are known, is that of the same exercise in lab 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lab_utils.checks.exercise import Exercise, Probe, same
+from lab_utils.checks.exercise import Probe, same
 from lab_utils.checks.frozen_networks import probe_tensor
 from lab_utils.checks.lab01_normalise import NORMALISE, no_tensor
-from lab_utils.checks.lab03_conv1 import ADAPT_CONV1, explain_filters
 from lab_utils.checks.outcome import Wrong
 from lab_utils.checks.wrong import named
 
@@ -39,19 +38,7 @@ def explain_prepared(report: Report, images: Array, mean: Sequence[float], std: 
     def wide_last(version: Callable[..., Any]) -> Report:
         return {"first": torch.as_tensor(probe_tensor(version, images, mean, std)["first"]).expand(shape)}
 
-    _judge(NORMALISE, _explain_images, report, ("first",), wide_first, wide_last)
-
-
-def explain_first_conv(report: Report, weight: Array) -> None:
-    """Raise the hint that fits, unless `first_conv` returned what is expected.
-
-    Args:
-        report: of `probe_tensor`.
-        weight: (O, C, k, k).
-    """
-    kept = np.array_equal(np.asarray(report.get("input")), weight)  # else the second call had another weight
-    parts = ("first", "second") if kept else ("first",)
-    _judge(ADAPT_CONV1, explain_filters, report, parts, lambda version: probe_tensor(version, weight))
+    _judge(report, wide_first, wide_last)
 
 
 def explain_unchanged(report: Report, before: Array, name: str) -> None:
@@ -61,25 +48,23 @@ def explain_unchanged(report: Report, before: Array, name: str) -> None:
         raise Wrong(f"`{name}` changes the tensor that it gets. Whoever called it still needs it: work on a new one.")
 
 
-def _judge(
-    exercise: Exercise, explain: Callable[[Any, Any], str], report: Report, parts: tuple[str, ...], *probes: Probe
-) -> None:
-    """Compare parts of a report with what the kit's version of a lab's exercise gives, and name a known mistake."""
+def _judge(report: Report, *probes: Probe) -> None:
+    """Compare the first result with that of lab 1's `normalise`, tried by the first probe, and name a known mistake."""
 
-    def some(of: Report) -> Report:
-        return {part: of.get(part) for part in parts}
+    def first(of: Report) -> Report:
+        return {"first": of.get("first")}
 
     def known(probe: Probe) -> list[str]:
-        return [hint for _, hint in exercise.known(lambda version: some(probe(version)), some(report))]
+        return [hint for _, hint in NORMALISE.known(lambda version: first(probe(version)), first(report))]
 
-    assert exercise.kit is not None
-    expected = probes[0](exercise.kit)
-    if same(some(report), some(expected), 1e-3):  # float32, and bf16 is not meant
+    assert NORMALISE.kit is not None
+    expected = probes[0](NORMALISE.kit)
+    if same(first(report), first(expected), 1e-3):  # float32, and bf16 is not meant
         return
     said = no_tensor(report)
     if not said:
         hints = [hint for probe in probes for hint in known(probe)]
-        said = " ".join([explain(report, expected), *hints[:1]])
+        said = " ".join([_explain_images(report, expected), *hints[:1]])
     raise Wrong(f"{said[0].upper()}{said[1:]}")
 
 
@@ -121,13 +106,4 @@ def _three_channels(student: Callable[..., Any]) -> None:
     _prepared(student, torch.tensor([[[[102], [0]]]], dtype=torch.uint8), [0.4, 0.5, 0.2], [0.2, 0.25, 0.5])
 
 
-def _two_filters(student: Callable[..., Any]) -> None:
-    # top left of filter 0: 1 + 2 + 3 = 6; of filter 1: 0.5 - 0.5 + 4 = 4; and so on
-    red, green = [[[1.0, 0], [0, 2]], [[0.5, 2], [0, 1]]], [[[2.0, 0], [1, 0]], [[-0.5, 2], [0, 1]]]
-    blue = [[[3.0, -1], [0, 1]], [[4.0, 2], [0, -5]]]
-    weight = torch.stack([torch.tensor(channel) for channel in (red, green, blue)], dim=1)
-    explain_first_conv(probe_tensor(student, weight), weight.numpy())
-
-
 PREPARE = (_one_pixel, _three_channels)
-FIRST_CONV = (_two_filters,)

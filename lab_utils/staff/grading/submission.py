@@ -5,7 +5,7 @@ Verdicts are reached here, outside of the sandbox, from plain values that came b
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _grade_function(
         else:
             results.append(run_case(case, remote, _generator(secret, *who, name, str(number))))
         if results[-1].status == status.MISSING:
-            failure = Missing(_suggest(name, content))
+            failure = Missing(_suggest(name, content, key.cases))
             return question_result(question.name, question.points, tuple(_failed(case, failure) for case in cases))
     found_out = question_result(question.name, question.points, tuple(results))
     if name in content["split"] and found_out.points < question.points:
@@ -150,10 +150,10 @@ def _failed(case: Case, failure: Failure) -> CaseResult:
     return CaseResult(case.name, case.weight, _STATUS[type(failure)], str(failure), failure.line)
 
 
-def _suggest(name: str, content: Mapping[str, Any]) -> str:
+def _suggest(name: str, content: Mapping[str, Any], asked: Iterable[str]) -> str:
     if name in content["in_texts"]:
         return f"`{name}` stands in a text cell, which is not run. Make it a code cell: click beside it, press Y."
-    near = nearest(name, map(str, content["functions"]))
+    near = nearest(name, sorted(set(map(str, content["functions"])) - set(asked)))
     return f"There is no function `{name}`." + (f" There is `{near[0][:80]}`: is it meant?" if near else "")
 
 

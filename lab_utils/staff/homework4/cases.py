@@ -10,9 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom, binomtest, chi2
 
 from lab_utils.checks import frozen_networks as networks
-from lab_utils.checks.freezing_hints import explain_freeze, explain_mode, explain_optimizer
+from lab_utils.checks.freezing_hints import explain_freeze, explain_mode
+from lab_utils.checks.homework4.decisions import (
+    Others,
+    explain_mcnemar,
+    explain_refusal,
+    explain_threshold,
+    one_number,
+)
 from lab_utils.checks.homework4.numbers import (
     explain_different,
     explain_gap_parts,
@@ -20,7 +28,7 @@ from lab_utils.checks.homework4.numbers import (
     explain_paired,
     two_names,
 )
-from lab_utils.checks.homework4.tensors import explain_first_conv, explain_prepared, explain_unchanged
+from lab_utils.checks.homework4.tensors import explain_prepared, explain_unchanged
 from lab_utils.checks.outcome import Wrong
 from lab_utils.staff.grading.cases import Case, Student
 
@@ -41,7 +49,7 @@ def _probe(student: Student, name: str, *args: Any) -> Any:
     return reply
 
 
-# ---------------------------------------------------------------- B1, B2
+# ---------------------------------------------------------------- B1
 
 
 def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, kept: bool = False) -> None:
@@ -54,31 +62,7 @@ def _prepare(student: Student, rng: Rng, channels: int, *, full: bool = True, ke
         explain_unchanged(report, images, "prepare")
 
 
-def _filters(rng: Rng) -> NDArray[Any]:
-    side = int(rng.choice([3, 5, 7]))
-    return rng.normal(0.1, 0.5, (int(rng.integers(3, 9)), 3, side, side)).astype(np.float32)
-
-
-def _shape(student: Student, rng: Rng) -> None:
-    weight = _filters(rng)
-    report = _probe(student, "probe_tensor", weight)
-    if np.shape(report.get("first")) != (len(weight), 1, *weight.shape[2:]):
-        explain_first_conv(report, weight)
-
-
-def _same_answer(student: Student, rng: Rng) -> None:
-    weight = _filters(rng)
-    explain_first_conv(_probe(student, "probe_tensor", weight), weight)
-
-
-def _uneven(student: Student, rng: Rng) -> None:
-    weight = _filters(rng) * rng.permutation([0.0, 1.0, -3.0]).reshape(1, 3, 1, 1).astype(np.float32)
-    report = _probe(student, "probe_tensor", weight)
-    explain_first_conv(report, weight)
-    explain_unchanged(report, weight, "first_conv")
-
-
-# ---------------------------------------------------------------- C1, C2, C3
+# ---------------------------------------------------------------- C1, C2
 
 
 def _plan(rng: Rng, **changes: Any) -> dict[str, Any]:
@@ -121,13 +105,6 @@ def _mode(student: Student, rng: Rng, frozen: Choice, **changes: Any) -> None:
     explain_mode(_probe(student, "probe_mode", plan, images), plan)
 
 
-def _optimizer(student: Student, rng: Rng, frozen: Choice) -> None:
-    plan = _plan(rng)
-    plan["frozen"] = frozen(plan, rng)
-    step = float(rng.uniform(0.2, 0.9))
-    explain_optimizer(_probe(student, "probe_optimizer", plan, step), plan, step)
-
-
 def _nothing(plan: dict[str, Any], rng: Rng) -> list[str]:
     return []
 
@@ -144,11 +121,7 @@ def _one_norm(plan: dict[str, Any], rng: Rng) -> list[str]:
     return [f"{rng.choice(plan['parts'][1:])}.{rng.choice(['bn', 'shortcut'])}"]
 
 
-def _part_and_classifier(plan: dict[str, Any], rng: Rng) -> list[str]:
-    return [str(rng.choice(plan["parts"])), plan["classifier"]]
-
-
-# ---------------------------------------------------------------- D1, E1
+# ---------------------------------------------------------------- D1, E2
 
 
 def _scores(rng: Rng, images: int, share: float, threshold: float) -> tuple[NDArray[np.int64], Floats]:
@@ -228,6 +201,120 @@ def _gap(student: Student, rng: Rng, share_a: float, share_b: float, threshold: 
     explain_gap_parts(student(labels_a, probs_a, labels_b, probs_b, threshold), expected, values)
 
 
+# ---------------------------------------------------------------- D2, E1
+
+
+def _p(student: Student, a: int, b: int) -> None:
+    n, fewer = a + b, min(a, b)
+    if n == 0:
+        return explain_mcnemar(student(a, b), 0, 1.0, {})
+    tail, to_a, to_b = binom.cdf([fewer, a, b], n, 0.5)
+    point, expected = binom.pmf(a, n, 0.5), binomtest(a, n).pvalue
+    others = {
+        "above 1": 2 * tail,
+        "one side": tail,
+        "side of a": to_a,
+        "side of b": to_b,
+        "up to a": min(1, 2 * to_a),
+        "up to b": min(1, 2 * to_b),
+        "exactly": point,
+        "exactly, twice": 2 * point,
+        "mid-p": 2 * tail - point,
+        "chi-square": chi2.sf((a - b) ** 2 / n, 1),
+        "corrected": chi2.sf((abs(a - b) - 1) ** 2 / n, 1),
+        "statistic": (a - b) ** 2 / n,
+        "complement": 1 - expected,
+    }
+    return explain_mcnemar(student(a, b), n, expected, others)
+
+
+def _p_of_few(student: Student, rng: Rng, *, better: str) -> None:
+    fewer = int(rng.integers(2, 7))
+    more = fewer + int(rng.integers(2, 7))
+    _p(student, *((more, fewer) if better == "A" else (fewer, more)))
+
+
+def _p_of_equal(student: Student, rng: Rng) -> None:
+    count = int(rng.integers(2, 9))
+    _p(student, count, count)
+    _p(student, count, count + 3)  # so that 1 for all is wrong
+
+
+def _p_of_none(student: Student, rng: Rng) -> None:
+    _p(student, 0, 0)
+    _p(student, 0, int(rng.integers(3, 7)))
+
+
+def _p_of_many(student: Student, rng: Rng) -> None:
+    fewer = int(rng.integers(600, 900))  # 0.5 ** n is 0 in floating point from n = 1075 on
+    _p(student, fewer + int(rng.integers(20, 90)), fewer)
+
+
+def _chosen(
+    student: Student, rng: Rng, sensitivity: float, positive: int, *, ties: int = 0, apart: float = 1.5
+) -> None:
+    """Probabilities on a grid that is exact also in float32; with `ties`, those around the threshold are equal.
+
+    Where the classes lie far `apart`, the threshold lies inside of a straight piece of the ROC curve.
+    """
+    labels = np.array([1] * positive + [0] * 40)
+    probs = np.empty(len(labels))
+    probs[np.argsort(rng.normal(apart * labels))] = np.sort(rng.choice(np.arange(1, 256), len(labels), False)) / 256
+    place = int(np.ceil(sensitivity * positive - 1e-9)) - 1
+    down = np.argsort(-probs[:positive])
+    probs[down[max(place - ties, 0) : place + ties]] = probs[down[place]]
+    order = rng.permutation(len(labels))
+    labels, probs = labels[order], probs[order]
+    found: Floats = probs[labels == 1]
+    expected = _largest(found, sensitivity)
+    answer = student(labels, probs, sensitivity)
+    explain_threshold(answer, found, sensitivity, expected, _other_thresholds(labels, probs, sensitivity, expected))
+
+
+def _largest(probs: Floats, share: float) -> float:
+    """The largest threshold that this share of the probabilities reaches."""
+    return max(float(value) for value in probs if np.mean(probs >= value) >= share - 1e-9)
+
+
+def _other_thresholds(labels: NDArray[np.int64], probs: Floats, sensitivity: float, expected: float) -> Others:
+    """What mistakes give, by the keys of the hints."""
+    values, positive, normal = np.unique(probs), probs[labels == 1], probs[labels == 0]
+    found = np.array([np.mean(positive >= value) for value in values])
+    spared = np.array([np.mean(normal < value) for value in values])
+    strict = [float(value) for value in values if np.mean(positive > value) >= sensitivity - 1e-9]
+    sparing = values[spared >= sensitivity - 1e-9]
+    return {
+        "strict": strict[-1] if strict else None,
+        "lowest": float(values[0]),
+        "specificity": float(sparing[0]) if len(sparing) else None,
+        "turned": _largest(normal, sensitivity),
+        "all images": _largest(probs, sensitivity),
+        "quantile": float(np.quantile(positive, 1 - sensitivity)),
+        "best sum": float(values[np.argmax(found + spared)]),
+        "best accuracy": float(values[np.argmax(found * len(positive) + spared * len(normal))]),
+        "found": float(np.mean(positive >= expected)),
+        "nine tenths": _largest(positive, 0.9),
+    }
+
+
+def _refused(student: Student, rng: Rng) -> None:
+    images = int(rng.integers(20, 40))
+    probs, try_it = rng.random(images), student.through(REFUSAL)
+    explain_refusal(try_it(np.zeros(images, dtype=np.int64), probs, 0.75))
+    one_number("choose_threshold", try_it((probs > 0.5).astype(np.int64), probs, 0.75).get("returned"))
+
+
+REFUSAL = """
+def probe(student, *arguments):
+    try:
+        return {"returned": student(*arguments)}
+    except NotImplementedError:
+        raise
+    except ValueError as error:
+        return {"refused": str(error)}
+"""
+
+
 Run = Callable[[Student, Rng], object]
 
 
@@ -238,12 +325,12 @@ def _cases(*cases: tuple[str, float, Run]) -> tuple[Case, ...]:
 CASES: dict[str, tuple[Case, ...]] = {
     "choose_models": _cases(
         ("two names", 1, lambda s, r: two_names(s())),
-        ("names that the kit or torchvision knows", 2, lambda s, r: explain_known(s())),
-        ("two different networks", 2, lambda s, r: explain_different(s())),
+        ("names that the kit or torchvision knows", 1, lambda s, r: explain_known(s())),
+        ("two different networks", 1, lambda s, r: explain_different(s())),
     ),
     "prepare": _cases(
-        ("a network with one channel", 2, lambda s, r: _prepare(s, r, 1)),
-        ("a network with three channels", 2, lambda s, r: _prepare(s, r, 3)),
+        ("a network with one channel", 1, lambda s, r: _prepare(s, r, 1)),
+        ("a network with three channels", 1, lambda s, r: _prepare(s, r, 3)),
         ("dark images keep their brightness", 1, lambda s, r: _prepare(s, r, 3, full=False)),
         (
             "any number of channels, and the input stays as it is",
@@ -251,38 +338,50 @@ CASES: dict[str, tuple[Case, ...]] = {
             lambda s, r: _prepare(s, r, int(r.choice([2, 4, 5])), kept=True),
         ),
     ),
-    "first_conv": _cases(
-        ("the shape of a layer for grey images", 1, _shape),
-        ("a grey image gets the same answer", 2, _same_answer),
-        ("channels that differ much, and the input stays as it is", 1, _uneven),
-    ),
     "freeze_backbone": _cases(
-        ("exactly the classifier learns", 2, lambda s, r: _freeze(s, _plan(r, deep=False))),
+        ("exactly the classifier learns", 1, lambda s, r: _freeze(s, _plan(r, deep=False))),
         ("a classifier of several layers, under any name", 1, _freeze_deep),
         ("whatever was frozen before", 1, _freeze_again),
     ),
     "train_mode": _cases(
-        ("frozen batch-norm statistics stay", 2, lambda s, r: _mode(s, r, _backbone, deep=False, training=True)),
+        ("frozen batch-norm statistics stay", 1, lambda s, r: _mode(s, r, _backbone, deep=False, training=True)),
         ("half of the backbone frozen", 1, lambda s, r: _mode(s, r, _some_parts, training=False)),
         ("one frozen batch norm", 1, lambda s, r: _mode(s, r, _one_norm, training=True)),
         ("the classifier trains", 1, lambda s, r: _mode(s, r, lambda p, _: p["parts"], deep=True, training=False)),
         ("what learns trains", 1, lambda s, r: _mode(s, r, _nothing, training=False)),
-    ),
-    "optimizer_parameters": _cases(
-        ("a frozen backbone stays out", 2, lambda s, r: _optimizer(s, r, _backbone)),
-        ("any part may be frozen", 2, lambda s, r: _optimizer(s, r, _part_and_classifier)),
-        ("all, if nothing is frozen", 1, lambda s, r: _optimizer(s, r, _nothing)),
     ),
     "paired_difference": _cases(
         ("threshold one half", 2, lambda s, r: _paired(s, r, 0.5, worse=False)),
         ("another threshold", 2, lambda s, r: _paired(s, r, float(r.choice(OTHERS)), worse=True)),
         ("two models that agree", 1, _paired_alike),
     ),
+    "mcnemar": _cases(
+        ("the first network is right more often", 2, lambda s, r: _p_of_few(s, r, better="A")),
+        ("the second network is right more often", 2, lambda s, r: _p_of_few(s, r, better="B")),
+        ("equal counts, and nearly equal ones", 1, _p_of_equal),
+        ("no image on which only one is right", 1, _p_of_none),
+        ("many images", 2, _p_of_many),
+    ),
+    "choose_threshold": _cases(
+        ("a sensitivity of 0.9", 2, lambda s, r: _chosen(s, r, 0.9, int(r.integers(22, 29)))),
+        (
+            "a sensitivity that is met exactly",
+            2,
+            lambda s, r: _chosen(s, r, float(r.choice([0.5, 0.75])), 4 * int(r.integers(5, 9)), apart=4),
+        ),
+        (
+            "positive images with equal probabilities",
+            2,
+            lambda s, r: _chosen(s, r, 0.8, int(r.integers(26, 30)), ties=3),
+        ),
+        ("every positive image is found", 1, lambda s, r: _chosen(s, r, 1.0, int(r.integers(20, 30)))),
+        ("labels without a positive image", 1, _refused),
+    ),
     "explain_gap": _cases(
         ("gap and parts", 2, lambda s, r: _gap(s, r, r.uniform(0.4, 0.6), r.uniform(0.2, 0.35), 0.5)),
         (
             "another threshold, the other direction",
-            1,
+            2,
             lambda s, r: _gap(s, r, r.uniform(0.2, 0.4), r.uniform(0.6, 0.8), float(r.choice(OTHERS))),
         ),
         ("a gap from prevalence alone", 1, lambda s, r: _gap(s, r, r.uniform(0.3, 0.5), 0.5, 0.375, same=True)),

@@ -1,7 +1,11 @@
 """Wrong answers to homework 4: what students write, words of the hint that fits, and the share of the points."""
 
+import math
+
 import numpy as np
 import torch
+from scipy.stats import binom, binomtest, chi2
+from sklearn.metrics import roc_curve
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -47,19 +51,6 @@ def no_return(*arguments):
     arguments = list(arguments)
 
 
-# ---- B2
-
-
-def adds_in_place(weight):
-    weight[:, 0] += weight[:, 1]
-    weight[:, 0] += weight[:, 2]
-    return weight[:, :1]
-
-
-def brightness(weight):
-    return (weight * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-
-
 # ---- C1
 
 
@@ -95,13 +86,6 @@ def norms_of_grandchildren(model):
             module.eval()
 
 
-# ---- C3
-
-
-def learning(model):
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
 # ---- D1
 
 
@@ -135,7 +119,137 @@ def no_counts(*inputs):
     return {name: value for name, value in paired()(*inputs).items() if not name.startswith("only")}
 
 
+# ---- D2
+
+
+def tail(n, up_to):
+    return sum(math.comb(n, count) for count in range(up_to + 1)) / 2**n
+
+
+def one_sided(a, b):
+    return tail(a + b, min(a, b))
+
+
+def always_up_to_a(a, b):
+    return min(1, 2 * tail(a + b, a))
+
+
+def not_capped(a, b):
+    return 2 * one_sided(a, b)
+
+
+def only_these_counts(a, b):
+    return 2 * math.comb(a + b, a) / 2 ** (a + b)
+
+
+def mid_p(a, b):
+    return 2 * one_sided(a, b) - math.comb(a + b, a) / 2 ** (a + b)
+
+
+def chi_square(a, b):
+    return chi2.sf((a - b) ** 2 / (a + b), 1) if a + b else 1
+
+
+def chi_square_with_correction(a, b):
+    return chi2.sf((abs(a - b) - 1) ** 2 / (a + b), 1)
+
+
+def statistic(a, b):
+    return (a - b) ** 2 / (a + b)
+
+
+def halves_multiplied(a, b):
+    return min(1, 2 * sum(math.comb(a + b, i) * 0.5 ** (a + b) for i in range(min(a, b) + 1)))
+
+
+def divides_by_nothing(a, b):
+    return binomtest(a, a + b).pvalue
+
+
+def about_the_smaller_count(a, b):
+    return binomtest(min(a, b), max(a, b)).pvalue if a + b else 1
+
+
 # ---- E1
+
+
+def over_probabilities(good, pick=max):
+    """Pick one of the thresholds for which `good(labels, probs, threshold, sensitivity)` holds."""
+
+    def student(labels, probs, sensitivity):
+        refuse(labels)
+        return pick(value for value in probs if good(labels, probs, value, sensitivity))
+
+    return student
+
+
+def refuse(labels):
+    if not (labels == 1).any():
+        raise ValueError("no positive image")
+
+
+def enough(labels, probs, value, sensitivity):
+    return (probs[labels == 1] >= value).mean() >= sensitivity
+
+
+def best(of):
+    """Take the threshold with the largest `of(labels, calls)`."""
+
+    def student(labels, probs, sensitivity):
+        refuse(labels)
+        return max(np.unique(probs), key=lambda value: of(labels, probs >= value))
+
+    return student
+
+
+def youden(labels, calls):
+    return calls[labels == 1].mean() - calls[labels == 0].mean()
+
+
+def right(labels, calls):
+    return (calls == (labels == 1)).mean()
+
+
+def by_quantile(labels, probs, sensitivity):
+    refuse(labels)
+    return np.quantile(probs[labels == 1], 1 - sensitivity)
+
+
+def on_a_grid(labels, probs, sensitivity):
+    refuse(labels)
+    return max(value for value in np.linspace(0, 1, 101) if enough(labels, probs, value, sensitivity))
+
+
+def never_refuses(labels, probs, sensitivity):
+    good = [value for value in probs if (labels == 1).any() and enough(labels, probs, value, sensitivity)]
+    return max(good, default=0.5)
+
+
+def always_nine_tenths(labels, probs, sensitivity):
+    return over_probabilities(enough)(labels, probs, 0.9)
+
+
+def as_sensitivity(labels, probs, sensitivity):
+    return (probs[labels == 1] >= over_probabilities(enough)(labels, probs, sensitivity)).mean()
+
+
+def one_too_few(labels, probs, sensitivity):
+    refuse(labels)
+    return np.sort(probs[labels == 1])[::-1][max(int(np.ceil(sensitivity * (labels == 1).sum() - 1e-9)) - 2, 0)]
+
+
+def rounded_threshold(labels, probs, sensitivity):
+    return round(over_probabilities(enough)(labels, probs, sensitivity), 2)
+
+
+def of_roc_curve(labels, probs, sensitivity):
+    """scikit-learn leaves out the thresholds inside of a straight piece of the curve."""
+    refuse(labels)
+    _, found, thresholds = roc_curve(labels, probs)
+    return thresholds[np.argmax(found >= sensitivity)]
+
+
+# ---- E2
 
 
 def _rates(labels, probs, threshold):
@@ -184,8 +298,8 @@ WRONG = {
     "choose_models": [
         (one_name, "two names", 0),
         (three_names, "two names", 0),
-        (twice_the_same, "Both names are the same", 0.6),
-        (misspelt, "Did you mean 'resnet18'", 0.6),
+        (twice_the_same, "Both names are the same", 2 / 3),
+        (misspelt, "Did you mean 'resnet18'", 2 / 3),
     ],
     "prepare": [
         (formula(lambda x, m, s: x), "not normalised", "not normalised", 0),
@@ -196,31 +310,11 @@ WRONG = {
             formula(lambda x, m, s: (x / 255 - m[:, :1]) / s[:, :1]),
             "Every channel has its own",
             "Every channel has its own",
-            1 / 3,
+            1 / 4,
         ),
         (formula(lambda x, m, s: (x / x.max() - m) / s), "own largest value", "own largest value", None),
         (formula(lambda x, m, s: x / 255 / s - m), "right order", "right order", 0),
-        (spoils_its_input, None, "changes the tensor", 5 / 6),
-        (no_return, "returned a NoneType", "returned a NoneType", 0),
-    ],
-    "first_conv": [
-        (
-            lambda weight: nn.Conv2d(1, len(weight), weight.shape[-1]).weight,
-            "draws new random filters",
-            "draws new random filters",
-            1 / 4,
-        ),
-        (
-            lambda weight: weight.mean(dim=1, keepdim=True),
-            "the mean over the channels",
-            "the mean over the channels",
-            1 / 4,
-        ),
-        (lambda weight: weight[:, :1], "one channel of the filters", "one channel of the filters", 1 / 4),
-        (lambda weight: weight.sum(dim=1), "keep its axis", "keep its axis", 0),
-        (adds_in_place, None, "changes the tensor", 3 / 4),
-        (lambda weight: weight.sum(dim=1, keepdim=True) / 3**0.5, "not their strength", "not their strength", 1 / 4),
-        (brightness, "does not answer a grey image", "does not answer a grey image", 1 / 4),
+        (spoils_its_input, None, "changes the tensor", 3 / 4),
         (no_return, "returned a NoneType", "returned a NoneType", 0),
     ],
     "freeze_backbone": [
@@ -232,31 +326,18 @@ WRONG = {
             "can still learn",
             0,
         ),
-        (never_unfreezes, "whatever was frozen before", 3 / 4),
+        (never_unfreezes, "whatever was frozen before", 2 / 3),
         (lambda m, top: [c.requires_grad_(name == top) for name, c in m.named_children()], "none of its layers", 0),
-        (lambda m, top: [p.requires_grad_(n.startswith(top)) for n, p in m.named_parameters()], "begin like", 3 / 4),
+        (lambda m, top: [p.requires_grad_(n.startswith(top)) for n, p in m.named_parameters()], "begin like", 2 / 3),
         (lambda m, top: by_identity(m, top).eval(), "changed the mode", None),
     ],
     "train_mode": [  # the first is the mistake of all five real notebooks
-        (lambda m: m.train(), "`model.train()` alone over a frozen", 1 / 6),
+        (lambda m: m.train(), "`model.train()` alone over a frozen", 1 / 5),
         (lambda m: m.eval(), "classifier is in eval mode", 0),
-        (with_norms(lambda norm: True), "that learns is in eval mode", 1 / 3),
-        (with_norms(is_frozen, lambda norm: vars(norm).update(momentum=0.0)), "Do not change `momentum`", 1 / 6),
-        (with_norms(is_frozen, first=lambda model: None), "that learns is in eval mode", 1 / 2),
+        (with_norms(lambda norm: True), "that learns is in eval mode", 1 / 5),
+        (with_norms(is_frozen, lambda norm: vars(norm).update(momentum=0.0)), "Do not change `momentum`", 1 / 5),
+        (with_norms(is_frozen, first=lambda model: None), "that learns is in eval mode", 2 / 5),
         (norms_of_grandchildren, "deep inside of blocks", None),
-    ],
-    "optimizer_parameters": [  # the first is the mistake of all five real notebooks
-        (lambda m: m.parameters(), "parameters that are frozen", 1 / 5),
-        (lambda m: [(name, p) for name, p in m.named_parameters() if p.requires_grad], "Names, perhaps", 0),
-        (lambda m: [p.clone() for p in learning(m)], "These are copies", 0),
-        (lambda m: [p.data for p in learning(m)], "or the `.data`", 0),
-        (
-            lambda m: [p for name, p in m.named_parameters() if p.requires_grad and name.endswith("weight")],
-            "can learn is missing",
-            0,
-        ),
-        (lambda m: learning(m) * 2, "returned twice", 0),
-        (no_return, "returned None", 0),
     ],
     "paired_difference": [
         (paired(called=lambda probs, threshold: probs > threshold), "compare with >=", 0),
@@ -269,12 +350,48 @@ WRONG = {
         (paired(lambda a, b, right: rounded(right, 2)), "are rounded", None),
         (no_counts, "there is no 'only_a_right'", 0),
     ],
+    "mcnemar": [
+        (one_sided, "one side only", 0),
+        (always_up_to_a, "whichever count is the larger", 4 / 8),
+        (not_capped, "is above 1", 6 / 8),
+        (only_these_counts, "exactly these counts", 0),
+        (mid_p, "mid-p", 0),
+        (chi_square, "chi-square test, which is good", 0),
+        (chi_square_with_correction, "with a correction", 0),
+        (statistic, "chi-square statistic", 0),
+        (halves_multiplied, None, "stopped with OverflowError", 6 / 8),
+        (divides_by_nothing, "stopped with ValueError", 7 / 8),
+        (about_the_smaller_count, "number of heads", 1 / 8),
+        (no_return, "returned None", 0),
+    ],
+    "choose_threshold": [
+        (over_probabilities(lambda y, p, value, s: (p[y == 1] > value).mean() >= s), "compare with >=", 1 / 8),
+        (over_probabilities(enough, min), "Take the *largest* one", 1 / 8),
+        (over_probabilities(lambda y, p, value, s: (p >= value).mean() >= s), "share of *all* images", 1 / 8),
+        (
+            over_probabilities(lambda y, p, value, s: (p[y == 0] < value).mean() >= s, min),
+            "has that *specificity*",
+            None,
+        ),
+        (best(youden), "sum of sensitivity and specificity", None),
+        (best(right), "best accuracy", None),
+        (lambda y, p, s: over_probabilities(enough)(1 - y, p, s), "about the images with label 0", 0),
+        (by_quantile, "A quantile lies between", 4 / 8),
+        (on_a_grid, "itself the probability of an image", None),
+        (never_refuses, "no threshold to choose", 7 / 8),
+        (always_nine_tenths, "need not be 0.9", 3 / 8),
+        (as_sensitivity, "This is the sensitivity.", 1 / 8),
+        (one_too_few, "below the one that is asked for", 3 / 8),
+        (rounded_threshold, "are rounded", None),
+        (of_roc_curve, "there is a larger threshold", "sensitivity", None),
+        (no_return, "returned None", 0),
+    ],
     "explain_gap": [
         (gap(changed_places), "have changed places", 0),
-        (gap(rates_of_b), "specificity of B", 1 / 4),
+        (gap(rates_of_b), "specificity of B", 1 / 5),
         (gap(difference_of_shares), "difference of the two prevalences", 0),
         (gap(lambda _, a, b: _parts(_accuracy(*b), _accuracy(a[0], *b[1:]), _accuracy(*a))), "wrong sign", 0),
-        (gap(lambda right, a, b: right, threshold=0.5), "need not be 0.5", 1 / 2),
+        (gap(lambda right, a, b: right, threshold=0.5), "need not be 0.5", 2 / 5),
         (gap(lambda right, a, b: rounded(right, 3)), "are rounded", None),
         (lambda *inputs: [0.1, 0.0, np.float64(0.1)], "should return a dict", 0),
     ],
@@ -292,10 +409,6 @@ def normalised_by_torchvision(images, mean, std):
     return normalize((images / 255).expand(-1, len(mean), -1, -1), list(mean), list(std))
 
 
-def by_einsum(weight):
-    return torch.einsum("ochw->ohw", weight).unsqueeze(1)
-
-
 def by_identity(model, classifier):
     top = {id(parameter) for parameter in model.get_submodule(classifier).parameters()}
     for parameter in model.parameters():
@@ -311,28 +424,41 @@ def whole_parts_in_eval(model):
             part.eval()
 
 
-def as_a_generator(model):
-    return (parameter for parameter in model.parameters() if parameter.requires_grad)
-
-
-def as_groups(model):
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [{"params": learning[:1], "lr": 0.1}, {"params": learning[1:]}]
-
-
-def as_a_group_with_a_generator(model):
-    return [{"params": filter(lambda parameter: parameter.requires_grad, model.parameters())}]
-
-
 def in_tensors(*inputs):
     return {key: torch.tensor(float(value)) for key, value in paired()(*inputs).items()}
 
 
+def by_scipy(a, b):
+    return binomtest(a, a + b).pvalue if a + b else 1.0
+
+
+def by_scipy_s_tails(a, b):
+    return np.float64(min(1, 2 * binom.cdf(min(a, b), a + b, 0.5)))
+
+
+def by_position(labels, probs, sensitivity):
+    positive = sorted(probs[labels == 1].tolist(), reverse=True)
+    if not positive:
+        raise ValueError
+    return positive[math.ceil(round(sensitivity * len(positive), 9)) - 1]
+
+
+def of_the_whole_roc_curve(labels, probs, sensitivity):
+    refuse(labels)
+    _, found, thresholds = roc_curve(labels, probs, drop_intermediate=False)
+    return thresholds[np.argmax(found >= sensitivity)]
+
+
+def in_single_precision(labels, probs, sensitivity):
+    y, p = torch.as_tensor(labels), torch.as_tensor(probs, dtype=torch.float32)
+    return over_probabilities(lambda y, p, value, s: (p[y == 1] >= value).float().mean() >= s - 1e-6)(y, p, sensitivity)
+
+
 RIGHT = {
     "prepare": [normalised_by_torchvision],
-    "first_conv": [by_einsum],
+    "mcnemar": [by_scipy, by_scipy_s_tails],
+    "choose_threshold": [by_position, of_the_whole_roc_curve, in_single_precision],
     "freeze_backbone": [by_identity],
     "train_mode": [whole_parts_in_eval],
-    "optimizer_parameters": [as_a_generator, as_groups, as_a_group_with_a_generator],
     "paired_difference": [in_tensors],
 }

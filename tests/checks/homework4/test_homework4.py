@@ -102,8 +102,8 @@ def test_the_probes_need_nothing_but_torch():
 
 
 HALF = {
-    "no fine-tuning": ("fine_tune_and_predict", "explain_gap"),
-    "no comparison": ("paired_difference", "optimizer_parameters"),
+    "no fine-tuning": ("fine_tune", "explain_gap", "remedy"),
+    "no comparison": ("paired_difference", "mcnemar", "choose_threshold"),
 }
 
 
