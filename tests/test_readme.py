@@ -13,6 +13,10 @@ def test_the_table_of_claims_is_that_of_the_stored_study() -> None:
     assert claims_markdown(read_claims()) in README
 
 
+def test_the_table_of_the_second_paper_is_that_of_the_stored_experiment() -> None:
+    assert claims_markdown(read_claims(name="claims_transfer")) in README
+
+
 def test_every_lab_is_listed_and_has_its_result() -> None:
     for notebook in sorted((ROOT / "labs").glob("0*.ipynb")):
         assert f"| `{notebook.stem}` |" in README

@@ -2,21 +2,29 @@
 
 import copy
 import itertools
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lab_utils import transfer
+from lab_utils.checks.drawn_weights import (
+    Vectors,
+    correlated,
+    draws_of,
+    in_words,
+    like_the_source,
+    off_scale,
+    old_norms,
+    repeated,
+    vectors,
+)
 from lab_utils.checks.exercise import Exercise, Probe, difference
 from lab_utils.checks.lab06_networks import changed, first, pair_of, state
 
 Init = Callable[[nn.Module, nn.Module, int], Any]
 Make = Callable[[Tensor, Tensor, torch.Generator], Tensor]
-
-NEW = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
 
 def mean_var_init(model: nn.Module, source: nn.Module, seed: int) -> None:
@@ -24,105 +32,57 @@ def mean_var_init(model: nn.Module, source: nn.Module, seed: int) -> None:
     transfer.mean_var_init(model, source, seed=seed)
 
 
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    """Weights of the convolutions, as float64 vectors."""
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d)}
-    return {f"{name}.weight": layer.weight.detach().flatten().double() for name, layer in layers.items()}
+def _weights(model: nn.Module) -> Vectors:
+    """Weights of the convolutions."""
+    return vectors(model, (nn.Conv2d,))
 
 
 def _resnet(student: Init) -> dict[str, str]:
-    """In words and with room for chance, because other right draws are other numbers."""
     model, source = pair_of("resnet")
     before, pretrained = state(model), state(source)
     result = student(model, source, 0)
-    new, drawn, theirs = changed(before, model), _weights(model), _weights(source)
+    new, drawn = changed(before, model), _weights(model)
     return {
         "what you return": "another network" if isinstance(result, nn.Module) and result is not model else "nothing",
         "changed in `source`": first(changed(pretrained, source)),
         "changed in the head": first(name for name in new if name.startswith("head")),
         "convolution that is as before": first(name for name in drawn if name not in new),
-        "batch norm that is not new": first(_old_norms(model, before, pretrained)),
-        "the same numbers again and again": first(n for n, w in drawn.items() if (w == w.min()).sum() > 1),
-        "like the source": first(_like(drawn, theirs)),
+        "batch norm that is not new": first(old_norms(model, before, pretrained)),
+        "the same numbers again and again": first(repeated(drawn)),
+        "like the source": first(like_the_source(drawn, _weights(source))),
     }
 
 
-def _old_norms(model: nn.Module, before: dict[str, Tensor], pretrained: dict[str, Tensor]) -> Iterator[str]:
-    norms = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
-    for name, (part, value) in itertools.product(norms, NEW.items()):
-        tensor = model.state_dict()[full := f"{name}.{part}"]
-        if torch.equal(tensor, before[full]):
-            yield f"{full}, as before"
-        elif torch.equal(tensor, pretrained[full]):
-            yield f"{full}, that of the source"
-        elif bool((tensor != value).any()):
-            below = part == "running_var" and float(tensor.min()) < 0
-            yield f"{full}, with values below 0" if below else f"{full}, which should be {value:g} everywhere"
-
-
-def _like(drawn: dict[str, Tensor], theirs: dict[str, Tensor]) -> Iterator[str]:
-    for name, weight in drawn.items():
-        if torch.equal(weight, theirs[name]):
-            yield f"{name} is that of the source"
-        elif torch.equal(torch.stack(weight.aminmax()), torch.stack(theirs[name].aminmax())):
-            yield f"{name} has the same numbers, shuffled"
-        elif _correlated(weight, theirs[name]):
-            yield f"{name} still resembles that of the source"
-
-
 def _scale(student: Init) -> list[Any]:
-    """Of the first layer that is six standard errors off: sd and mean, in units of the source's sd."""
     model, source = pair_of("resnet")
     student(model, source, 0)
-    drawn = _weights(model)
-    for name, weight in _weights(source).items():
-        mean, sd, n = float(weight.mean()), float(weight.std()), len(weight)
-        width, shift = float(drawn[name].std()) / sd, (float(drawn[name].mean()) - mean) / sd
-        if abs(shift) > 6 / math.sqrt(n) or abs(width - 1) > 6 / math.sqrt(2 * n):
-            return [f"{name} of the source has mean {mean:.4f} and sd {sd:.4f}", width, shift]
-    return []
-
-
-def _correlated(a: Tensor, b: Tensor) -> bool:
-    n = min(len(a), len(b))
-    return abs(float(torch.corrcoef(torch.stack([a[:n], b[:n]]))[0, 1])) > 8 / math.sqrt(n)
+    return off_scale(_weights(model), _weights(source))
 
 
 def _independent(student: Init) -> str:
     model, source = pair_of("resnet")
     student(model, source, 0)
     pairs = itertools.pairwise(_weights(model).items())
-    return first(f"{name} and {other}" for (name, a), (other, b) in pairs if _correlated(a, b))
+    return first(f"{name} and {other}" for (name, a), (other, b) in pairs if correlated(a, b))
 
 
-def _draws(disturb: int, seed: int) -> Probe:
-    """Whether this seed gives the same as seed 0, also when somebody else has drawn numbers before."""
-
-    def probe(student: Init) -> str:
-        models = []
-        for noise, number in ((11, 0), (disturb, seed)):
-            torch.manual_seed(noise)
-            model, source = pair_of("resnet")
-            student(model, source, number)
-            models.append(next(iter(_weights(model).values())))
-        return "the same weights" if torch.equal(*models) else "different weights"
-
-    return probe
+def _one_draw(student: Init, seed: int) -> Tensor:
+    model, source = pair_of("resnet")
+    student(model, source, seed)
+    return next(iter(_weights(model).values()))
 
 
 PROBES: dict[str, Probe] = {
     "A ResNet": _resnet,
     "Scale": _scale,
     "Layers that begin with the same random numbers": _independent,
-    "Twice seed 0, with other random numbers drawn between": _draws(12, 0),
-    "Seeds 0 and 1": _draws(11, 1),
+    "Twice seed 0, with other random numbers drawn between": draws_of(_one_draw, 12, 0),
+    "Seeds 0 and 1": draws_of(_one_draw, 11, 1),
 }
 
 
 def _explain(got: Any, expected: Any) -> str:
-    if isinstance(expected, list):
-        return "{}. Your sd is {:.3f} times that, and your mean is {:.2f} sd away.".format(*got)
-    return difference(got, expected)
+    return in_words(got) if isinstance(expected, list) else difference(got, expected)
 
 
 # ---- wrong answers

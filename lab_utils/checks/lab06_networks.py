@@ -1,4 +1,4 @@
-"""Pairs of networks for the checks of lab 6, in which every tensor has values of its own."""
+"""Pairs of networks for the checks of labs 6 and 7, in which every tensor has values of its own."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as tv
 
-from lab_utils.networks import build_model, stages
+from lab_utils.networks import build_model, small_vit, stages
 
 Pair = tuple[nn.Module, nn.Module]
 
 MAKE: dict[str, Callable[[], nn.Module]] = {
     "resnet": lambda: build_model("resnet10_w16", num_classes=3),
     "cbr": lambda: build_model("cbr_tiny", num_classes=2),  # other names for the stages, and one fewer
+    "vit": lambda: small_vit(width=32, num_classes=3),  # biases, layer norms, a position embedding
     "shufflenet": lambda: tv.shufflenet_v2_x0_5(weights=None, num_classes=2),  # its stem is no child: it is two
 }
 

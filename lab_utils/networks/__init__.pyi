@@ -11,6 +11,7 @@ from .cbr import cbr_tiny as cbr_tiny
 from .conv1 import adapt_conv1 as adapt_conv1
 from .conv1 import first_conv as first_conv
 from .conv1 import set_conv1 as set_conv1
+from .known_weights import SINGLE_SOURCES as SINGLE_SOURCES
 from .known_weights import Weights as Weights
 from .preprocessing import DEFAULT_PREPROCESSING as DEFAULT_PREPROCESSING
 from .preprocessing import Preprocessing as Preprocessing

@@ -52,7 +52,7 @@ def build_model(
     Args:
         name: one of `list_models()`.
         weights: ``"procedural"``, ``"imagenet"``, the path of a file (see `load_weights` for
-            what is understood), or None for random.
+            what is understood, and for single sources such as ``"photos"``), or None for random.
         num_classes: number of logits.
         in_channels: channels of the input. Where the weights have another number of them,
             the first convolution is changed as `adapt_conv1` says, and the difference

@@ -29,7 +29,7 @@ class Weights:
         state_dict: Names as in the model they belong to; float tensors are float32. Our own networks come
             without their head, which belongs to the source task.
         preprocessing: What images must go through.
-        source: "procedural", torchvision's name such as "IMAGENET1K_V1", or the path.
+        source: "procedural" or one of `SINGLE_SOURCES`, torchvision's name such as "IMAGENET1K_V1", or the path.
         info: What is known of their training.
         assumed: Whether `preprocessing` is only what such networks mostly have: the file does not say it.
     """
@@ -41,16 +41,27 @@ class Weights:
     assumed: bool = False
 
 
-def procedural(name: str) -> Weights:
-    """The weights in the folder ``weights`` of the data, as its manifest lists them."""
+# Sources of weights that are shipped beside the procedural ones, to compare what was learned where.
+SINGLE_SOURCES = ("photos", "fractals", "same_hospital", "other_hospital", "noise")
+_PROCEDURAL_IS = {"small_vit": "photos"}  # its procedural weights are of this source alone
+
+
+def shipped(name: str, source: str = "procedural") -> Weights:
+    """The weights of one source in the folder ``weights`` of the data, as its manifest lists them.
+
+    There a network's name stands for its procedural weights, and "name-source" for others.
+    """
     folder = data_root() / "weights"
     entries = _manifest(folder / "manifest.json", name)
-    if name not in entries:
+    key = name if source in ("procedural", _PROCEDURAL_IS.get(name)) else f"{name}-{source}"
+    if key not in entries:
+        with_source = [entry.partition("-") for entry in entries]
+        others = [n for n, _, s in with_source if (s or "procedural") == source or _PROCEDURAL_IS.get(n) == source]
         raise ValueError(
-            f"Expected one of the networks with procedural weights ({', '.join(entries)}), got {name!r}. Choose one of "
+            f"Expected one of the networks with {source} weights ({', '.join(others)}), got {name!r}. Choose one of "
             "these, weights='imagenet' for one of torchvision or timm, the path of a file, or weights=None for random."
         )
-    entry = entries[name]
+    entry = entries[key]
     lacking = [key for key in ("file", "sha256", "preprocessing") if not isinstance(entry, dict) or key not in entry]
     if lacking:
         why = f"the entry of {name} has no {' and no '.join(lacking)}, so it is not the kit's own"
@@ -67,7 +78,7 @@ def procedural(name: str) -> Weights:
         preprocessing = preprocessing_from(json.loads(recorded) if recorded else entry["preprocessing"])
     except ValueError as error:
         _unavailable(path, f"what it says of the images cannot be understood: {error}", name, ValueError)
-    return Weights(state, preprocessing, "procedural", entry)
+    return Weights(state, preprocessing, source, entry)
 
 
 def imagenet(name: str) -> Weights:

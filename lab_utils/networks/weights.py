@@ -18,7 +18,7 @@ from lab_utils.atomic import write_whole
 from lab_utils.names import did_you_mean
 from lab_utils.networks import timm_weights
 from lab_utils.networks.architectures import check_name, is_ours, is_timms
-from lab_utils.networks.known_weights import Weights, imagenet, procedural
+from lab_utils.networks.known_weights import SINGLE_SOURCES, Weights, imagenet, shipped
 from lab_utils.networks.own_weights import from_path
 from lab_utils.networks.preprocessing import Preprocessing
 
@@ -51,7 +51,9 @@ def load_weights(
 
     Args:
         model_name: A name `build_model` knows.
-        weights: "procedural": trained on fractals and photo patches, shipped with the kit. "imagenet":
+        weights: "procedural": trained on fractals and photo patches, shipped with the kit. "photos", "fractals",
+            "same_hospital", "other_hospital" (phantoms, other findings than atelectasis and consolidation), "noise"
+            (random categories): shipped too, each of this source alone, to compare sources. "imagenet":
             torchvision's own, kept in torch.hub's folder (TORCH_HOME); timm's, in the hub's (HF_HOME); those of
             "efficientnet_lite0" are installed with the kit. Else the path of a file.
         entry: Which part of the file, where more than one could be meant, for example ``"teacher"``,
@@ -83,8 +85,8 @@ def read_weights(
 ) -> Weights:
     """`load_weights`, with the head that the file has, for images of another size, and without the warning."""
     check_name(model_name)
-    if weights == "procedural":
-        loaded = procedural(model_name)
+    if isinstance(weights, str) and weights in ("procedural", *SINGLE_SOURCES):
+        loaded = shipped(model_name, weights)
     elif weights == "imagenet":
         loaded = timm_weights.imagenet(model_name, size) if is_timms(model_name) else imagenet(model_name)
     else:
@@ -149,7 +151,7 @@ def _path(weights: Any) -> Path:
     except RuntimeError as error:  # ~name of a user who is not there
         raise ValueError(f"{expected}; got {text!r}, whose folder cannot be found ({error}). Write it out.") from error
     if not path.exists() and not path.suffix:
-        hint = f" Did you mean {meant}?" if meant else did_you_mean(text, ("procedural", "imagenet"))
+        hint = f" Did you mean {meant}?" if meant else did_you_mean(text, ("procedural", "imagenet", *SINGLE_SOURCES))
         raise ValueError(f"{expected}; got {text!r}, and no such file exists.{hint}")
     return path
 

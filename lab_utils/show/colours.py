@@ -32,8 +32,9 @@ _NETWORKS = {  # the colour of Tol's "muted", and how readers call it
     "resnet18": ("#117733", "ResNet-18"),
     "resnet50": ("#332288", "ResNet-50"),
     "efficientnet_lite0": ("#999933", "EfficientNet-Lite0"),
+    "small_vit": ("#661100", "small ViT"),
 }
-_MARKERS = {"cbr": "o", "resnet": "s", "efficientnet": "D", "vit": "^"}
+_MARKERS = {"cbr": "o", "resnet": "s", "efficientnet": "D", "small_vit": "^", "vit": "^"}
 
 
 def colour_of(start: str | PathLike[str] | None) -> Colour:

@@ -11,25 +11,26 @@ from lab_utils.studies.results import drawn_before, load_results
 FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command", "phantoms"}
 
 
-def read_claims(folder: Path | None = None) -> list[dict[str, Any]]:
+def read_claims(folder: Path | None = None, *, name: str = "claims") -> list[dict[str, Any]]:
     """The stored claims, one dict each with at least `FIELDS`.
 
     Args:
-        folder: with claims.json; default data/results.
+        folder: where the file is; default data/results.
+        name: of the file: "claims", of *Transfusion*, or "claims_transfer", of *What makes transfer learning work*.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no list of claims.
     """
-    claims = load_results("claims", folder)
+    claims = load_results(name, folder)
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         raise ValueError(
-            "Expected a list of claims in claims.json, found something else. Restore it from the repository."
+            f"Expected a list of claims in {name}.json, found something else. Restore it from the repository."
         )
     missing = sorted({field for claim in claims for field in FIELDS - set(claim)})
     if missing or not claims:
         raise ValueError(
-            f"Expected claims with {', '.join(sorted(FIELDS))} in claims.json, but "
+            f"Expected claims with {', '.join(sorted(FIELDS))} in {name}.json, but "
             f"{'some lack ' + ', '.join(missing) if missing else 'there are none'}. Make the file again, or restore "
             "it from the repository."
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from lab_utils.names import unknown_name
 from lab_utils.networks import DEFAULT_PREPROCESSING, save_weights
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.source_training import Recipe, held_out_accuracy, relative_scale, train
+from lab_utils.studies.sources_on_the_spot import NOISE_CATEGORIES, OTHERS, SOURCES
 
 # The first half of the steps, or a little more, sees images of half the side. A network that meets the full side only
 # when the learning rate is nearly 0 does not grow into it: with a tenth of the steps CBR-Tiny named 49 % of the images.
@@ -44,8 +45,20 @@ RECIPES = {
         optimizer="adamw",
     ),
 }
+# Sources alone, to compare them: as long as each needs; with noise only the scale of the weights settles.
+_SHORT = Recipe(steps=2_400, small_steps=1_600, photos=0)
+_SHORTER = replace(_SHORT, steps=1_200, small_steps=900)
+RECIPES |= {
+    "resnet10_w16-photos": replace(_SHORT, images=0, photos=60_000),
+    "resnet10_w16-fractals": _SHORT,
+    "resnet10_w16-same_hospital": replace(_SHORTER, images=8_000, source="same_hospital"),
+    "resnet10_w16-other_hospital": replace(_SHORTER, images=8_000, source="other_hospital"),
+    "resnet10_w16-noise": replace(_SHORTER, images=8_000, source="noise"),
+    "cbr_tiny-photos": replace(_SHORTER, images=0, photos=60_000),
+}
 
 OPTIMIZERS = {"sgd": "SGD, Nesterov, cosine to 0", "adamw": "AdamW, weights alone decay, cosine to 0"}
+SOURCE_SEED = 7_000
 CONVERGED = 0.99  # held-out accuracy from which the manifest calls a training converged
 
 
@@ -71,7 +84,7 @@ def ship(
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
     path = folder / f"{name}.safetensors"
-    save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name)
+    save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name.split("-")[0])
     entry = {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -97,11 +110,15 @@ def ship(
 def source_images(recipe: Recipe, fractals: int, photos: int, seed: int) -> tuple[Tensor, Tensor]:
     """Draw fractals and, with categories of their own above those, patches of photographs; 0 leaves one kind out.
 
+    A recipe with another source draws that in place of fractals.
+
     Returns:
         Images uint8 (fractals + photos, H, H) and categories int64 (fractals + photos,).
     """
     size, parts, first = recipe.size, [], 0
-    if fractals:
+    if recipe.source:  # phantoms of seeds that no lab uses: other patients
+        parts.append(SOURCES[recipe.source](fractals, size=size, seed=SOURCE_SEED + seed))
+    elif fractals:
         keep, categories = cache_root() / "sources", recipe.categories
         parts.append(load_fractals(fractals, cache_folder=keep, size=size, seed=seed, categories=categories))
         first = categories
@@ -113,6 +130,10 @@ def source_images(recipe: Recipe, fractals: int, photos: int, seed: int) -> tupl
 
 
 def _source(recipe: Recipe) -> str:
+    if recipe.source == "noise":
+        return f"white noise with {NOISE_CATEGORIES} random categories"
+    if recipe.source:
+        return f"phantoms of {recipe.source}, which of {', '.join(OTHERS)} they show"
     fractals = f"{recipe.categories} categories of IFS fractals"
     photos = f"{len(cells())} of photo patches"
     if not recipe.images:
@@ -121,7 +142,7 @@ def _source(recipe: Recipe) -> str:
 
 
 def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
-    """Draw the fractals, train, and write the weight file; returns its entry in the manifest.
+    """Draw the source images, train, and write the weight file; returns its entry in the manifest.
 
     Raises:
         ValueError: If no recipe has this name.
@@ -143,7 +164,7 @@ def pretrain(name: str, recipe: Recipe | None = None) -> dict[str, Any]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("name", choices=list(RECIPES), help="network to train")
+    parser.add_argument("name", choices=list(RECIPES), help="network to train, or network-source")
     print(json.dumps(pretrain(parser.parse_args().name), indent=2))
 
 

@@ -41,6 +41,7 @@ class Recipe:
         log_every: Steps between two lines of the log.
         optimizer: "sgd" with Nesterov momentum, which decays everything; or "adamw", which transformers need, and which
             decays only weights, no biases, norms and positions. `momentum` is that of either.
+        source: where it is not "", `images` are not fractals, but of this source of `sources_on_the_spot`.
     """
 
     steps: int
@@ -60,6 +61,7 @@ class Recipe:
     log_every: int = 250
     seed: int = 0
     optimizer: str = "sgd"
+    source: str = ""
 
 
 def drawn(count: int, step: int, recipe: Recipe) -> tuple[Tensor, torch.Generator]:
@@ -167,7 +169,7 @@ def train(
     """Train from the checkpoint if there is one, else from the start.
 
     Args:
-        name: Of the network.
+        name: Of the network; what follows a "-" is no part of it.
         recipe: How.
         data: Images uint8 (N, H, H) and labels int64 (N,).
         held_out: The same of another seed.
@@ -180,7 +182,7 @@ def train(
         The model, and the lines of the log.
     """
     device = torch.device(device)
-    model = build_model(name, num_classes=int(data[1].max()) + 1, seed=recipe.seed)
+    model = build_model(name.split("-")[0], num_classes=int(data[1].max()) + 1, seed=recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
     settings = _settings(name, recipe, model, data, held_out)
     optimizer = make_optimizer(model, recipe)

@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lab_utils.data import make_fractals, make_phantoms, make_photos
+from lab_utils.data import FINDINGS, make_fractals, make_phantoms, make_photos
 from lab_utils.metrics import Interval
 from lab_utils.names import unknown_name
 from lab_utils.networks import stages
 from lab_utils.similarity import collect_activations, distance_interval, frechet_distance
 
+TARGET = ("Atelectasis", "Consolidation")  # findings of phantoms that no source has labels of
+OTHERS = tuple(name for name in FINDINGS if name not in TARGET)
+NOISE_CATEGORIES = 50
+SMALLEST = 64  # px, of phantoms
+Drawn = tuple[NDArray[np.uint8], NDArray[np.int64]]  # images (N, H, H), categories (N,)
 
-def _noise(n: int, *, size: int, seed: int) -> tuple[NDArray[np.uint8], None]:
-    return np.random.default_rng([31, seed]).integers(0, 256, (n, size, size), dtype=np.uint8), None
+
+def _noise(n: int, *, size: int, seed: int) -> Drawn:
+    """Grey levels and categories drawn at random: there is nothing to learn, and only the scale of weights changes."""
+    rng = np.random.default_rng([31, seed])
+    images = rng.integers(0, 256, (n, size, size), dtype=np.uint8)
+    return images, np.random.default_rng([37, seed]).integers(0, NOISE_CATEGORIES, n)
 
 
-def _hospital(site: str) -> Callable[..., tuple[NDArray[np.uint8], None]]:
-    def draw(n: int, *, size: int, seed: int) -> tuple[NDArray[np.uint8], None]:
-        return make_phantoms(n, size=size, seed=seed, site=site).images[:, 0].numpy(), None
+def _hospital(site: str) -> Callable[..., Drawn]:
+    """Phantoms; which of the `OTHERS` an image shows is its category, 0 for none of them."""
+
+    def draw(n: int, *, size: int, seed: int) -> Drawn:
+        split = make_phantoms(n, size=size, seed=seed, site=site)
+        columns = [FINDINGS.index(name) for name in OTHERS]
+        return split.images[:, 0].numpy(), split.labels[:, columns].numpy().astype(np.int64) @ (1, 2, 4)
 
     return draw
 
 
-SOURCES: dict[str, Callable[..., tuple[NDArray[np.uint8], Any]]] = {
-    "same hospital": _hospital("A"),
-    "other hospital": _hospital("B"),
-    "photo patches": make_photos,
+SOURCES: dict[str, Callable[..., Drawn]] = {
+    "same_hospital": _hospital("A"),
+    "other_hospital": _hospital("B"),
+    "photos": make_photos,
     "fractals": make_fractals,
-    "white noise": _noise,
+    "noise": _noise,
 }
 
 
 def draw_source(name: str, n: int, *, size: int = 64, seed: int = 0) -> Tensor:
     """Images of one source, made on the spot.
 
-    "same hospital" and "other hospital" are phantoms (a task on other findings has the images of "same hospital").
-    ImageNet is not among them: its weights come with the kit, its images do not.
+    "same_hospital" and "other_hospital" are phantoms; "noise" is white noise. The names are those of the weights that
+    were trained on them, for `build_model`. ImageNet is not among them: its weights come with the kit, its images do
+    not.
 
     Args:
         name: one of `SOURCES`.
         n: number of images.
-        size: side in px.
+        size: side in px; below 64 px the images are drawn at 64 px and averaged.
         seed: which images.
 
     Returns:
@@ -57,6 +72,14 @@ def draw_source(name: str, n: int, *, size: int = 64, seed: int = 0) -> Tensor:
     """
     if name not in SOURCES:
         raise unknown_name("source", name, SOURCES)
+    images = _drawn(name, n, max(SMALLEST, size), seed).clone()
+    if size >= SMALLEST:
+        return images
+    return torch.cat([F.adaptive_avg_pool2d(x.float(), size).round().to(torch.uint8) for x in images.split(1000)])
+
+
+@lru_cache(maxsize=len(SOURCES))  # of one target in several networks
+def _drawn(name: str, n: int, size: int, seed: int) -> Tensor:
     return torch.from_numpy(SOURCES[name](n, size=size, seed=seed)[0])[:, None]
 
 

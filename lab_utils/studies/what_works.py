@@ -72,6 +72,23 @@ CUTS = {
 AUGMENT = Augment(scale=(0.8, 1.2), flip=True, brightness=0.1, contrast=0.2)
 
 
+def printed_table() -> pd.DataFrame:
+    """The printed table: a row per network, set and start.
+
+    Returns:
+        Columns network, data, n (images), fid (to ImageNet, as printed), metric, start ("RI", "ST", "WT"), mean and sd
+        over five runs.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"network": NETWORKS[network], "data": data, "n": n, "fid": fid, "metric": metric, "start": WORDS[start],
+         "mean": mean, "sd": sd}
+        for (network, start), row in PRINTED.items()
+        for (data, (metric, n, fid)), (mean, sd) in zip(SETS.items(), row, strict=True)
+    )  # fmt: skip
+
+
 def grid(whole: bool) -> list[Row]:
     """The printed table, and WT-ST-n on the smallest set."""
     size: Row = {"n": None, "epochs": 50 if whole else 1, "batch_size": 64 if whole else 8, "lr": 1e-4}

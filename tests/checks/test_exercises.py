@@ -17,6 +17,7 @@ NOTEBOOKS = {
     "lab04": "04_cbr_vs_resnet.ipynb",
     "lab05": "05_cca.ipynb",
     "lab06": "06_weight_transfusion.ipynb",
+    "lab07": "07_what_makes_transfer_work.ipynb",
     "homework4": "homework4.ipynb",
 }
 TABLE = [

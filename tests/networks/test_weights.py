@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 from torchvision import models as tv
 
-from lab_utils.networks import DEFAULT_PREPROCESSING, Preprocessing, build_model, load_weights, resnet10, save_weights
+from lab_utils.networks import (
+    DEFAULT_PREPROCESSING,
+    SINGLE_SOURCES,
+    Preprocessing,
+    build_model,
+    load_weights,
+    resnet10,
+    save_weights,
+)
 from lab_utils.profile import data_root
 
 GREY = Preprocessing((0.5,), (0.25,), 1)
@@ -74,8 +82,9 @@ def test_every_shipped_file_is_what_the_manifest_says(name: str) -> None:
     folder = data_root() / "weights"
     entry = json.loads((folder / "manifest.json").read_text())[name]
     assert hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
-    weights = load_weights(name, "procedural")
-    model = build_model(name, num_classes=7)
+    network, _, source = name.partition("-")
+    weights = load_weights(network, source or "procedural")
+    model = build_model(network, num_classes=7)
     missing, unexpected = model.load_state_dict(weights.state_dict, strict=False)
     assert sorted(missing) == ["head.bias", "head.weight"]
     assert unexpected == []
@@ -96,10 +105,32 @@ def test_every_network_with_a_recipe_is_shipped_and_all_files_together_stay_belo
     assert set(entries) == set(RECIPES)
     for name, recipe in RECIPES.items():  # the command in the manifest makes what is shipped
         shipped = {"photos": 0} | entries[name]["recipe"]
-        assert {key: shipped[key] for key in ("steps", "small_steps", "photos", "images", "lr")} == {
-            key: getattr(recipe, key) for key in ("steps", "small_steps", "photos", "images", "lr")
-        }
+        keys = ("steps", "small_steps", "photos", "images", "lr", "source")
+        assert {key: shipped.get(key, "") for key in keys} == {key: getattr(recipe, key) for key in keys}
     assert sum((folder / entry["file"]).stat().st_size for entry in entries.values()) < 25e6
+
+
+@pytest.mark.parametrize("source", SINGLE_SOURCES)
+def test_the_weights_of_each_source_are_others_and_say_which_they_are(source: str) -> None:
+    first = "stem.0.weight"
+    loaded, mixed = load_weights("resnet10_w16", source), load_weights("resnet10_w16", "procedural")
+    assert loaded.source == source
+    assert not torch.equal(loaded.state_dict[first], mixed.state_dict[first])
+    model = build_model("resnet10_w16", weights=source, num_classes=2)
+    assert torch.equal(model.state_dict()[first], loaded.state_dict[first])
+
+
+def test_procedural_weights_of_one_source_have_its_name_too() -> None:
+    assert load_weights("small_vit", "photos").info == load_weights("small_vit", "procedural").info
+
+
+def test_a_network_without_weights_of_a_source_is_told_which_have_them() -> None:
+    with pytest.raises(ValueError, match=r"with photos weights \(.*cbr_tiny.*small_vit.*\), got 'resnet10_w32'"):
+        load_weights("resnet10_w32", "photos")
+    with pytest.raises(ValueError, match=r"with noise weights \(resnet10_w16\), got 'cbr_tiny'"):
+        load_weights("cbr_tiny", "noise")
+    with pytest.raises(ValueError, match="Did you mean 'fractals'"):
+        load_weights("resnet10_w16", "fractal")
 
 
 # ---------------------------------------------------------------- files

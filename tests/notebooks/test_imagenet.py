@@ -11,7 +11,14 @@ from nbclient import NotebookClient
 
 from tests.notebooks.rules import ROOT, environment
 
-LABS = ["01_feature_extraction", "02_freezing", "03_fine_tuning", "05_cca", "06_weight_transfusion"]
+LABS = [
+    "01_feature_extraction",
+    "02_freezing",
+    "03_fine_tuning",
+    "05_cca",
+    "06_weight_transfusion",
+    "07_what_makes_transfer_work",
+]
 
 
 @pytest.mark.notebook

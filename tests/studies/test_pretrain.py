@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab_utils.data import make_photos
+from lab_utils.data import make_phantoms, make_photos
 from lab_utils.networks import build_model, load_weights
 from lab_utils.studies import pretrain, source_training
 from lab_utils.studies.pretrain import RECIPES, ship, shipped_tensors, source_images
@@ -265,12 +265,32 @@ def test_source_images_are_fractals_and_then_patches_with_categories_of_their_ow
     assert their_kinds.tolist() == kinds.tolist()
 
 
+def test_phantoms_of_a_source_are_of_other_patients_and_their_category_is_which_findings_they_show() -> None:
+    recipe = replace(SHORT, source="same_hospital", size=64, photos=0)
+    images, labels = source_images(recipe, 30, 0, seed=1)
+    drawn = make_phantoms(30, seed=pretrain.SOURCE_SEED + 1)
+    assert torch.equal(images, drawn.images[:, 0])
+    cardiomegaly, edema, effusion = drawn.labels[:, [1, 3, 4]].long().T
+    assert labels.tolist() == (cardiomegaly + 2 * edema + 4 * effusion).tolist()
+
+
+def test_what_follows_the_name_of_the_network_is_only_a_name(tmp_path: Path, data: Data) -> None:
+    named, _ = train(f"{NAME}-photos", SHORT, data, data, tmp_path / "named.pt", stop_after=1)
+    plain, _ = train(NAME, SHORT, data, data, tmp_path / "plain.pt", stop_after=1)
+    assert equal(named, plain)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({}, "4 categories of IFS fractals and 52 of photo patches"),
         ({"photos": 0}, "4 categories of IFS fractals"),
         ({"images": 0}, "52 categories of photo patches"),
+        (
+            {"photos": 0, "source": "other_hospital", "size": 64},
+            "phantoms of other_hospital, which of Cardiomegaly, Edema, Pleural Effusion they show",
+        ),
+        ({"photos": 0, "source": "noise"}, "white noise with 50 random categories"),
     ],
 )
 def test_the_manifest_says_what_the_images_are(

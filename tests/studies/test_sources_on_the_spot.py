@@ -25,24 +25,31 @@ def test_every_source_draws_grey_images_by_seed(name: str) -> None:
 
 def test_sources_are_what_they_are_called() -> None:
     assert torch.equal(draw_source("fractals", 5, seed=3)[:, 0], torch.from_numpy(make_fractals(5, seed=3)[0]))
-    assert torch.equal(draw_source("other hospital", 5, seed=3), make_phantoms(5, seed=3, site="B").images)
-    noise = draw_source("white noise", 50).double() / 255
+    assert torch.equal(draw_source("other_hospital", 5, seed=3), make_phantoms(5, seed=3, site="B").images)
+    noise = draw_source("noise", 50).double() / 255
     assert float(noise.mean()) == pytest.approx(0.5, abs=0.01)
     assert float(noise.var()) == pytest.approx(1 / 12, abs=0.002)  # uniform
     with pytest.raises(ValueError, match="Did you mean 'fractals'"):
         draw_source("fractal", 5)
 
 
+def test_small_images_are_averages_of_large_ones() -> None:
+    large, small = (draw_source("same_hospital", 4, size=size, seed=2) for size in (64, 32))
+    mean = large.double().reshape(4, 1, 32, 2, 32, 2).mean(dim=(3, 5))
+    assert small.dtype == torch.uint8
+    assert (small.double() - mean).abs().max() <= 0.5
+
+
 @pytest.mark.filterwarnings("ignore:.*images are few")
 def test_the_distance_is_that_of_the_pooled_features(target: torch.Tensor) -> None:
     model = build_model("cbr_tiny", num_classes=2, seed=0)
-    found = source_distances(target, model, stage="block2", sources=["white noise"], n=50, seed=7, draws=3)
-    assert list(found) == ["itself, in halves", "white noise"]
+    found = source_distances(target, model, stage="block2", sources=["noise"], n=50, seed=7, draws=3)
+    assert list(found) == ["itself, in halves", "noise"]
     x, y = (
         collect_activations(model, images, stages=["block2"])["block2"]
-        for images in (draw_source("white noise", 50, seed=7), target)
+        for images in (draw_source("noise", 50, seed=7), target)
     )
-    value, low, high = found["white noise"]
+    value, low, high = found["noise"]
     assert value == frechet_distance(x, y)
     assert low < value < high
 
@@ -51,7 +58,7 @@ def test_the_distance_is_that_of_the_pooled_features(target: torch.Tensor) -> No
 def test_the_same_hospital_is_nearest_and_noise_is_far(target: torch.Tensor) -> None:
     model = build_model("cbr_tiny", num_classes=2, seed=0)
     found = {name: value for name, (value, *_) in source_distances(target, model, stage="block1", draws=2).items()}
-    near = found.pop("same hospital"), found.pop("itself, in halves")
+    near = found.pop("same_hospital"), found.pop("itself, in halves")
     assert max(near) < 0.5 * min(found.values())
 
 

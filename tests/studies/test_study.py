@@ -274,3 +274,21 @@ def test_pairs_for_svcca_never_share_a_seed():
     )  # fmt: skip
     assert len(svccas(runs, "resnet50", "random - random")) == math.comb(3, 2)
     assert len(svccas(runs, "resnet50", "transfer - random")) == 3 * 3 - 3
+
+
+def test_the_printed_table_of_what_works_gives_the_correlations_that_follow_from_it():
+    table = what_works.printed_table()
+    sets = table.drop_duplicates("data").set_index("data")
+    wt, ri, st = (
+        table[table["start"] == s].pivot(index="network", columns="data", values="mean") for s in ("WT", "RI", "ST")
+    )
+    gain = wt / ri - 1
+    by_distance = gain.T.corrwith(sets["fid"])[["DeiT-S", "Swin-T", "Inception-v3", "ResNet-50"]]
+    by_size = gain.T.corrwith(np.log(sets["n"]))[["DeiT-S", "Swin-T", "Inception-v3", "ResNet-50"]]
+    assert by_distance.to_numpy() == pytest.approx([-0.71, -0.75, -0.77, -0.76], abs=0.005)
+    assert by_size.to_numpy() == pytest.approx([-0.51, -0.62, -0.39, -0.34], abs=0.005)
+    assert np.corrcoef(sets["fid"], np.log(sets["n"]))[0, 1] == pytest.approx(0.77, abs=0.005)
+    reuse = (wt - st) / wt
+    assert np.corrcoef(gain.to_numpy().ravel(), reuse[gain.columns].to_numpy().ravel())[0, 1] == pytest.approx(
+        0.94, abs=0.005
+    )

@@ -1,0 +1,194 @@
+"""The stored experiment of lab 7: what it runs, that it goes on, and what the second paper's claims read from it."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab_utils.metrics import mean_interval
+from lab_utils.studies import claims_transfer, read_claims, stored_transfer
+from lab_utils.studies import what_transfers as study
+from lab_utils.studies.claims_transfer import correlation_over_seeds, middle, over_seeds, slope, transfer_claims
+
+SEEDS = 5
+
+
+@pytest.fixture
+def retinas(tmp_path, monkeypatch):
+    """A file of colour squares, and an experiment of seconds."""
+    rng, arrays = np.random.default_rng(0), {}
+    for part, n in (("train", 60), ("val", 24), ("test", 24)):
+        labels = np.arange(n) % 5
+        images = rng.integers(0, 60, (n, 32, 32, 3)) + 40 * labels[:, None, None, None]
+        arrays |= {f"{part}_images": images.astype(np.uint8), f"{part}_labels": labels[:, None].astype(np.uint8)}
+    np.savez(tmp_path / "retinamnist.npz", **arrays)
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(study, "COUNTS", {"n_train": 40, "n_val": 8, "n_test": 40})
+    monkeypatch.setattr(study, "STEPS", {8: 2, 16: 2})
+    monkeypatch.setattr(study, "MIDDLE", 16)
+    monkeypatch.setattr(study, "NEIGHBOURS", 5)
+    monkeypatch.setattr(study, "DISTANCE_IMAGES", 20)
+    for cache in (study.images, study._digest):
+        cache.cache_clear()
+    yield str(tmp_path / "retinamnist.npz")
+    for cache in (study.images, study._digest):
+        cache.cache_clear()
+
+
+def test_no_training_is_in_the_grid_twice_and_each_has_its_random_start():
+    rows = study.grid()
+    assert len({tuple(row.values()) for row in rows}) == len(rows)
+    keys = ("target", "network", "n", "seed")
+    random = {tuple(row[key] for key in keys) for row in rows if row["start"] == "RI"}
+    assert {tuple(row[key] for key in keys) for row in rows} == random
+    assert len({row["seed"] for row in rows}) >= 5
+
+
+@pytest.mark.filterwarnings("ignore:.*images are few", "ignore:.*patients of these images")
+def test_the_experiment_ends_in_tables_that_are_read_back(retinas, tmp_path, monkeypatch):
+    configs = [
+        study._row("phantoms", study.RESNET, "none", "RI", 16, 0),
+        study._row("retinas", study.RESNET, "photos", "WT", 16, 0),
+        study._row("phantoms", study.RESNET, "none", "RI", 8, 0),
+    ]
+    monkeypatch.setattr(study, "grid", lambda seeds: configs)
+    monkeypatch.setattr(study, "data_root", lambda: tmp_path)
+    monkeypatch.setattr(study, "distances", lambda _: [study._distance("retinas", "itself, in halves", "f", (1, 0, 2))])
+    monkeypatch.setattr(claims_transfer, "write_claims", lambda: None)
+    monkeypatch.setattr("sys.argv", ["what_transfers", "--retinas", retinas])
+    monkeypatch.setenv("LAB_WORKERS", "1")
+    study.main()
+    stored = stored_transfer(tmp_path / "results")
+    assert stored.runs[list(configs[0])].to_dict("records") == configs
+    assert np.isfinite(stored.runs["auroc"]).all()
+    assert stored.distances.to_dict("records") == [
+        {"target": "retinas", "source": "itself", "features": "f", "distance": 1, "low": 0, "high": 2}
+    ]
+    assert set(stored.stages["measure"]) == {"knn", "knn_before", "cka", "reinit", "l2"}
+    assert len(stored.stages) == 2 * 5 * 5  # runs with `MIDDLE` images, measures, stages
+    assert stored.command == study.COMMAND
+    assert str(tmp_path) not in (tmp_path / "results" / "lab07_transfer.json").read_text()
+    monkeypatch.setattr(study, "tune", lambda *_, **__: pytest.fail("nothing is trained twice"))
+    study.main()
+
+
+@pytest.mark.filterwarnings("ignore:.*images are few", "ignore:.*patients of these images")
+def test_distances_are_to_both_targets_in_two_networks(retinas):
+    rows = pd.DataFrame(study.distances(retinas))
+    assert rows.groupby(["target", "features"]).size().tolist() == [6] * 4
+    assert (rows["low"] < rows["high"]).all()
+
+
+def test_a_run_depends_on_its_images_and_weights(retinas):
+    config = study._row("retinas", study.RESNET, "photos", "WT", 16, 0)
+    first = study.depends(retinas, **config)
+    assert first != study.depends(retinas, **{**config, "source": "fractals"})
+    arrays = dict(np.load(retinas))
+    arrays["test_images"][0] = 255 - arrays["test_images"][0]
+    np.savez(retinas, **arrays)
+    for cache in (study.images, study._digest):
+        cache.cache_clear()
+    assert study.depends(retinas, **config)["images"] != first["images"]
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / "lab07_transfer.json").write_text(json.dumps({"runs": {}, "distances": {}}))
+    with pytest.raises(ValueError, match="Restore it"):
+        stored_transfer(tmp_path)
+
+
+# ---------------------------------------------------------------- the claims
+
+PLACES = {"same_hospital": 0.1, "other_hospital": 1.0, "photos": 10.0, "fractals": 100.0, "noise": 1000.0}
+
+
+def auroc(row):
+    """Numbers in which every effect is known: 0.01 less for each factor 10 of distance, more for the transformer."""
+    spread = 0.001 * row["seed"]
+    if row["start"] == "RI":
+        return 0.5 + spread
+    if row["start"] == "ST":
+        return 0.504 + spread
+    few = {50: 0.05, 200: 0.02, 800: 0.0}[row["n"]]
+    if row["start"] == "WT-ST":
+        return 0.5 + spread + few + (0.01 if row["network"] == "small_vit" else 0.04)
+    if row["source"] == "noise":
+        return 0.502 + spread
+    more = 0.06 if row["network"] == "small_vit" else 0.05 - 0.01 * np.log10(PLACES[row["source"]])
+    return 0.5 + spread + few + more + 0.001 * (row["seed"] % 2)
+
+
+@pytest.fixture
+def claims(tmp_path):
+    rows = [{**row, "auroc": auroc(row)} for row in study.grid(range(SEEDS))]
+    for row, (cka, _) in zip(rows, itertools.cycle([(0.2, 0), (0.8, 0), (0.5, 0)]), strict=False):
+        if row["n"] == study.MIDDLE and row["start"] == "WT":
+            row["stages"] = {"cka": {"a": cka, "b": cka}}
+    apart = [
+        study._distance(target, source, claims_transfer.FEATURES, (place, place / 2, 2 * place))
+        for target in ("phantoms", "retinas")
+        for source, place in PLACES.items()
+    ]
+    study.write_results(rows, apart, tmp_path / "lab07_transfer.json")
+    claims_transfer.write_claims(tmp_path)
+    return read_claims(tmp_path, name="claims_transfer")
+
+
+def test_known_effects_come_back_with_their_verdicts(claims):
+    found = {f"{claim['claim']} {claim['measured']}": (claim["effect"], claim["verdict"]) for claim in claims}
+
+    def of(*words):
+        (value,) = [value for text, value in found.items() if all(word in text for word in words)]
+        return value
+
+    assert of("resnet10_w16: the gain grows") == (0.05, "shown")
+    assert of("nearer: phantoms") == (-0.01, "shown")
+    assert of("nearer: retinas") == (-0.01, "shown")
+    assert of("inductive bias", "minus resnet10_w16") == (0.02, "shown")  # 0.06 against 0.05 - 0.01
+    assert of("reuses more stages")[0] == pytest.approx((0.06 - 0.01) - (0.04 - 0.04), abs=0.0011)
+    assert of("ST alone") == (0.004, "shown")
+    assert of("nothing to learn") == (0.002, "shown")
+    assert of("goes with reuse")[1] == "shown"
+    assert {claim["seeds"] for claim in claims} == {SEEDS}
+    assert {claim["command"] for claim in claims} == {study.COMMAND}
+
+
+def test_the_stored_claims_are_those_of_the_stored_runs():
+    made = [claim._asdict() for claim in transfer_claims(stored_transfer())]
+    assert made == read_claims(name="claims_transfer")
+
+
+def test_the_middle_keeps_the_lower_stages():
+    assert (middle("resnet10_w16"), middle("small_vit")) == ("layer2", "blocks2")
+
+
+def test_a_jackknife_of_a_mean_is_its_t_interval():
+    values = [0.1, 0.4, 0.2, 0.7]
+    rows = pd.DataFrame({"seed": range(4), "x": values})
+    (mean, low, high), seeds = over_seeds(rows, lambda part: float(part["x"].mean()))
+    assert (mean, low, high) == pytest.approx(mean_interval(values))
+    assert seeds == 4
+
+
+def test_an_interval_of_a_correlation_stays_below_one():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"target": "t", "network": "n", "source": f"s{cell}", "n": study.MIDDLE, "seed": seed, "x": cell,
+         "y": cell + 0.5 * rng.standard_normal()}
+        for cell in range(6) for seed in range(5)
+    ]  # fmt: skip
+    (r, low, high), _ = correlation_over_seeds(pd.DataFrame(rows), "x", "y")
+    assert 0.8 < low < r < high < 1
+
+
+def test_noise_is_not_on_the_line_of_distances():
+    distances = pd.DataFrame(
+        [{"target": "t", "features": claims_transfer.FEATURES, "source": k, "distance": v} for k, v in PLACES.items()]
+    )
+    gained = {"same_hospital": 0.3, "other_hospital": 0.2, "photos": 0.1, "fractals": 0.0, "noise": 9.0}
+    rows = pd.DataFrame(
+        [{"target": "t", "network": study.RESNET, "n": study.MIDDLE, "source": k, "gain": v} for k, v in gained.items()]
+    )
+    assert slope(rows, distances, "t") == pytest.approx(-0.1)
