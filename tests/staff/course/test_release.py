@@ -316,7 +316,7 @@ def in_release(real, script, *arguments):
 def test_the_public_checks_run_in_a_release(real):
     told = json.loads(in_release(real, COMMAND, "check", "labs/homework4.ipynb", "--json"))
     assert {row["status"] for row in told["outcomes"]} == {"not attempted"}
-    assert len(told["outcomes"]) == 12  # eight functions, the predictions, three answers in words
+    assert len(told["outcomes"]) == 13  # eight functions, the predictions, four answers in words
 
 
 def test_every_released_module_and_what_the_notebooks_import_is_there(real):
