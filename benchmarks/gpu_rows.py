@@ -103,7 +103,7 @@ def labs(sizes: Sizes, say: Callable[[str], None], began: float) -> None:
         command = [sys.executable, "-m", "lab_utils", "run", lab]
         environment = {**os.environ, "LAB_PROFILE": sizes.profile}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              text=True, start_new_session=True) as process:  # fmt: skip
+                              text=True, encoding="utf-8", start_new_session=True) as process:  # fmt: skip
             try:
                 text, _ = process.communicate(timeout=max(1.0, left))
             except subprocess.TimeoutExpired:

@@ -127,7 +127,7 @@ ST_INIT = Exercise(
     "Layers are drawn with mean and sd of the same tensor of `source`; norms start as new; all else is kept.",
     close=0.1,
     steps=(
-        "First make all stages pretrained: the kit's `transfuse(model, source)` does it. Then everything that you do "
+        "First make all stages pretrained: the kit's `transfuse` does it. Then everything that you do "
         "not touch is kept, as it should be.",
         "Make one generator. Go through the modules of each stage. What kinds of modules must change, and how?",
         "For a layer, go through its own parameters, weight and bias. A standard normal number of the same shape, "

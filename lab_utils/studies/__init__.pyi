@@ -8,12 +8,12 @@ from .grid import workers_asked_for as workers_asked_for
 from .results import StoredTransfer as StoredTransfer
 from .results import load_results as load_results
 from .results import stored_transfer as stored_transfer
+from .source_gains import gain_intervals as gain_intervals
+from .source_gains import gains as gains
+from .source_gains import target_findings as target_findings
+from .source_gains import transfer_gain as transfer_gain
+from .source_gains import wt_st_curve as wt_st_curve
 from .sources_on_the_spot import draw_source as draw_source
 from .sources_on_the_spot import source_distances as source_distances
 from .stage_probes import probe_stages as probe_stages
-from .transfer_gain import gain_intervals as gain_intervals
-from .transfer_gain import gains as gains
-from .transfer_gain import target_findings as target_findings
-from .transfer_gain import transfer_gain as transfer_gain
-from .transfer_gain import wt_st_curve as wt_st_curve
 from .what_works import printed_table as printed_table

@@ -21,8 +21,8 @@ from lab_utils.networks import build_model, stages
 from lab_utils.profile import data_root
 from lab_utils.studies.claims_effects import SAME, Claim, make, verdict
 from lab_utils.studies.results import StoredTransfer, stored_transfer
+from lab_utils.studies.source_gains import gains
 from lab_utils.studies.study import by_seed
-from lab_utils.studies.transfer_gain import gains
 from lab_utils.studies.what_transfers import CBR, MIDDLE, RESNET, STEPS, VIT
 
 if TYPE_CHECKING:

@@ -31,9 +31,9 @@ from lab_utils.networks import SINGLE_SOURCES, build_model, load_weights, stages
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations, knn_per_stage, l2_per_stage, linear_cka, reinit_robustness
 from lab_utils.studies.grid import run_grid
+from lab_utils.studies.source_gains import NO_SOURCE, start_of, target_findings, tune
 from lab_utils.studies.sources_on_the_spot import source_distances
 from lab_utils.studies.study import Row
-from lab_utils.studies.transfer_gain import NO_SOURCE, start_of, target_findings, tune
 from lab_utils.training import evaluate
 
 COMMAND = "python -m lab_utils.studies.what_transfers --retinas RETINAMNIST.npz"

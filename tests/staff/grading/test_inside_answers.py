@@ -7,7 +7,7 @@ import pytest
 from lab_utils.staff.grading.inside_answers import ANYWHERE, BY_NAME, BY_PLACE, LONGEST, find_answers
 from tests.checks.notebook_functions import ROOT
 
-NAMES = ["A2", "D2", "E2"]
+NAMES = ["A2", "D3", "E3", "E4"]
 NOTEBOOK = json.loads((ROOT / "labs/homework4.ipynb").read_text("utf-8"))
 RELEASED = [("code" if c["cell_type"] == "code" else "text", "".join(c["source"])) for c in NOTEBOOK["cells"]]
 WORDS = {name: f"Hospital B takes flatter pictures than hospital A does; {name} asks for that." for name in NAMES}

@@ -9,7 +9,7 @@ from lab_utils.data import load_data, smaller
 from lab_utils.metrics import mean_interval
 from lab_utils.networks import build_model
 from lab_utils.studies import gain_intervals, gains, target_findings, transfer_gain, wt_st_curve
-from lab_utils.studies.transfer_gain import start_of
+from lab_utils.studies.source_gains import start_of
 
 
 @pytest.fixture(scope="module")
