@@ -21,6 +21,7 @@ from lab_utils.metrics import mean_interval
 from lab_utils.networks import build_model
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.grid import combinations, run_grid
+from lab_utils.studies.results import load_results
 from lab_utils.studies.source_weights import SIZES, STARTS, WANTED, depends, load, rows_without_paths, values_of
 from lab_utils.training import evaluate, fit
 
@@ -120,8 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, metavar="PATH.npz", help="RetinaMNIST, or a file like it")
     study = run_study(parser.parse_args().data, data_root() / "results" / f"{STUDY}.json")
-    probes = json.loads((data_root() / "results" / "source_weights.json").read_text(encoding="utf-8"))["probes"]
-    print(table(study, probes))
+    print(table(study, load_results("source_weights")["probes"]))
 
 
 if __name__ == "__main__":  # by its name, so that worker processes find the functions with their caches
