@@ -31,7 +31,7 @@ def grid(whole):
 def run(splits, *, checkpoint, seed, steps, batch_size, **_):
     model, train = TinyNet(seed=seed), splits["train"]
     history = fit(model, train, train, steps=steps, batch_size=batch_size, seed=seed, eval_every=20, progress=False,
-                  checkpoint=checkpoint, checkpoint_seconds=0.04)  # fmt: skip
+                  checkpoint=checkpoint, checkpoint_seconds=0.005)  # fmt: skip
     weights = torch.cat([value.flatten().double() for value in model.state_dict().values()])
     return {"weights": weights, "curve": np.array(history.column("val_auroc"))}
 
@@ -86,7 +86,10 @@ def test_thirty_kills_change_no_bit_and_leave_no_file(started, tmp_path):
         studies += 1
         while True:
             process = started(folder)
-            process.join(moments.uniform(0.02, 0.5) * seconds if kills < KILLS else None)
+            if kills % 2:  # in the middle of a training: as soon as a checkpoint is there
+                _soon(lambda: [*folder.glob("*.pt")] or process.exitcode is not None, bool, every=0.001)  # noqa: B023
+            else:
+                process.join(moments.uniform(0.02, 0.5) * seconds if kills < KILLS else None)
             if process.exitcode is not None:
                 break
             os.kill(process.pid, signal.SIGKILL)
@@ -97,7 +100,7 @@ def test_thirty_kills_change_no_bit_and_leave_no_file(started, tmp_path):
         np.testing.assert_equal(results(folder), expected)
         assert {path.suffix for path in folder.iterdir()} == {".json"}
         assert len(list(folder.iterdir())) == len(expected)
-    assert half_done >= KILLS // 4  # some were in the middle of a training, which then went on
+    assert half_done >= KILLS // 4  # these were in the middle of a training, which then went on
 
 
 WITH_WORKERS = """
@@ -126,9 +129,9 @@ def test_a_study_that_is_killed_takes_its_workers_with_it(tmp_path):
     assert _soon(lambda: [pid for pid in workers if psutil.pid_exists(pid)], lambda left: not left) == []
 
 
-def _soon(look, enough):
+def _soon(look, enough, every=0.05):
     """What `look` sees as soon as it is enough, or after a minute."""
     end = time.monotonic() + 60
     while not enough(seen := look()) and time.monotonic() < end:
-        time.sleep(0.05)
+        time.sleep(every)
     return seen
