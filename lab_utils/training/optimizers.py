@@ -96,7 +96,8 @@ def make_optimizer(optimizer: str | Callable[[Groups], Optimizer], groups: Group
     one_of("optimizer", optimizer, OPTIMIZERS)
     if optimizer == "sgd":
         return torch.optim.SGD(groups, lr=groups[0]["lr"], momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups) if optimizer == "adamw" else torch.optim.Adam(groups)
+    adam = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
+    return adam(groups, fused=True)  # one pass over all weights: a third of the time, which counts in small networks
 
 
 def lr_factor(schedule: str, step: int, *, total: int, warmup: int = 0) -> float:

@@ -6,8 +6,9 @@ import torch
 
 from lab_utils.device import precision_for
 from lab_utils.networks import build_model, preprocess
-from lab_utils.training.forward import forward
+from lab_utils.training.forward import forward, to_device
 from lab_utils.training.losses import criterion_for
+from lab_utils.training.optimizers import make_optimizer
 
 SIDE = 64  # pixels
 STEPS = {"resnet10_w16": (32, 5), "cbr_tiny": (16, 2)}  # images in a batch, steps; together about a second
@@ -35,11 +36,10 @@ def _fastest_step(name: str, batch: int, steps: int) -> float:
     """Return seconds of processor time; the first step, which prepares the others, does not count."""
     fast = precision_for("cpu") == "bf16"
     model = build_model(name, num_classes=5).train()
-    if fast:
-        model.to(memory_format=torch.channels_last)
+    to_device(model, torch.device("cpu"), fast=fast)
     images = torch.zeros(batch, 1, SIDE, SIDE, dtype=torch.uint8).random_(0, 256)
     labels, criterion = torch.zeros(batch, 5), criterion_for("multilabel")
-    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer = make_optimizer("adamw", [{"params": [*model.parameters()]}])
     taken = []
     for _ in range(1 + steps):
         began = time.process_time()

@@ -25,15 +25,15 @@ def quiet_fit(model, train, val=None, **settings):
 @pytest.mark.parametrize(
     ("optimizer", "make"),
     [
-        ("adamw", lambda params: torch.optim.AdamW(params, lr=0.01, weight_decay=0.1)),
-        ("adam", lambda params: torch.optim.Adam(params, lr=0.01, weight_decay=0.1)),
+        ("adamw", lambda params: torch.optim.AdamW(params, lr=0.01, weight_decay=0.1, fused=True)),
+        ("adam", lambda params: torch.optim.Adam(params, lr=0.01, weight_decay=0.1, fused=True)),
         ("sgd", lambda params: torch.optim.SGD(params, lr=0.01, weight_decay=0.1, momentum=0.9, nesterov=True)),
     ],
 )
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_fit_equals_a_bare_loop_bit_for_bit(task, optimizer, make):
     split = tiny_split(40, task)
-    model, bare = TinyNet(split.num_classes), TinyNet(split.num_classes)
+    model, bare = TinyNet(split.num_classes), TinyNet(split.num_classes).to(memory_format=torch.channels_last)
     quiet_fit(model, split, epochs=2, lr=0.01, optimizer=optimizer, weight_decay=0.1, precision="fp32", seed=3)
 
     updates = make(bare.parameters())
@@ -43,7 +43,8 @@ def test_fit_equals_a_bare_loop_bit_for_bit(task, optimizer, make):
         bare.train()
         for _ in range(2):
             for chosen in batch_indices(40, 16, generator=generator):
-                logits = bare((split.images[chosen] / 255 - 0.5) / 0.25)
+                images = (split.images[chosen] / 255 - 0.5) / 0.25
+                logits = bare(images.contiguous(memory_format=torch.channels_last))
                 criterion = masked_bce if task == "multilabel" else F.cross_entropy
                 loss = criterion(logits, split.labels[chosen])
                 updates.zero_grad()
