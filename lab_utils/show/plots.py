@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from lab_utils.arguments import flag
 from lab_utils.metrics import mean_interval
+from lab_utils.show.legends import legend_above, name_curves
 from lab_utils.show.style import GREY
 
 
@@ -95,28 +96,8 @@ def plot_curves(
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if label:
-        _name_curves(ax, f"mean; bars: sd of {len(y)} seeds" if len(y) > 1 else None)
+        name_curves(ax, f"mean; bars: sd of {len(y)} seeds" if len(y) > 1 else None)
     return ax
-
-
-def _name_curves(ax: Axes, bars: str | None) -> None:
-    """A legend for up to four curves; names at the ends of more, at least a line of text apart."""
-    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-    for text in [text for text in ax.texts if text.get_gid() == "name of a curve"]:
-        text.remove()
-    if len(lines) <= 4:
-        ax.legend(title=bars)
-        return
-    ax.legend([], [], title=bars, loc="best")
-    low, high = ax.get_ylim()
-    apart = (high - low) * 0.075
-    place = -np.inf
-    for line in sorted(lines, key=lambda line: float(np.asarray(line.get_ydata())[-1])):
-        place = max(place + apart, float(np.asarray(line.get_ydata())[-1]))
-        ax.text(
-            1.02, place, str(line.get_label()), color=line.get_color(), transform=ax.get_yaxis_transform(),
-            va="center", fontsize=9, gid="name of a curve",
-        )  # fmt: skip
 
 
 def plot_paired(
@@ -215,6 +196,7 @@ def plot_bars(
         ax.text(end + 0.015 * max(ends), place, form.format(value), va="center", fontsize=9)
     if chance is not None:
         ax.axvline(chance, color=GREY, ls="--", lw=1.5)
+        xlabel = f"{xlabel}\n(dashed: chance)"
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
     ax.set_xlim(right=1.15 * max(ends))
@@ -258,11 +240,6 @@ def plot_stage_heatmap(
     ax.set(xlabel="stage, from the image up")
     ax.tick_params(axis="y", rotation=0)
     return ax
-
-
-def legend_above(ax: Axes) -> None:
-    """Put the legend above the Axes, in two columns."""
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, borderaxespad=0.2)
 
 
 def _words(key: str) -> str:
