@@ -1,7 +1,10 @@
 """Legends that lie on no line: above one Axes, above the whole figure, or names at the ends of curves."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
@@ -47,20 +50,46 @@ def one_legend(figure: Figure, title: str | None = None) -> Legend:
 
 
 def name_curves(ax: Axes, title: str | None) -> None:
-    """A legend for up to four curves; names at the ends of more, at least a line of text apart."""
+    """A legend for up to four curves; more have their names at their ends, and their bars there only."""
     lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
     for text in [text for text in ax.texts if text.get_gid() == "name of a curve"]:
         text.remove()
     if len(lines) <= 4:
         ax.legend(title=title)
         return
-    ax.legend([], [], title=title, loc="best")
+    _leave_last_bars(ax)
+    ax.legend([], [], title=title and title.replace("bars:", "bars at the ends:"), loc="best")
+    ends = [(line, *(float(np.asarray(values)[-1]) for values in line.get_data())) for line in lines]
+    ends = sorted((end for end in ends if np.isfinite(end[2])), key=lambda end: end[2])
     low, high = ax.get_ylim()
-    apart = (high - low) * 0.075
-    place = -np.inf
-    for line in sorted(lines, key=lambda line: float(np.asarray(line.get_ydata())[-1])):
-        place = max(place + apart, float(np.asarray(line.get_ydata())[-1]))
-        ax.text(
-            1.02, place, str(line.get_label()), color=line.get_color(), transform=ax.get_yaxis_transform(),
-            va="center", fontsize=9, gid="name of a curve",
+    places = spread([y for _, _, y in ends], (high - low) * 0.075)
+    for (line, x, y), place in zip(ends, places, strict=True):
+        ax.annotate(
+            str(line.get_label()), (x, y), (1.05, place), textcoords=ax.get_yaxis_transform(), va="center", fontsize=9,
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "lw": 1, "shrinkA": 1, "shrinkB": 0},
+            annotation_clip=False, gid="name of a curve",
         )  # fmt: skip
+
+
+def spread(places: Sequence[float], apart: float) -> list[float]:
+    """Move numbers as little as need be (least squares) until neighbours are `apart`; they come and go rising."""
+    groups: list[tuple[float, int]] = []  # mean and number of places that have moved together, each less its offset
+    for number, place in enumerate(places):
+        mean, count = place - number * apart, 1
+        while groups and groups[-1][0] > mean:
+            earlier, many = groups.pop()
+            mean, count = (mean * count + earlier * many) / (count + many), count + many
+        groups.append((mean, count))
+    moved = [mean for mean, count in groups for _ in range(count)]
+    return [mean + number * apart for number, mean in enumerate(moved)]
+
+
+def _leave_last_bars(ax: Axes) -> None:
+    """Of the bars of `plot_curves` leave those at the ends of curves."""
+    for container in ax.containers:
+        if isinstance(container, ErrorbarContainer) and container.lines[0] is None:
+            _, caps, bars = container.lines
+            for bar in bars:
+                bar.set_segments(bar.get_segments()[-1:])
+            for cap in caps:
+                cap.set_data(*(np.asarray(values)[-1:] for values in cap.get_data()))

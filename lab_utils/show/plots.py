@@ -68,7 +68,7 @@ def plot_curves(
     """Mean over seeds; bars of one standard deviation over seeds (none for one seed), which the legend says.
 
     Call it once per method on the same Axes. A curve of more than twelve points has its bar at the end only. More than
-    four curves are named at their ends and not in a legend.
+    four curves have their bars there, too, and their names, in place of a legend.
 
     Args:
         x: shape (P,), such as numbers of images, or steps.
@@ -105,6 +105,7 @@ def plot_paired(
     *,
     ylabel: str = "difference in AUROC",
     xlabel: str = "",
+    each: str = "seed",
     confidence: float = 0.95,
     ax: Axes | None = None,
 ) -> Axes:
@@ -114,6 +115,7 @@ def plot_paired(
         differences: condition -> one difference per seed.
         ylabel: what was subtracted from what.
         xlabel: what the conditions are.
+        each: what a dot is.
         confidence: of the intervals; a condition with one seed gets none.
         ax: where to draw.
     """
@@ -126,7 +128,7 @@ def plot_paired(
         mean, _, high = mean_interval(d, confidence=confidence)
         error = high - mean if len(d) > 1 else None
         ax.errorbar(place + 0.12, mean, error, fmt="D", color="0.1", capsize=4, elinewidth=1.8, ms=6)
-    ax.scatter([], [], color="0.5", alpha=0.7, s=18, lw=0, label="each seed")
+    ax.scatter([], [], color="0.5", alpha=0.7, s=18, lw=0, label=f"each {each}")
     ax.errorbar([], [], [], fmt="D", color="0.1", capsize=4, ms=6, label=f"mean, {confidence:.0%} interval")
     ax.set_xticks(range(len(differences)), list(differences))
     ax.set_xlim(-0.5, len(differences) - 0.5)
@@ -227,10 +229,11 @@ def plot_stage_heatmap(
         style: passed on to `seaborn.heatmap`, such as vmin, vmax or center.
     """
     ax = ax if ax is not None else plt.gca()
+    figures = np.array([[_figures(value, form) for value in row] for row in np.asarray(values)])
     settings = {
         "cmap": "viridis",
-        "annot": True,
-        "fmt": form,
+        "annot": figures,
+        "fmt": "",
         "linewidths": 1,
         "annot_kws": {"size": 9},
         "cbar_kws": {"label": label},
@@ -240,6 +243,12 @@ def plot_stage_heatmap(
     ax.set(xlabel="stage, from the image up")
     ax.tick_params(axis="y", rotation=0)
     return ax
+
+
+def _figures(value: float, form: str) -> str:
+    """A number in figures, without a minus before a zero."""
+    text = format(value, form)
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def _words(key: str) -> str:

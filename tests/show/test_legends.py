@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from lab_utils.show import legend_above, one_legend, panels, plot_curves, plot_paired, set_style
+from lab_utils.show.legends import spread
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +65,23 @@ def test_one_legend_of_more_than_four_curves_says_what_their_bars_are_and_leaves
         plot_curves([1, 2], [[0.5, 0.6], [0.6, 0.7 + number / 20]], label=f"network {number}", ax=ax)
     legend = one_legend(figure)
     assert names(legend) == []
-    assert legend.get_title().get_text() == "mean; bars: sd of 2 seeds"
+    assert legend.get_title().get_text() == "mean; bars at the ends: sd of 2 seeds"
     assert [text.get_text() for text in ax.texts] == [f"network {number}" for number in range(6)]
     assert box(legend).y0 >= box(ax).y1
+
+
+def test_names_of_curves_keep_apart_and_move_as_little_as_need_be():
+    assert spread([0.0, 0.1, 5.0], 1.0) == pytest.approx([-0.45, 0.55, 5.0])
+    assert spread([1.0, 1.0, 1.5], 1.0) == pytest.approx([1 / 6, 7 / 6, 13 / 6])
+    assert spread([0.0, 3.0], 1.0) == [0.0, 3.0]
+
+
+def test_more_than_four_curves_have_bars_at_their_ends_only():
+    _, ax = panels()
+    for number in range(5):
+        plot_curves([1, 2], [[0.5, 0.6], [0.6, 0.7]], label=f"network {number}", ax=ax)
+    assert ax.get_legend().get_title().get_text() == "mean; bars at the ends: sd of 2 seeds"
+    assert {x for bars in ax.collections for segment in bars.get_segments() for x in segment[:, 0]} == {2}
 
 
 def test_a_legend_above_keeps_its_title_and_lies_on_no_line():
