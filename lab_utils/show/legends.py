@@ -37,16 +37,22 @@ def one_legend(figure: Figure, title: str | None = None) -> Legend:
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
                 entries.setdefault(label, handle)
         legend.remove()
-    widest = max((LETTER * len(label) + KEY for label in entries), default=1)
-    columns = min(max(1, int(figure.get_figwidth() / widest)), max(1, len(entries)))
-    rows = -(-len(entries) // columns)
     return figure.legend(
         entries.values(),
         entries.keys(),
         loc="outside upper center",
-        ncols=-(-len(entries) // max(1, rows)) or 1,  # rows of about one length
+        ncols=_columns([LETTER * len(label) + KEY for label in entries], figure.get_figwidth()),
         title=title if title is not None else "; ".join(filter(None, titles)),
     )
+
+
+def _columns(widths: Sequence[float], room: float) -> int:
+    """The most columns that fit into the room; names fill them from the top down."""
+    for columns in range(len(widths), 1, -1):
+        rows = -(-len(widths) // columns)
+        if sum(max(widths[top : top + rows]) for top in range(0, len(widths), rows)) <= room:
+            return -(-len(widths) // rows)
+    return 1
 
 
 def name_curves(ax: Axes, title: str | None) -> None:
@@ -66,7 +72,7 @@ def name_curves(ax: Axes, title: str | None) -> None:
     for (line, x, y), place in zip(ends, places, strict=True):
         ax.annotate(
             str(line.get_label()), (x, y), (1.05, place), textcoords=ax.get_yaxis_transform(), va="center", fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": line.get_color(), "lw": 1, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "lw": 1, "relpos": (0, 0.5), "shrinkB": 0},
             annotation_clip=False, gid="name of a curve",
         )  # fmt: skip
 
