@@ -17,7 +17,7 @@ help:
 	@echo "make lab     install what is needed, open JupyterLab on labs/"
 	@echo "make test    every test, all notebooks included"
 	@echo "make oldest  the same on the lowest versions that requirements.txt admits: PYTHON=python3.10 make oldest"
-	@echo "make run     run the solved labs, write HTML with pictures to build/  (LABS=\"01 03\" for some)"
+	@echo "make run     run the solved labs, write HTML and a page of all figures to build/  (LABS=\"01 03\" for some)"
 	@echo "make count   what a student reads and writes in each lab, beside the aims"
 	@echo "make site    run the students' notebooks, write a web site to build/site/ that needs no server (LABS=\"01 03\")"
 	@echo "make bench   time the kit against other ways to do the same"

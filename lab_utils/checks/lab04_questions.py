@@ -37,7 +37,7 @@ CENSORED = Question(
     (
         ("50", "This is the median of the runs that arrived. Are the other two faster or slower?"),
         ("60", "Sorted: 40, 50, 60, and twice 'more than 100'. The third of five is the median."),
-        ("100", "100 is where you stopped to watch. No run arrived there."),
+        ("100", "100 is where you stopped watching. No run arrived there."),
         (
             "Nobody can know it",
             "The mean nobody can know. The median you can: the two late runs come last in any case.",

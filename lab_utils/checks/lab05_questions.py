@@ -23,7 +23,7 @@ CKA_OR_CCA = Question(
         ("Mean CCA", "A factor for each neuron is an invertible linear map: CCA does not see it."),
         ("CKA", "Directions with a large variance dominate CKA. The factors change which ones these are."),
         ("SVCCA that keeps 99 % of the variance", "It keeps other directions than before: those with large factors."),
-        ("All of them", "They differ just in what they leave out of account. Look at the table again."),
+        ("All of them", "They differ in what they do not see. Look at the table again."),
     ),
     correct=0,
 )

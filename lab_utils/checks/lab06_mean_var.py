@@ -149,7 +149,7 @@ WRONG: tuple[tuple[Init, str], ...] = (
     (_init(norm=lambda norm: None), "Batch norm starts as new: a method of the layer does it."),
     (_init(norm=lambda norm: norm.reset_running_stats()), "Batch norm starts as new: a method of the layer does it."),
     (_all_tensors, "Only convolutions are drawn."),
-    (_init(norm=_drawn_statistics), "A variance can not be negative. Statistics are measured, never drawn."),
+    (_init(norm=_drawn_statistics), "A variance cannot be negative. Statistics are measured, never drawn."),
     (
         _init(lambda w, m, g: (w.mean() + w.std() * _noise(w[:1], g)).expand_as(w)),
         "Draw one number for each entry of the tensor.",

@@ -12,10 +12,10 @@ CONFOUNDED = Question(
         ),
         (
             "Both are causes, and their effects add up",
-            "They may. But these five sets can not show it: hardly any of them is far away and small.",
+            "They may. But these five sets cannot show it: hardly any of them is far away and small.",
         ),
         (
-            "These five sets can not tell size from distance: one must change one of them and keep the other",
+            "These five sets cannot tell size from distance: one must change one of them and keep the other",
             "So the next section does just this.",
         ),
         (
@@ -32,7 +32,7 @@ FAR_OR_FEW = Question(
     (
         ("Yes: a distance above 0 says that the two sets differ", "Two halves of one set are above 0, too."),
         (
-            "One can not say: most of it is what so few images give for any two sets",
+            "One cannot say: most of it is what so few images give for any two sets",
             "The distance is biased upwards with few images. Take more images, fewer features, or the kernel distance.",
         ),
         ("No: 3.4 is a small number", "It has the squared units of these features. Other features have other numbers."),
@@ -67,7 +67,7 @@ SAME_NUMBER = Question(
             "If each of N weights moves by d, then |w - w0| = d sqrt(N), so the number is d / sqrt(N).",
         ),
         ("No: upper stages always move most", "That is a question for the data, not a rule."),
-        ("Norm layers were left out, so it can not be said", "They are few. The division matters much more."),
+        ("Norm layers were left out, so it cannot be said", "They are few. The division matters much more."),
     ),
     correct=1,
 )
@@ -85,7 +85,7 @@ ARITHMETIC = Question(
             "Both axes hold WT and a bad start. A correlation between them says little about feature reuse.",
         ),
         ("Negative: WT is below the line in one and above in the other", "Both grow when WT grows."),
-        ("It can not be known", "Put ST = RI into the formula."),
+        ("It cannot be known", "Put ST = RI into the formula."),
     ),
     correct=1,
 )

@@ -123,7 +123,7 @@ WRONG: tuple[tuple[Init, str], ...] = (
     (_old_embedding, "The position embedding comes from `source`: copy it before you draw."),
     (_init(norm=lambda norm: None), NEW_NORMS),
     (_init(norm=_statistics_stay), NEW_NORMS),
-    (_init(norm=_drawn_statistics), "A variance can not be negative. Statistics are measured, never drawn."),
+    (_init(norm=_drawn_statistics), "A variance cannot be negative. Statistics are measured, never drawn."),
     (_init(lambda v, g: v.clone()), "All features are still there. Draw new numbers."),
     (
         _init(lambda v, g: v.flatten()[torch.randperm(v.numel(), generator=g)].view_as(v)),

@@ -1,9 +1,10 @@
 from .colours import colour_of as colour_of
 from .colours import look_of as look_of
 from .colours import name_of as name_of
+from .legends import legend_above as legend_above
+from .legends import one_legend as one_legend
 from .pictures import plot_filters as plot_filters
 from .pictures import plot_images as plot_images
-from .plots import legend_above as legend_above
 from .plots import plot_bars as plot_bars
 from .plots import plot_curves as plot_curves
 from .plots import plot_history as plot_history

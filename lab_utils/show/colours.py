@@ -7,17 +7,18 @@ Starts have the colours of seaborn's palette for colour-blind people; networks h
 from os import PathLike
 
 import seaborn as sns
+from matplotlib.colors import to_rgb
 
 Colour = tuple[float, float, float]
 
-_STARTS = {
+_STARTS: dict[str, int | str] = {
     **dict.fromkeys(("none", "random", "scratch"), 0),  # blue
     **dict.fromkeys(("procedural", "transfer", "pretrained"), 1),  # orange
     "imagenet": 2,  # green
     "mean var": 3,  # red
     "partial": 5,  # brown: some stages pretrained, such as "up to stem"
     "permuted": 7,  # grey
-    "st": 8,  # yellow
+    "st": "#a39200",  # dark yellow: the palette's own cannot be seen on white
     "gabor": 9,  # light blue
 }
 _OWN_FILE = 4  # pink
@@ -47,7 +48,7 @@ def colour_of(start: str | PathLike[str] | None) -> Colour:
     words = str(start).lower()
     words = {"gabor conv1": "gabor", "slim": "partial"}.get(words, words)
     place = _STARTS["partial"] if words.startswith("up to ") else _STARTS.get(words, _OWN_FILE)
-    red, green, blue = sns.color_palette("colorblind")[place]
+    red, green, blue = to_rgb(place) if isinstance(place, str) else sns.color_palette("colorblind")[place]
     return red, green, blue
 
 

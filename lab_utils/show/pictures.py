@@ -38,7 +38,9 @@ def plot_images(
     rows = -(-len(pictures) // columns)
     side = WIDTH / max(columns, 5)
     lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
-    height = rows * (side + 0.16 * lines) + (0.3 if heading else 0)
+    named = max((len(label) for label in row_labels or ()), default=0)
+    tile = side - (0.08 * named + 0.1 if named else 0) / columns  # the names of rows take their room from the images
+    height = rows * (tile + 0.16 * lines + 0.03) + (0.3 if heading else 0)
     figure, grid = plt.subplots(rows, columns, figsize=(side * columns, height), squeeze=False)
     for ax in grid.flat:
         ax.set_axis_off()

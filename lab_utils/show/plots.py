@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from lab_utils.arguments import flag
 from lab_utils.metrics import mean_interval
+from lab_utils.show.legends import legend_above, name_curves
 from lab_utils.show.style import GREY
 
 
@@ -67,7 +68,7 @@ def plot_curves(
     """Mean over seeds; bars of one standard deviation over seeds (none for one seed), which the legend says.
 
     Call it once per method on the same Axes. A curve of more than twelve points has its bar at the end only. More than
-    four curves are named at their ends and not in a legend.
+    four curves have their bars there, too, and their names, in place of a legend.
 
     Args:
         x: shape (P,), such as numbers of images, or steps.
@@ -95,28 +96,8 @@ def plot_curves(
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if label:
-        _name_curves(ax, f"mean; bars: sd of {len(y)} seeds" if len(y) > 1 else None)
+        name_curves(ax, f"mean; bars: sd of {len(y)} seeds" if len(y) > 1 else None)
     return ax
-
-
-def _name_curves(ax: Axes, bars: str | None) -> None:
-    """A legend for up to four curves; names at the ends of more, at least a line of text apart."""
-    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-    for text in [text for text in ax.texts if text.get_gid() == "name of a curve"]:
-        text.remove()
-    if len(lines) <= 4:
-        ax.legend(title=bars)
-        return
-    ax.legend([], [], title=bars, loc="best")
-    low, high = ax.get_ylim()
-    apart = (high - low) * 0.075
-    place = -np.inf
-    for line in sorted(lines, key=lambda line: float(np.asarray(line.get_ydata())[-1])):
-        place = max(place + apart, float(np.asarray(line.get_ydata())[-1]))
-        ax.text(
-            1.02, place, str(line.get_label()), color=line.get_color(), transform=ax.get_yaxis_transform(),
-            va="center", fontsize=9, gid="name of a curve",
-        )  # fmt: skip
 
 
 def plot_paired(
@@ -124,6 +105,7 @@ def plot_paired(
     *,
     ylabel: str = "difference in AUROC",
     xlabel: str = "",
+    each: str = "seed",
     confidence: float = 0.95,
     ax: Axes | None = None,
 ) -> Axes:
@@ -133,6 +115,7 @@ def plot_paired(
         differences: condition -> one difference per seed.
         ylabel: what was subtracted from what.
         xlabel: what the conditions are.
+        each: what a dot is.
         confidence: of the intervals; a condition with one seed gets none.
         ax: where to draw.
     """
@@ -145,7 +128,7 @@ def plot_paired(
         mean, _, high = mean_interval(d, confidence=confidence)
         error = high - mean if len(d) > 1 else None
         ax.errorbar(place + 0.12, mean, error, fmt="D", color="0.1", capsize=4, elinewidth=1.8, ms=6)
-    ax.scatter([], [], color="0.5", alpha=0.7, s=18, lw=0, label="each seed")
+    ax.scatter([], [], color="0.5", alpha=0.7, s=18, lw=0, label=f"each {each}")
     ax.errorbar([], [], [], fmt="D", color="0.1", capsize=4, ms=6, label=f"mean, {confidence:.0%} interval")
     ax.set_xticks(range(len(differences)), list(differences))
     ax.set_xlim(-0.5, len(differences) - 0.5)
@@ -215,6 +198,7 @@ def plot_bars(
         ax.text(end + 0.015 * max(ends), place, form.format(value), va="center", fontsize=9)
     if chance is not None:
         ax.axvline(chance, color=GREY, ls="--", lw=1.5)
+        xlabel = f"{xlabel}\n(dashed: chance)"
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
     ax.set_xlim(right=1.15 * max(ends))
@@ -245,10 +229,11 @@ def plot_stage_heatmap(
         style: passed on to `seaborn.heatmap`, such as vmin, vmax or center.
     """
     ax = ax if ax is not None else plt.gca()
+    figures = np.array([[_figures(value, form) for value in row] for row in np.asarray(values)])
     settings = {
         "cmap": "viridis",
-        "annot": True,
-        "fmt": form,
+        "annot": figures,
+        "fmt": "",
         "linewidths": 1,
         "annot_kws": {"size": 9},
         "cbar_kws": {"label": label},
@@ -260,9 +245,10 @@ def plot_stage_heatmap(
     return ax
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend above the Axes, in two columns."""
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, borderaxespad=0.2)
+def _figures(value: float, form: str) -> str:
+    """A number in figures, without a minus before a zero."""
+    text = format(value, form)
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def _words(key: str) -> str:

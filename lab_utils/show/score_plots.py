@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from lab_utils.array_input import Array, as_numbers, column
 from lab_utils.metrics import calibration_curve
-from lab_utils.show.plots import legend_above
+from lab_utils.show.legends import legend_above
 from lab_utils.show.style import GREY
 
 
@@ -35,7 +35,8 @@ def plot_prevalence(labels: Mapping[str, ArrayLike], class_names: Sequence[str],
         known = y >= 0
         share = np.where(known, y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         places = np.arange(len(class_names)) + (i - (len(labels) - 1) / 2) * thickness
-        ax.barh(places, share, height=0.9 * thickness, label=f"{name} (n = {len(y):,})")
+        shade = str(0.25 + 0.5 * i / max(len(sets) - 1, 1))  # greys: a colour means a start or a network
+        ax.barh(places, share, height=0.9 * thickness, color=shade, label=f"{name} (n = {len(y):,})")
     ax.set_yticks(range(len(class_names)), class_names)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
@@ -79,7 +80,7 @@ def plot_roc(fpr: ArrayLike, tpr: ArrayLike, *, label: str | None = None, ax: Ax
         )
     ax = ax if ax is not None else plt.gca()
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.5, zorder=1)
-    ax.plot(x, y, label=label)
+    ax.plot(x, y, label=label, **({} if label else {"color": "0.1"}))
     ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ax.set_aspect("equal")
     if label:
@@ -102,7 +103,7 @@ def plot_calibration(
     ax.set(xlabel="predicted probability", ylabel="observed fraction", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set_aspect("equal")
     if label:
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", title="larger dot: more images")
     return ax
 
 

@@ -92,7 +92,9 @@ def _between(low: float | None, high: float | None, unit: str) -> str:
 
 
 def _signed(value: float, unit: str) -> str:
-    return f"{value:+.0f}" if unit == "steps" else f"{value:+.3f}"
+    """A difference with its sign; steps are whole, but for those that would become "-0", which hides the side."""
+    digits = 0 if unit == "steps" and (abs(value) >= 0.5 or value == 0) else 1 if unit == "steps" else 3
+    return f"{value:+.{digits}f}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ def scope(nodeid: str) -> str:
     Each solved lab spreads its seeds over two worker processes itself. Whole labs that are tests go to whoever is free.
     """
     file = nodeid.split("::")[0]
-    if Path(file).name == "test_imagenet.py":
+    if Path(file).name in ("test_imagenet.py", "test_real.py"):
         return nodeid
     return "solutions" if Path(file).parent.name == "solutions" else file
 

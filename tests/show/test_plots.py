@@ -109,7 +109,7 @@ def test_more_than_four_curves_are_named_at_their_ends_and_do_not_overlap(ax):
     for number in range(6):
         plots.plot_curves([1, 2], [0.5, 0.8 + number / 1000], label=f"network {number}", ax=ax)
     assert not ax.get_legend().get_texts()
-    names = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    names = {text.get_text(): text.xyann[1] for text in ax.texts}
     assert list(names) == [f"network {number}" for number in range(6)]
     low, high = ax.get_ylim()
     assert np.diff(list(names.values())).min() > 0.05 * (high - low)
@@ -165,6 +165,12 @@ def test_bars_start_at_zero_and_tell_their_value(ax):
     assert ax.get_xlim()[0] == 0
     assert [text.get_text() for text in ax.texts] == ["0.812", "0.700"]
     assert len(ax.containers) == 3  # two bars, one interval
+
+
+def test_a_heatmap_writes_its_numbers_and_no_minus_before_a_zero(ax):
+    values = [[-0.004, -0.006], [float("nan"), 1.0]]
+    plots.plot_stage_heatmap(values, ["random", "transfer"], ["stem", "layer1"], ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["0.00", "-0.01", "1.00"]
 
 
 def test_filters_show_zero_as_grey_and_each_at_its_own_scale(ax):

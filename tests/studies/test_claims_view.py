@@ -43,6 +43,11 @@ def test_each_claim_is_a_row_with_effect_interval_seeds_and_verdict(stored):
     assert lines[-1] == "Stored results, made by `python -m some.study`."
 
 
+def test_steps_that_round_to_zero_keep_their_sign_and_a_digit(tmp_path):
+    (tmp_path / "claims.json").write_text(json.dumps([{**FASTER, "effect": 0.0, "low": -0.31, "high": 0.26}, BETTER]))
+    assert "| +0 steps | -0.3 to +0.3 |" in claims_markdown(read_claims(tmp_path))
+
+
 def test_results_on_phantoms_of_an_earlier_version_say_so(tmp_path):
     (tmp_path / "claims.json").write_text(json.dumps([FASTER, {**BETTER, "phantoms": GENERATOR_VERSION - 1}]))
     last = claims_markdown(read_claims(tmp_path)).splitlines()[-1]

@@ -19,6 +19,7 @@ from lab_utils.metrics import Row, predicted_seconds, rows
 from lab_utils.names import unknown_name
 from lab_utils.notebook_file import read_notebook
 from lab_utils.profile import profile
+from lab_utils.staff.course.figures import write_figures, write_sheet
 from lab_utils.training import measure_pace
 
 SECONDS_PER_CELL = {"smoke": 300, "quick": 900, "full": 7200}
@@ -40,7 +41,7 @@ class Result(NamedTuple):
 
 
 def run(solutions: Path, build: Path, labs: Sequence[str] = ()) -> int:
-    """Run the labs one after another, write build/<lab>.html, print a table.
+    """Run the labs one after another, write build/<lab>.html and build/figures.html, print a table.
 
     Returns:
         0 if every cell ran and every published band was met, else 1.
@@ -56,7 +57,7 @@ def run(solutions: Path, build: Path, labs: Sequence[str] = ()) -> int:
             print(f"{path.stem}: {results[-1].error}")
     print(table(results))
     _keep_seconds(results, pace, build / TAKEN)
-    print(f"HTML with pictures: {build}")
+    print(f"HTML with pictures: {build}; all figures on one page: {write_sheet(build)}")
     return int(not all(result.good for result in results))
 
 
@@ -73,7 +74,7 @@ def select(solutions: Path, labs: Sequence[str]) -> list[Path]:
 
 
 def run_lab(path: Path, build: Path, pace: Mapping[str, float]) -> Result:
-    """Run one notebook with a progress bar and write its HTML, up to the first error if there is one.
+    """Run one notebook with a progress bar and write its HTML and its figures, up to the first error if there is one.
 
     Args:
         path: the notebook.
@@ -88,6 +89,7 @@ def run_lab(path: Path, build: Path, pace: Mapping[str, float]) -> Result:
         error = execute(notebook, path.parent, result_file.parent, bar)
     seconds = time.perf_counter() - began
     _write_html(notebook, path.stem, build)
+    write_figures(notebook, path.stem, build)
     found = json.loads(result_file.read_text("utf-8"))["rows"] if result_file.is_file() else None
     table_rows = rows(path.stem, {}) if found is None else [Row(**row) for row in found]
     return Result(path.stem, seconds, predicted_seconds(path.stem, pace), table_rows, error)
