@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -27,19 +28,21 @@ def one_legend(figure: Figure, title: str | None = None) -> Legend:
         figure: with a constrained layout, as `panels` makes it. Titles of Axes are fine, one of the figure is not.
         title: above the names; None for the titles that the legends had.
     """
-    entries, titles = {}, {}
+    entries: dict[str, Artist] = {}
+    titles: dict[str, None] = {}
     for ax in figure.axes:
         legend = ax.get_legend()
         if legend is None:
             continue
         titles[legend.get_title().get_text()] = None
         if legend.get_texts():  # else the curves have their names at their ends
-            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles, labels = ax.get_legend_handles_labels()
+            for handle, label in zip(handles, labels, strict=True):
                 entries.setdefault(label, handle)
         legend.remove()
     return figure.legend(
-        entries.values(),
-        entries.keys(),
+        list(entries.values()),
+        list(entries),
         loc="outside upper center",
         ncols=_columns([LETTER * len(label) + KEY for label in entries], figure.get_figwidth()),
         title=title if title is not None else "; ".join(filter(None, titles)),
@@ -65,15 +68,15 @@ def name_curves(ax: Axes, title: str | None) -> None:
         return
     _leave_last_bars(ax)
     ax.legend([], [], title=title and title.replace("bars:", "bars at the ends:"), loc="best")
-    ends = [(line, *(float(np.asarray(values)[-1]) for values in line.get_data())) for line in lines]
-    ends = sorted((end for end in ends if np.isfinite(end[2])), key=lambda end: end[2])
+    ends = {line: (float(np.asarray(line.get_xdata())[-1]), float(np.asarray(line.get_ydata())[-1])) for line in lines}
+    rising = sorted((line for line in lines if np.isfinite(ends[line][1])), key=lambda line: ends[line][1])
     low, high = ax.get_ylim()
-    places = spread([y for _, _, y in ends], (high - low) * 0.075)
-    for (line, x, y), place in zip(ends, places, strict=True):
+    places = spread([ends[line][1] for line in rising], (high - low) * 0.075)
+    for line, place in zip(rising, places, strict=True):
         ax.annotate(
-            str(line.get_label()), (x, y), (1.05, place), textcoords=ax.get_yaxis_transform(), va="center", fontsize=9,
+            str(line.get_label()), ends[line], (1.05, place), textcoords=ax.get_yaxis_transform(), va="center",
             arrowprops={"arrowstyle": "-", "color": line.get_color(), "lw": 1, "relpos": (0, 0.5), "shrinkB": 0},
-            annotation_clip=False, gid="name of a curve",
+            annotation_clip=False, fontsize=9, gid="name of a curve",
         )  # fmt: skip
 
 

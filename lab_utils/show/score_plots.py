@@ -80,7 +80,7 @@ def plot_roc(fpr: ArrayLike, tpr: ArrayLike, *, label: str | None = None, ax: Ax
         )
     ax = ax if ax is not None else plt.gca()
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.5, zorder=1)
-    ax.plot(x, y, label=label, **({} if label else {"color": "0.1"}))
+    ax.plot(x, y, label=label, color=None if label else "0.1")
     ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ax.set_aspect("equal")
     if label:

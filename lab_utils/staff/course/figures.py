@@ -55,7 +55,7 @@ def figures(notebook: NotebookNode) -> list[Figure]:
     found, heading = [], ""
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "markdown":
-            found += [Figure(number, words, *made, None) for words, *made in _attached(cell)]
+            found += [Figure(number, words, data, ending, None) for words, data, ending in _attached(cell)]
             headings = re.findall(r"^#{2,} +(.+)$", cell.source, flags=re.MULTILINE)
             heading = headings[-1] if headings else heading
         first = cell.source.split("\n", 1)[0]
