@@ -17,6 +17,7 @@ from .phantoms.recipe import LARGEST_SET as LARGEST_SET
 from .photos import cells as cells
 from .photos import make_photos as make_photos
 from .positions import subset_indices as subset_indices
+from .public.known import count_data as count_data
 from .public.known import plan_data as plan_data
 from .sources import load_fractals as load_fractals
 from .sources import make_fractals as make_fractals

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from lab_utils.atomic import write_whole
 from lab_utils.data import FINDINGS, smaller, subset
 from lab_utils.networks import build_model, first_conv, set_conv1, stages
 from lab_utils.studies.family import train_and_measure
+from lab_utils.studies.kept import keep_network
 from lab_utils.studies.study import Row, Splits
 from lab_utils.transfer import gabor_init, mean_var_init, permuted_init, scale_weights, slim
 
@@ -135,15 +134,10 @@ def run(splits: Splits, *, checkpoint: Path, **config: Any) -> Row:
         splits = {part: smaller(split, job.side) for part, split in splits.items()}
     results, model = train_job(job, splits)
     if keeps_model(job):
-        write_whole(network_file(checkpoint), lambda unfinished: torch.save(model.state_dict(), unfinished))
+        keep_network(model, checkpoint)
     return results
 
 
 def keeps_model(job: Job) -> bool:
     """Whether the trained weights are kept: where the table compares activations."""
     return job.start in ("random", "transfer") and (job.n, job.scale) == (500, 1.0)
-
-
-def network_file(kept: Path) -> Path:
-    """Where the trained weights of a run lie, beside the file of its results."""
-    return kept.with_suffix(".network")

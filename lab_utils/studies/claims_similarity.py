@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from lab_utils.data import load_data
 from lab_utils.networks import first_conv
 from lab_utils.similarity import mean_cca, merged, stage_covariances
-from lab_utils.studies.claims_runs import SIDE, job_of, network_file, start_network
+from lab_utils.studies.claims_runs import SIDE, job_of, start_network
+from lab_utils.studies.kept import network_file
 from lab_utils.studies.study import Row
 
 

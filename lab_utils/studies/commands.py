@@ -22,7 +22,11 @@ def add_commands(commands: Commands) -> None:
     study.add_argument("--plan", action="store_true", help="only say what it will take")
     study.add_argument("--report", action="store_true", help="only write the report of what is done")
     study.add_argument("--only", nargs="+", default=[], metavar="KEY=VALUE", help="only the runs with these values")
-    study.add_argument("--workers", type=int, help="processes; default LAB_WORKERS, or one per processor, at most 4")
+    study.add_argument(
+        "--workers",
+        type=int,
+        help="processes (with --plan also: slots of a cluster); default LAB_WORKERS, or one per processor, at most 4",
+    )
     study.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://scheduler:8786")
     study.add_argument("--keep", type=Path, metavar="FOLDER", help="of finished runs; default: in the kit's cache")
     study.set_defaults(command=_study, on_error=2)
@@ -37,7 +41,7 @@ def _study(arguments: argparse.Namespace) -> int:
     data, weights, only = (_pairs(name, getattr(arguments, name)) for name in ("data", "weights", "only"))
     task = task_of(arguments.name, data, weights, arguments.keep)
     if arguments.plan:
-        print(plan(task, only, workers=arguments.workers or 1))
+        print(plan(task, only, workers=arguments.workers))
         return 0
     if not (task.data or named(task.study).drawn):
         print("STAND-INS: phantoms in place of the real images. This proves that the study runs, and nothing else.")

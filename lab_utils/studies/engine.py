@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from lab_utils.device import default_device, one_thread, precision_for
 from lab_utils.networks import load_weights
 from lab_utils.profile import cache_root, data_root, profile
 from lab_utils.studies.grid import run_grid
-from lab_utils.studies.kept import kept_in, read_run
+from lab_utils.studies.kept import digest_of, kept_in, network_file, read_run
 from lab_utils.studies.stand_ins import stand_in
 from lab_utils.studies.study import Row, Splits, chosen, named
 
@@ -66,6 +66,15 @@ def configs_of(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
     return chosen(configs, dict(only or {}))
 
 
+def teachers_of(task: Task, configs: Sequence[Row]) -> list[Row]:
+    """The runs whose trained networks these begin with, each once."""
+    found: list[Row] = []
+    for config in configs:
+        before = named(task.study).teacher(config)
+        found += [before] if before is not None and before not in found else []
+    return found
+
+
 def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) -> pd.DataFrame:
     """Do the missing runs; return all, a row each. `grid` goes to `run_grid`: workers, cluster, progress.
 
@@ -77,13 +86,21 @@ def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) ->
     for name in dict.fromkeys(config["data"] for config in configs):
         images_of(task, name)  # decoded and drawn here once, not by every worker
     task.keep.mkdir(parents=True, exist_ok=True)
-    runs = run_grid(partial(run_one, task), configs, keep=task.keep, depends=partial(depends, task), **grid)
     study = named(task.study)
+    for part in filter(None, (teachers_of(task, configs), configs)):  # the second reads what the first has done
+        runs = run_grid(partial(run_one, task), part, keep=task.keep, depends=partial(depends, task), **grid)
     if study.stored is not None and task.whole and not only:
         with one_thread():
             found = study.stored(pd.DataFrame(finished(task)))
         write_text(data_root() / "results" / f"{study.file}.json", json.dumps(found, indent=1) + "\n")
     return runs
+
+
+def is_done(task: Task, config: Row) -> bool:
+    """Whether a run is finished. Where nothing is kept yet, images are not looked at, which may take hours."""
+    if next(task.keep.glob("*.json"), None) is None:
+        return False
+    return read_run(config, kept_in(task.keep, config, partial(depends, task))) is not None
 
 
 def finished(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
@@ -99,9 +116,16 @@ def finished(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
 def run_one(task: Task, **config: Any) -> Row:
     """One run, in whatever process. Its half-done training lies beside the finished runs, and goes when it is done."""
     kept = kept_in(task.keep, config, partial(depends, task)).path
-    checkpoint = kept.with_suffix(".pt")
-    weights = task.weights.get(config["network"])
-    row = named(task.study).run(images_of(task, config["data"]), weights=weights, checkpoint=checkpoint, **config)
+    checkpoint, study = kept.with_suffix(".pt"), named(task.study)
+    more: Row = {"weights": task.weights.get(config["network"]), "checkpoint": checkpoint}
+    if (before := study.teacher(config)) is not None:
+        more["taught"] = network_file(kept_in(task.keep, before, partial(depends, task)).path)
+        if not more["taught"].is_file():
+            raise ValueError(
+                f"Expected the network that was trained before in {more['taught']}, found none. Delete the file of the "
+                "same name that ends in .json, and call the study again: it does that run first."
+            )
+    row = study.run(images_of(task, config["data"]), **more, **config)
     remove_whole(checkpoint)
     return row
 
@@ -157,15 +181,10 @@ def _images(size: int, study: str, name: str, root: str | None, whole: bool) -> 
 
 
 def fingerprint(task: Task, name: str) -> str:
-    """A digest of all labels and patients of a set, and of every pixel of some of its images."""
+    """The digest of a set's images, see `digest_of`."""
     return _digest(side_of(task), task.study, name, task.data.get(name), task.whole)
 
 
 @lru_cache(maxsize=8)
 def _digest(size: int, study: str, name: str, root: str | None, whole: bool) -> str:
-    found = hashlib.sha256()
-    for part, split in _images(size, study, name, root, whole).items():
-        found.update(f"{part} {split.task} {split.class_names} {tuple(split.images.shape)}".encode())
-        found.update(split.labels.numpy().tobytes() + split.groups.numpy().tobytes())
-        found.update(split.images[:: max(1, len(split) // 64)].contiguous().numpy().tobytes())
-    return found.hexdigest()
+    return digest_of(_images(size, study, name, root, whole))

@@ -98,7 +98,7 @@ def run_grid(
     rows = [None if kept is None else read_run(config, kept) for _, config, kept in tasks]
     missing = [task for task in tasks if rows[task[0]] is None]
     on_cpu = _default_device_is_cpu()
-    count = min(_worker_count(workers, len(configs), on_cpu), len(missing))
+    count = min(worker_count(workers, len(configs), on_cpu), len(missing))
     if cluster is not None and missing:
         runs = _runs_on_cluster(function, missing, len(configs), cluster)
     elif count > 1:
@@ -153,7 +153,8 @@ def workers_asked_for() -> int | None:
     return int(text) if text else None
 
 
-def _worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
+def worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
+    """How many processes do so many runs, see `run_grid`."""
     if workers is None:
         workers = workers_asked_for()
     if workers is None:

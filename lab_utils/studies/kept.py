@@ -9,12 +9,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lab_utils.atomic import write_text
+from lab_utils.atomic import write_text, write_whole
 from lab_utils.profile import file_in_the_way
+
+if TYPE_CHECKING:
+    from lab_utils.data import Split
 
 Row = dict[str, Any]
 Depends = Callable[..., Mapping[str, Any]]
@@ -74,6 +77,28 @@ def read_run(config: Row, kept: Kept) -> Row | None:
             "another run. Delete it to do the run again."
         )
     return {**config, **_decoded(content["results"])}
+
+
+def digest_of(splits: Mapping[str, Split]) -> str:
+    """A digest of all labels and patients of a set, and of every pixel of some of its images."""
+    found = hashlib.sha256()
+    for part, split in splits.items():
+        found.update(f"{part} {split.task} {split.class_names} {tuple(split.images.shape)}".encode())
+        found.update(split.labels.numpy().tobytes() + split.groups.numpy().tobytes())
+        found.update(split.images[:: max(1, len(split) // 64)].contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def network_file(place: Path) -> Path:
+    """Where the trained weights of a run lie, beside its file and its checkpoint."""
+    return place.with_suffix(".network")
+
+
+def keep_network(model: Any, place: Path) -> None:
+    """Keep the trained weights of a run, whole or not at all."""
+    import torch  # who only reads does without it
+
+    write_whole(network_file(place), lambda unfinished: torch.save(model.state_dict(), unfinished))
 
 
 def write_run(kept: Kept, results: Row) -> Row:

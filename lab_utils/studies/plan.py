@@ -3,79 +3,134 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
 
-from lab_utils.data import Split, plan_data, subset
+import psutil
+import torch
+
+from lab_utils.data import MILD, Split, count_data, plan_data
 from lab_utils.device import default_device
-from lab_utils.studies.engine import Task, configs_of, finished, images_of
+from lab_utils.studies.engine import Task, configs_of, is_done, side_of, teachers_of
+from lab_utils.studies.grid import worker_count
+from lab_utils.studies.one_run import one_thread_on_cpu
+from lab_utils.studies.stand_ins import COUNTS, stand_in
 from lab_utils.studies.starting import built
 from lab_utils.studies.study import Row, named
 from lab_utils.training import fit
 
 STEPS = 3  # that are timed, after one that is not
+MOST_VALUES = 12  # of a key of --only whose savings are listed
+Kind = tuple[str, str, int, int]  # what the time of a step depends on: network, set, side in px, batch size
+Left = tuple[Row, Kind, int]  # a run that is not done: its configuration, kind and steps
 
 
-def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int = 1) -> str:
-    """Say what the missing runs of a study will take; trains each network for a few steps to know.
+def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int | None = None) -> str:
+    """Say what the missing runs of a study will take; trains each network for a few steps on stand-ins to know.
+
+    No image of the study is decoded or drawn.
 
     Args:
         task: the study on its data.
         only: as for `configs_of`.
-        workers: processes, among which the runs are divided.
+        workers: processes, among which the runs are divided; the default is that of `run_grid`.
     """
-    study, configs = named(task.study), configs_of(task, only)
-    done = len(finished(task, only))
-    lines = [f"{study.title}", f"{len(configs)} runs, {done} of them done, results in {task.keep}"]
+    configs = configs_of(task, only)
+    configs = [before for before in teachers_of(task, configs) if before not in configs] + configs
+    images, told = {}, []
     for name in dict.fromkeys(config["data"] for config in configs):
-        if name in task.data:
-            lines.append(plan_data(name, task.data[name], size=study.size, **study.options.get(name, {})))
-        elif study.drawn:
-            parts = images_of(task, name).items()
-            lines.append(f"{name}: drawn here, " + ", ".join(f"{len(split)} {part}" for part, split in parts))
-        else:
-            lines.append(f"{name}: A STAND-IN (phantoms). For the real set: --data {name}=FOLDER")
-    lines.append(f"{'network':<28} {'set':<10} {'runs':>5} {'images':>9} {'ms a step':>10} {'hours':>8}")
-    total = 0.0
-    for (network, name, batch_size), part in _kinds(configs).items():
-        split = images_of(task, name)["train"]
-        seconds = seconds_per_step(network, split, batch_size)
-        steps = sum(steps_of(config, len(split)) for config in part)
-        hours = steps * seconds / 3600 / workers
-        total += hours
-        lines.append(
-            f"{network:<28} {name:<10} {len(part):>5} {steps * batch_size:>9,} {1000 * seconds:>10.1f} {hours:>8.2f}"
-        )
-    lines.append(f"about {total:.2f} hours on {default_device().type} with {workers} at a time, for all runs")
-    keys = {key: sorted({str(c[key]) for c in configs}) for key in configs[0] if key != "seed"}
-    lines += [f"--only {key}=... takes one of: {', '.join(v)}" for key, v in keys.items() if 1 < len(v) <= 12]
+        words, images[name] = _images(task, name)
+        told.append(f"{name}: {words}")
+    rows = []  # of the runs that are left
+    for config in configs:
+        if not is_done(task, config):
+            kind = config["network"], config["data"], config.get("side", side_of(task)), config["batch_size"]
+            rows.append((config, kind, steps_of(config, images[config["data"]])))
+    seconds = {kind: seconds_per_step(*kind) for kind in dict.fromkeys(kind for _, kind, _ in rows)}
+    on_cpu = default_device().type == "cpu"
+    workers = worker_count(workers, max(1, len(rows)), on_cpu)
+
+    def hours(part: list[Left]) -> float:
+        return sum(steps * seconds[kind] for _, kind, steps in part) / 3600 / workers
+
+    lines = [
+        named(task.study).title,
+        f"{len(configs)} runs, {len(configs) - len(rows)} of them done, results in {task.keep}",
+        *told,
+        f"{'network':<30}{'set':<11}{'px':>4}{'runs left':>11}{'images':>14}{'ms a step':>11}{'hours':>9}",
+    ]
+    for kind, time_of_step in seconds.items():
+        part = [row for row in rows if row[1] == kind]
+        seen = f"{sum(steps for _, _, steps in part) * kind[3]:,}"
+        cells = f"{kind[0]:<30}{kind[1]:<11}{kind[2]:>4}{len(part):>11}{seen:>14}{1000 * time_of_step:>11.1f}"
+        lines.append(f"{cells}{hours(part):>9.2f}")
+    lines.append(
+        f"about {hours(rows):.2f} hours on {default_device().type} for what is left, {workers} at a time: steps of "
+        "training; what is measured between and after them comes on top"
+    )
+    lines.append(f"memory: about {_peak():.1f} GB for each of the {workers}" + ("" if on_cpu else ", on the card"))
+    for key, value in _choices(configs):
+        part = [row for row in rows if str(row[0].get(key)) == value]
+        lines.append(f"--only {key}={value}: {len(part)} runs left, {hours(part):.2f} hours")
     return "\n".join(lines)
+
+
+def _choices(configs: list[Row]) -> list[tuple[str, str]]:
+    """What --only can take: keys with their values, where there are several and not too many."""
+    values = {key: list(dict.fromkeys(str(config.get(key)) for config in configs)) for key in configs[0]}
+    return [(key, value) for key, some in values.items() if 1 < len(some) <= MOST_VALUES for value in some]
+
+
+def _images(task: Task, name: str) -> tuple[str, int]:
+    """What there is to say of the images of a set, and how many there are to train on."""
+    study = named(task.study)
+    options = study.options.get(name, {})
+    if name in task.data:
+        count = count_data(name, task.data[name], **options)["train"]
+        return plan_data(name, task.data[name], size=side_of(task), **options), count
+    counts = options if study.drawn and task.whole else COUNTS
+    parts = ", ".join(f"{counts[key]} {key[2:]}" for key in ("n_train", "n_val", "n_test"))
+    if study.drawn:
+        return f"drawn here, {side_of(task)} px, {parts}", counts["n_train"]
+    words = f"A STAND-IN (phantoms, {side_of(task)} px, {parts}). For the real set: --data {name}=FOLDER"
+    return words, counts["n_train"]
 
 
 def steps_of(config: Row, images: int) -> int:
     """Steps of a configuration: given, or those of its epochs over its images."""
     if config.get("steps") is not None:
         return int(config["steps"])
-    n = images if config["n"] is None else config["n"]
+    n = images if config["n"] is None else min(config["n"], images)
     return int(config["epochs"]) * math.ceil(n / config["batch_size"])
 
 
-def seconds_per_step(network: str, split: Split, batch_size: int) -> float:
-    """Seconds of a training step, measured here: forward, backward, optimizer."""
-    few = subset(split, min(len(split), batch_size * STEPS), seed=0)
-    settings: dict[str, Any] = {"batch_size": min(batch_size, len(few)), "progress": False, "precision": "auto"}
+def seconds_per_step(network: str, name: str, side: int, batch_size: int) -> float:
+    """Seconds of a training step on images like those of a set, measured here: one thread on a CPU, as in a run."""
+    split = _drawn(name, side)
+    few = split.take([place % len(split) for place in range(batch_size)])
     taken = []
-    for steps in (1, 1 + STEPS):
-        model = built(network, split, seed=0)
-        start = time.perf_counter()
-        fit(model, few, steps=steps, **settings)
-        taken.append(time.perf_counter() - start)
+    with one_thread_on_cpu(default_device().type == "cpu"):
+        for steps in (1, 1 + STEPS):
+            model = built(network, split, seed=0)
+            start = time.perf_counter()
+            fit(model, few, steps=steps, batch_size=batch_size, augment=MILD, progress=False)
+            taken.append(time.perf_counter() - start)
     return max(taken[1] - taken[0], 1e-6) / STEPS
 
 
-def _kinds(configs: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
-    kinds: dict[tuple[str, str, int], list[Row]] = {}
-    for config in configs:
-        kinds.setdefault((config["network"], config["data"], config["batch_size"]), []).append(config)
-    return kinds
+@lru_cache(maxsize=1)
+def _drawn(name: str, side: int) -> Split:
+    return stand_in(name, side)["train"]
+
+
+def _peak() -> float:
+    """The most memory, in GB, that this process has held so far: on the card if there is one, else of the machine."""
+    if torch.cuda.is_available() and default_device().type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 1e9
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 import platform
+import re
+from contextlib import suppress
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,10 +88,14 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
         parts.append('<p class="stand-in">SMOKE: the small recipe. These numbers prove that the study runs.</p>')
     parts.append(f"<p><b>{len(runs)} of {len(configs)} runs are done.</b> Own numbers are means over seeds with 95 % "
                  "intervals (Student's t); a printed number <i>agrees</i> if it lies in the interval.</p>")  # fmt: skip
+    if "missing" in runs:
+        for why, part in runs.dropna(subset="missing").groupby("missing"):
+            parts.append(f"<p>{len(part)} of them could not be done: {say(str(why))}.</p>")
     for part in study.tables(runs):
         parts.append(_table(part, real=task.whole))
-    for picture in study.curves(runs) if study.curves is not None else []:
-        parts.append(f"<h2>{say(picture.title)}</h2>{_drawn(picture)}")
+    for picture in study.curves(runs) if study.curves is not None and len(runs) else []:
+        if any(np.isfinite(np.asarray(y, dtype=float)).any() for _, y in picture.curves.values()):
+            parts.append(f"<h2>{say(picture.title)}</h2>{_drawn(picture)}")
     changed = "".join(f"<li>{say(sentence)}</li>" for sentence in study.changed)
     parts.append(f"<h2>Changed from the source's recipe</h2><ul>{changed}</ul>")
     parts.append(f"<h2>How it was made</h2><pre>{say(_made(task, runs, command))}</pre>")
@@ -99,17 +107,25 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
 
 def _table(table: Table, *, real: bool) -> str:
     lines = [f"<h2>{html.escape(table.title)}</h2><p>{html.escape(table.unit)}</p>", HEAD]
-    for cell in table.cells:
-        said = verdict(cell) if real or not (cell.values or cell.effect) else "not judged"
-        kind = said if said in ("agrees", "differs") else "none"
-        said += f"; {cell.effect[2]}" if real and cell.effect else ""
-        printed = "" if cell.printed is None else f"{cell.printed:.4g}"
-        printed += "" if cell.spread is None else f" ± {cell.spread:.4g}"
-        lines.append(
-            f"<tr><th>{html.escape(cell.row)}</th><td>{html.escape(cell.column)}</td><td>{printed}</td>"
-            f'<td>{_own(cell)}</td><td>{_seeds(cell)}</td><td class="{kind}">{said}</td></tr>'
-        )
+    for row, cells in ((row, list(cells)) for row, cells in groupby(table.cells, lambda cell: cell.row)):
+        head = f'<th rowspan="{len(cells)}">{html.escape(row)}</th>'
+        for cell in cells:
+            said = verdict(cell) if real or not (cell.values or cell.effect) else "not judged"
+            kind = said if said in ("agrees", "differs") else "none"
+            said += f"; {cell.effect[2]}" if real and cell.effect else ""
+            lines.append(
+                f"<tr>{head}<td>{html.escape(cell.column)}</td><td>{_printed(cell)}</td><td>{_own(cell)}</td>"
+                f'<td>{_seeds(cell) or ""}</td><td class="{kind}">{said}</td></tr>'
+            )
+            head = ""
     return "".join([*lines, "</table>"])
+
+
+def _printed(cell: Cell) -> str:
+    if cell.printed is None:
+        return ""
+    form = ".4g" if abs(cell.printed) >= 2 else ".3f"
+    return f"{cell.printed:{form}}" + ("" if cell.spread is None else f" ± {cell.spread:{form}}")
 
 
 def _own(cell: Cell) -> str:
@@ -122,23 +138,34 @@ def _own(cell: Cell) -> str:
 
 
 def _drawn(picture: Picture) -> str:
+    """The mean over seeds, and each seed as a thin line; as SVG inside of the page."""
+    import seaborn as sns
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
-    for name, (x, values) in picture.curves.items():
-        y = np.atleast_2d(values)
-        (line,) = ax.plot(x, y.mean(axis=0), marker="o", ms=4, label=name)
-        ax.plot(x, y.T, color=line.get_color(), lw=0.6, alpha=0.5)
-    if np.asarray(next(iter(picture.curves.values()))[0]).dtype.kind in "iuf":
+    names: list[str] = []
+    looks = zip(cycle(sns.color_palette("colorblind", 10)), cycle("osD^vPX"))
+    for (name, (x, values)), (colour, marker) in zip(picture.curves.items(), looks, strict=False):
+        y = np.atleast_2d(np.asarray(values, dtype=float))
+        seen = ~np.isnan(y).all(axis=0)
+        if not seen.any():
+            continue
+        place = np.asarray(x)
+        if place.dtype.kind not in "iuf":
+            names, place = list(map(str, x)), np.arange(len(x))
+        ax.plot(place[seen], np.nanmean(y[:, seen], axis=0), marker=marker, ms=4, color=colour, label=name)
+        ax.plot(place[seen], y[:, seen].T, color=colour, lw=0.6, marker=".", ms=2, alpha=0.5)
+    ax.set(xlabel=picture.xlabel, ylabel=picture.ylabel, xscale="log" if picture.log else "linear")
+    if names:  # turned where they would run into each other
+        ax.set_xticks(range(len(names)), names, rotation=60 if len("".join(names)) > 60 else 0)
+    elif not picture.log:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel=f"{picture.xlabel} (thin: each seed)", ylabel=picture.ylabel)
-    if sum(map(len, map(str, next(iter(picture.curves.values()))[0]))) > 60:  # names that would run into each other
-        ax.tick_params(axis="x", rotation=45)
-    ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="thin: each seed")
     file = io.BytesIO()
     figure.savefig(file, format="svg")
     svg = base64.b64encode(file.getvalue()).decode("ascii")
@@ -149,10 +176,22 @@ def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
     device = default_device()
     seconds = float(runs["seconds"].sum()) if len(runs) else 0.0
     lines: list[str] = [command, f"kit {lab_utils.__version__}, torch {torch.__version__}, {platform.platform()}"]
-    card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    lines.append(f"{device.type} ({card}), {precision_for(device)}; {seconds / 3600:.2f} hours of all runs together")
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    took = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
+    lines.append(f"on {device.type} ({card}), in {precision_for(device)}; all runs together took {took}")
     for name in named(task.study).sets:
         if name in task.data or not task.data:
             kind = "drawn" if named(task.study).drawn else "real" if name in task.data else "stand-in"
             lines.append(f"{name}: {kind}, {side_of(task)} px, fingerprint {fingerprint(task, name)[:16]}")
+        else:
+            lines.append(f"{name}: not given (--data {name}=FOLDER), its runs are left out")
     return "\n".join(lines)
+
+
+def _processor() -> str:
+    """The name of the processor, where Linux tells it, and how many of it there are."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        name = found[1] if found else name
+    return f"{name}, {os.cpu_count()} of it"

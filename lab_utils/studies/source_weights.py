@@ -30,6 +30,7 @@ from lab_utils.networks import build_model
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations
 from lab_utils.studies.grid import run_grid
+from lab_utils.studies.kept import digest_of
 from lab_utils.training import linear_probe, score
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def depends(*, path: str, **_: Any) -> dict[str, str]:
 @lru_cache  # asked for every configuration
 def _drawn(size: int, **counts: Any) -> str:
     """A digest of the phantoms: another version of the kit may draw others."""
-    splits = load_data("phantoms", size=size, **counts).values()
-    return hashlib.sha256(b"".join(split.images.numpy().tobytes() for split in splits)).hexdigest()
+    return digest_of(load_data("phantoms", size=size, **counts))
 
 
 def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None) -> dict[str, Any]:

@@ -65,12 +65,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """Curves: a heading, the labels of the axes, and name -> (x (P,), y (seeds, P)); x may be names, such as stages."""
+    """Curves: a heading, the labels of the axes, and name -> (x (P,), y (seeds, P)).
+
+    x may be names, such as stages; y is NaN where a run is missing, and a curve may have no point at all. `log` asks
+    for a logarithmic x.
+    """
 
     title: str
     xlabel: str
     ylabel: str
     curves: dict[str, tuple[Any, Any]]
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Study:
         run: trains and measures one of them.
         tables: takes the finished runs, with the path of each one's file in ``kept``; returns the source's tables.
         curves: takes the finished runs; returns pictures.
+        teacher: takes a configuration; returns that of the run whose trained network it begins with, None without one.
+            It is done first, and ``run`` gets the file of the network as ``taught``.
         changed: what differs from the source's recipe, and why, a sentence each.
         stored: takes all runs of the source's recipe; returns what data/results holds of them.
         file: the name of that file, without .json.
@@ -108,6 +115,7 @@ class Study:
     small_size: int = 32
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: Callable[[pd.DataFrame], list[Picture]] | None = None
+    teacher: Callable[[Row], Row | None] = lambda _: None
     stored: Callable[[pd.DataFrame], Any] | None = None
     file: str = ""
 

@@ -11,7 +11,6 @@ what is missing in data/cache/what_transfers.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import json
 import warnings
@@ -31,6 +30,7 @@ from lab_utils.networks import SINGLE_SOURCES, build_model, load_weights, stages
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations, knn_per_stage, l2_per_stage, linear_cka, reinit_robustness
 from lab_utils.studies.grid import run_grid
+from lab_utils.studies.kept import digest_of
 from lab_utils.studies.source_gains import NO_SOURCE, start_of, target_findings, tune
 from lab_utils.studies.sources_on_the_spot import source_distances
 from lab_utils.studies.study import Row
@@ -128,10 +128,7 @@ def depends(retinas: str, **config: Any) -> Row:
 
 @lru_cache(maxsize=2)  # asked for every configuration
 def _digest(target: str, retinas: str) -> str:
-    found = hashlib.sha256()
-    for split in images(target, retinas).values():
-        found.update(split.images.numpy().tobytes() + split.labels.numpy().tobytes())
-    return found.hexdigest()
+    return digest_of(images(target, retinas))
 
 
 def distances(retinas: str) -> list[Row]:

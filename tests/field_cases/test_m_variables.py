@@ -38,7 +38,7 @@ def no_accelerator(monkeypatch, cache):
 
 
 def workers():
-    return study._worker_count(None, 10**9, on_cpu=True)
+    return study.worker_count(None, 10**9, on_cpu=True)
 
 
 FOLDERS = {"LAB_CACHE": cache_root, "LAB_DATA": data_root, "LAB_RESULTS": results_folder}

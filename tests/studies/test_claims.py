@@ -12,7 +12,8 @@ import torch
 from lab_utils.networks import first_conv
 from lab_utils.studies import claims, claims_runs, engine, read_claims
 from lab_utils.studies.claims_effects import GOAL, Runs, difference_of_gains, final_gain, speed_gain, verdict
-from lab_utils.studies.claims_runs import Job, configs, grid, keeps_model, network_file, start_network
+from lab_utils.studies.claims_runs import Job, configs, grid, keeps_model, start_network
+from lab_utils.studies.kept import network_file
 
 
 def job(start: str = "random", seed: int = 0, **more) -> Job:

@@ -151,7 +151,7 @@ def test_own_seconds_win():
 
 
 def test_number_of_workers(monkeypatch):
-    count = study._worker_count
+    count = study.worker_count
     monkeypatch.delenv("LAB_WORKERS", raising=False)
     monkeypatch.setattr(study.joblib, "cpu_count", lambda: 16)
     assert count(None, 100, on_cpu=True) == study.MOST_WORKERS

@@ -1,5 +1,6 @@
 """Studies: every line runs on stand-ins, what is done is kept, the report says what it is, numbers are as printed."""
 
+import base64
 import math
 import re
 
@@ -12,9 +13,9 @@ from lab_utils.__main__ import main
 from lab_utils.data import FINDINGS
 from lab_utils.networks import blocks
 from lab_utils.similarity import svcca
-from lab_utils.studies import engine, report, stand_ins, starting, what_works
+from lab_utils.studies import chexpert_project, engine, report, stand_ins, starting, transfusion, what_works
 from lab_utils.studies.reproduction import leading, svccas
-from lab_utils.studies.study import STUDIES, Cell, by_seed, chosen, named, rows_of
+from lab_utils.studies.study import STUDIES, Cell, Picture, by_seed, chosen, named, rows_of
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ ONE_RUN = {  # a configuration of each study that is quick
     "transfusion": {"network": "cbr_tiny", "start": "slim:block2", "seed": 0},
     "reproduction": {"network": "resnet50", "start": "random", "divided": "by patient", "seed": 0},
     "chexpert_project": {"network": "cbr_tiny", "n": 16, "seed": 0},
-    "what_works": {"network": "resnet50", "data": "isic2019"},
+    "what_works": {"network": "resnet50", "data": "isic2019", "start": "random"},
     "claims": {"network": "resnet10_w32", "seed": 0},
     "family": {"network": "cbr_tiny", "seed": 0},
 }
@@ -98,10 +99,10 @@ def test_the_command_plans_runs_and_reports(tmp_path, capsys):
         "n=16",
     ]
     assert main([*call, "--plan"]) == 0
-    plan = capsys.readouterr().out
-    assert "1 runs, 0 of them done" in plan
-    assert "chexpert: A STAND-IN" in plan
-    assert re.search(r"cbr_tiny +chexpert +1 ", plan)
+    planned = capsys.readouterr().out
+    assert "1 runs, 0 of them done" in planned
+    assert "chexpert: A STAND-IN" in planned
+    assert re.search(r"cbr_tiny +chexpert +32 +1 ", planned)
     assert not list(tmp_path.glob("*.json"))
     assert main([*call, "--workers", "1"]) == 0
     assert "STAND-INS" in capsys.readouterr().out
@@ -161,6 +162,62 @@ def test_runs_are_chosen_by_their_values_in_the_order_of_seeds_without_those_tha
 )
 def test_a_number_agrees_if_it_lies_in_the_interval(printed, values, said):
     assert report.verdict(Cell("row", "column", printed, None, values)) == said
+
+
+def test_a_printed_number_keeps_its_last_digits():
+    assert report._printed(Cell("row", "column", 0.9, 0.0, ())) == "0.900 ± 0.000"
+    assert report._printed(Cell("row", "column", 96.4, 0.05, ())) == "96.4 ± 0.05"
+    assert report._printed(Cell("row", "column", -132.0, None, ())) == "-132"
+    assert report._printed(Cell("row", "column", None, None, ())) == ""
+
+
+@pytest.mark.parametrize("x", [[1, 2, 3], ["stem", "block1", "block2"]])
+def test_a_picture_leaves_out_what_has_not_run(x):
+    curves = {"half done": (x, [[1.0, np.nan, np.nan], [2.0, 3.0, np.nan]]), "not begun": (x, [[np.nan] * 3])}
+    text = base64.b64decode(report._drawn(Picture("title", "x", "y", curves)).split("base64,")[1].rstrip('">')).decode()
+    assert "<!-- half done -->" in text  # what is written, as a comment beside its letters
+    assert "not begun" not in text
+
+
+def test_what_could_not_be_done_is_said_with_the_reason(tmp_path):
+    task = engine.task_of("transfusion", {}, {}, tmp_path)
+    row = {**engine.configs_of(task)[0], "seconds": 1.0, "missing": "no weights of X"}
+    assert "1 of them could not be done: no weights of X." in report.page_of(task, pd.DataFrame([row]), "command")
+
+
+@pytest.mark.parametrize("network", transfusion.NETWORKS)
+def test_every_start_of_the_whole_recipe_of_transfusion_can_be_made(network):
+    split = stand_ins.stand_in("chexpert", 32)["train"]
+    starts = {config["start"] for config in transfusion.grid(True) if config["network"] == network}
+    assert len(starts) >= 8
+    for start in starts:
+        starting.started(network, start, split, 0, starting.STAND_IN)
+
+
+FROZEN = {"network": "cbr_large_w", "start": "frozen", "n": "16", "seed": "0"}
+
+
+def test_what_begins_with_another_findings_weights_gets_those_of_its_seed_which_are_trained_once(tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(chexpert_project, "evaluate", lambda model, _: found.append(model) or {"auroc": 0.5})
+    task = engine.task_of("chexpert_project", {}, {}, tmp_path)
+    engine.run_study(task, FROZEN, workers=1, progress=False)
+    taught, tuned = (model.state_dict() for model in found)
+    kept = torch.load(next(tmp_path.glob("*.network")), weights_only=True)
+    backbone = [name for name in kept if not name.startswith("head")]
+    assert len(backbone) > 8
+    assert all(torch.equal(kept[name], taught[name]) and torch.equal(kept[name], tuned[name]) for name in backbone)
+    assert not torch.equal(kept["head.weight"], tuned["head.weight"])
+    engine.run_study(task, {**FROZEN, "n": "32"}, workers=1, progress=False)
+    assert len(found) == 3
+    assert len(list(tmp_path.glob("*.network"))) == 1
+
+
+def test_a_lost_network_is_asked_for_with_the_way_to_get_it_back(tmp_path):
+    task = engine.task_of("chexpert_project", {}, {}, tmp_path)
+    config = engine.configs_of(task, FROZEN)[0]
+    with pytest.raises(ValueError, match=r"ends in \.json, and call the study again"):
+        engine.run_one(task, **config)
 
 
 def test_other_images_or_weights_make_other_runs(tmp_path):

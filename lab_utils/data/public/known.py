@@ -11,7 +11,7 @@ from typing import Any
 from lab_utils.arguments import one_of
 from lab_utils.data.public import aptos, cbis_ddsm, chexpert, eyepacs, isic2019, kermany, nih14, pcam, rsna
 from lab_utils.data.splits import Split
-from lab_utils.data.tables.table import load_table, plan_table
+from lab_utils.data.tables.table import count_table, load_table, plan_table
 
 MODULES = {
     "aptos": aptos,
@@ -52,3 +52,9 @@ def plan_data(name: str, root: Path | str, *, size: int = 64, seed: int = 0, **o
     described = PLANNED[name](root, **options)
     say_licence(name)
     return plan_table(root, **described, size=size, seed=seed)
+
+
+def count_data(name: str, root: Path | str, *, seed: int = 0, **options: Any) -> dict[str, int]:
+    """How many images `load_data` will put into train, val and test of a public set; nothing is decoded."""
+    root = Path(root).expanduser()
+    return count_table(root, **PLANNED[name](root, **options), seed=seed)

@@ -119,6 +119,12 @@ def plan_table(root: Path | str, *, size: int = 64, channels: int | None = None,
     return "\n".join([*listed.notes, *listed.doubts, f"{sizes}. {say_plan(pool, listed.paths)}."])
 
 
+def count_table(root: Path | str, *, channels: int | None = None, seed: int = 0, **options: Any) -> dict[str, int]:
+    """How many pictures `load_table` will put into each part with the same arguments; none is looked at."""
+    listed = list_table(Path(root).expanduser(), seed=seed, **options)
+    return {part: len(rows) for part, rows in listed.parts.items()}
+
+
 def _check(root: Path, size: int, channels: int | None, seed: int, **counts: int | None) -> None:
     check_size(size)
     check_numbers(size=size, seed=seed, **counts)
