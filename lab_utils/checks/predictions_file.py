@@ -84,7 +84,8 @@ class PredictionsFile:
         """Read what students hand in. Anything may stand in it.
 
         Args:
-            text: the file: a header with "image" and some of `columns`, then one row per test image, in any order.
+            text: the file: a header with "image" and some of `columns`, then one row per test image, in any order. What
+                a spreadsheet makes of that is read, too: quotes, semicolons or tabs, and then decimal commas.
             images: number of test images.
 
         Returns:
@@ -96,21 +97,22 @@ class PredictionsFile:
         if len(text) > LARGEST:
             raise ValueError(f"{self.file} is larger than 1 MB. It should hold one short line for each test image.")
         lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n")
-        while len(lines) > 1 and not lines[-1].strip(" ,"):  # rows without anything, as spreadsheets leave them
+        while len(lines) > 1 and not lines[-1].strip(' ,;\t"'):  # rows without anything, as spreadsheets leave them
             lines.pop()
-        header = [name.strip() for name in lines[0].split(",")]
+        separator = "," if "," in lines[0] else next((sign for sign in ";\t" if sign in lines[0]), ",")
+        header = _cells(lines[0], separator)
         columns = header[1:]
         if header[0] != "image" or not columns or set(columns) - set(self.columns) or len(set(columns)) < len(columns):
             raise ValueError(
                 f"The first line of {self.file} should be image,{','.join(self.columns)} (or some of these columns, "
-                f"each once), but it is {_short(lines[0])}.{_by_spreadsheet(lines[0])}"
+                f"each once), but it is {_short(lines[0])}."
             )
         if len(lines) - 1 != images:
             raise ValueError(f"{self.file} has {len(lines) - 1} rows below its header; there are {images} test images.")
         table = np.full((images, len(columns)), np.nan)
         seen = np.zeros(images, dtype=bool)
         for number, line in enumerate(lines[1:], start=2):
-            cells = [cell.strip() for cell in line.split(",")]
+            cells = _cells(line, separator)
             if len(cells) != len(header):
                 raise ValueError(
                     f"Line {number} of {self.file} has {len(cells)} entries, the first line has {len(header)}."
@@ -119,7 +121,8 @@ class PredictionsFile:
             if seen[image]:
                 raise ValueError(f"Line {number} of {self.file} is a second row for image {image}.")
             seen[image] = True
-            table[image] = [_probability(cell, number, self.file) for cell in cells[1:]]
+            numbers = cells[1:] if separator == "," else [cell.replace(",", ".") for cell in cells[1:]]
+            table[image] = [_probability(cell, number, self.file) for cell in numbers]
         return {name: table[:, place].copy() for place, name in enumerate(columns)}
 
     def describe(self, path: Path, images: int) -> tuple[bool, str]:
@@ -219,11 +222,9 @@ def _probability(cell: str, number: int, file: str) -> float:
     return value
 
 
-def _by_spreadsheet(line: str) -> str:
-    """What to do where a spreadsheet has put other separators, or quotes around whole lines."""
-    if not any(sign in line for sign in ';\t"'):
-        return ""
-    return " A spreadsheet seems to have saved it: run the cell that writes the file again, and save it nowhere else."
+def _cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, without the quotes that a spreadsheet puts around cells or whole lines."""
+    return [cell.strip().strip('"').strip() for cell in line.split(separator)]
 
 
 def _short(text: str) -> str:

@@ -145,7 +145,7 @@ def _check(exercise: Exercise, program: slices.Program, all_of_them: Sequence[Ex
     space = slices.new_space()
     try:
         with time_limit(SECONDS):
-            failed = slices.run(slices.needed(program, name), space)
+            failed = slices.run(slices.needed(program, name), space, name)
     except OutOfTime:
         return Outcome(name, "incorrect", f"What `{name}` needs did not finish within {SECONDS:g} s.", note="")
     if name not in space:

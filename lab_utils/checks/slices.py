@@ -21,7 +21,8 @@ from typing import Any
 
 from lab_utils.checks.statements import RUN, STAR, Statement, statement
 
-PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # of a cell whose body is Python all the same
+# Of a cell whose body is Python all the same; a module that a cell writes is what other cells import from it.
+PYTHON_MAGICS = re.compile(r"%%(time|timeit|capture|prun|writefile.*\.py['\"]?\s*$)")
 
 
 @dataclass
@@ -52,7 +53,8 @@ def read_program(sources: Sequence[str]) -> Program:
         filename = _filename(number)
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         try:
-            statements = [statement(number, node, flags) for node in ast.parse(text, filename).body]
+            body = [part for node in ast.parse(text, filename).body for part in _one_by_one(node)]
+            statements = [statement(number, node, flags) for node in body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
             where = f" in line {error.lineno} of cell {number}" if isinstance(error, SyntaxError) else ""
@@ -60,14 +62,29 @@ def read_program(sources: Sequence[str]) -> Program:
                 program.broken[name] = message + where
         else:
             program.statements += statements
+    defined = [
+        s for s in program.statements if isinstance(s.node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    ]
+    stubs = {s for s in defined if is_stub_node(s.node)}
+    written = {name for s in defined if s not in stubs for name in s.binds}
+    idle = {s for s in stubs if s.binds <= written}  # whoever wrote the function into a cell of its own left the stub
+    program.statements = [s for s in program.statements if s not in idle]
     return program
+
+
+def _one_by_one(node: ast.stmt) -> list[ast.stmt]:
+    """Return an import of several names as one of each: a package that is not here takes no other one with it."""
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [node]
+    rest = {} if isinstance(node, ast.Import) else {"module": node.module, "level": node.level}
+    return [ast.copy_location(type(node)(names=[alias], **rest), node) for alias in node.names]
 
 
 def clean(source: str) -> str:
     """Return a cell without its magics and shell lines, with as many lines as before."""
     first, _, rest = source.lstrip("\n").partition("\n")
     if first.startswith("%%"):
-        if not first.startswith(PYTHON_MAGICS):
+        if not PYTHON_MAGICS.match(first):
             return ""  # another language
         source = "\n" * (len(source) - len(source.lstrip("\n")) + 1) + rest
     if not re.search(r"^[ \t]*[%!?]|\?[ \t]*$|=[ \t]*[%!]", source, re.MULTILINE):
@@ -131,22 +148,29 @@ def modules(program: Program, names: Iterable[str]) -> list[str]:
 def is_stub(program: Program, name: str) -> bool:
     """Say whether what binds `name` last is the function that was handed out: it raises NotImplementedError."""
     last = next((s.node for s in reversed(program.statements) if name in s.binds), None)
-    if not isinstance(last, ast.FunctionDef):
+    return last is not None and is_stub_node(last)
+
+
+def is_stub_node(node: ast.stmt) -> bool:
+    """Say whether a statement defines a function that only raises NotImplementedError, or does nothing."""
+    if not isinstance(node, ast.FunctionDef):
         return False
-    body = [s for s in last.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return all(isinstance(s, ast.Pass) or (isinstance(s, ast.Raise) and "NotImplemented" in ast.dump(s)) for s in body)
 
 
-def run(statements: Iterable[Statement], space: dict[str, Any]) -> dict[str, BaseException]:
+def run(statements: Iterable[Statement], space: dict[str, Any], function: str = "") -> dict[str, BaseException]:
     """Run statements in `space`; return the names that could not be bound, with the error.
 
-    One that stops for want of a name is tried again after the others: notebooks get reordered.
+    One that stops for want of a name is tried again after the others: notebooks get reordered. The `function` that all
+    this is for stays one: ``auroc = auroc(labels, scores)`` takes its name for a value.
     """
     failed: dict[str, BaseException] = {}
     waiting = list(statements)
     while waiting:
         again = []
         for found in waiting:
+            before = space.get(function)
             try:
                 flags = found.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
                 code = compile(ast.Module([found.node], []), _filename(found.cell), "exec", flags, dont_inherit=True)
@@ -161,6 +185,8 @@ def run(statements: Iterable[Statement], space: dict[str, Any]) -> dict[str, Bas
             else:
                 for name in found.binds:
                     failed.pop(name, None)
+                if callable(before) and not callable(space.get(function)):
+                    space[function] = before
         if len(again) == len(waiting):
             break
         waiting = again

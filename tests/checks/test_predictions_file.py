@@ -133,9 +133,28 @@ def test_rows_in_any_order_with_spaces_windows_lines_and_a_byte_order_mark():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '"image","model_2_fixed","model_1_fixed"\n"1","0.1","0.25"\n"0","1.0","0"\n',
+        '"image,model_2_fixed,model_1_fixed"\r\n"1,0.1,0.25"\r\n"0,1.0,0"\r\n',
+        "image;model_2_fixed;model_1_fixed\r\n1;0,1;0,25\r\n0;1;0\r\n;;\r\n",
+        "image\tmodel_2_fixed\tmodel_1_fixed\n1\t0.1\t0.25\n0\t1.0\t0\n",
+    ],
+)
+def test_what_a_spreadsheet_makes_of_the_file_is_read(text):
+    table = FORM.read(text, 2)
+    assert {name: values.tolist() for name, values in table.items()} == {
+        "model_2_fixed": [1.0, 0.1],
+        "model_1_fixed": [0.0, 0.25],
+    }
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "first line"),
+        ("image;model_1_fine_tuned\n0;0.5\n1;0,5,5\n", "probability"),
+        (HEADER + "0,0,5\n1,0,5\n", "has 3 entries"),
         ("image\n0\n1\n", "first line"),
         ("0,0.5\n1,0.5\n", "first line"),
         ("image,model_3\n0,0.5\n1,0.5\n", "first line"),

@@ -63,7 +63,51 @@ def test_a_percent_sign_in_the_code_is_no_magic():
 
 
 def test_cells_in_another_language_are_left_out():
-    assert define("%%bash\ndef answer(): rm -rf", "%%writefile x.py\nanswer = 3") is None
+    assert define("%%bash\ndef answer(): rm -rf", "%%writefile x.md\nanswer = 3", "%%latex\nanswer = 4") is None
+
+
+@pytest.mark.parametrize("first", ["%%writefile x.py", "%%writefile 'my tools/x.py' "])
+def test_a_module_that_a_cell_writes_is_there_without_its_file(first):
+    assert define(f"{first}\ndef answer():\n    return 1", "from x import answer")() == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["import math, no_such_module", "import no_such_module, math", "from math import no_such_name, pi\nimport math"],
+)
+def test_an_import_of_several_names_fails_for_those_that_are_not_there(cell):
+    assert define(cell, "def answer():\n    return math.floor(2.5)")() == 2
+
+
+@pytest.mark.parametrize(
+    "cell", ["answer = answer()", "answer: int = answer()", "for answer in range(3): pass", "del answer"]
+)
+def test_a_value_that_takes_the_name_of_the_function_does_not_take_its_place(cell):
+    program = slices.read_program(["def answer():\n    return 1", cell])
+    space = slices.new_space()
+    slices.run(slices.needed(program, "answer"), space, "answer")
+    assert space["answer"]() == 1
+
+
+def test_a_function_wrapped_later_is_the_wrapped_one():
+    program = slices.read_program(["def answer():\n    return 1", "answer = (lambda f: lambda: f() + 1)(answer)"])
+    space = slices.new_space()
+    slices.run(slices.needed(program, "answer"), space, "answer")
+    assert space["answer"]() == 2
+
+
+STUB = "def answer():\n    raise NotImplementedError('your code goes here')"
+
+
+@pytest.mark.parametrize("cells", [("def answer():\n    return 1", STUB), (STUB, "def answer():\n    return 1")])
+def test_a_stub_never_takes_the_place_of_a_function_that_was_written(cells):
+    assert define(*cells)() == 1
+    assert not slices.is_stub(slices.read_program(cells), "answer")
+
+
+def test_a_stub_beside_a_value_or_an_import_of_its_name_is_a_stub():
+    for cell in ("answer = 3", "from math import pi as answer"):
+        assert slices.is_stub(slices.read_program([cell, STUB]), "answer")
 
 
 def test_reordered_cells_still_define_the_function():

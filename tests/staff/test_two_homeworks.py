@@ -54,6 +54,7 @@ def course(tmp_path_factory):
     (root / "tests/__init__.py").touch()
     (root / "tests/staff").mkdir()
     (root / "tests/staff/__init__.py").touch()
+    shutil.copy(ROOT / "tests/staff/without_network.py", root / "tests/staff")
     told = run(root, "lab_utils", "new-homework", "homework5", "--title", "Homework 5: one network")
     assert "wrote solutions/homework5.ipynb" in told
     about = '[course]\nrepository = "https://example.org/a.git"\nfolder = "a"\n'

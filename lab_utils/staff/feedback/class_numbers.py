@@ -10,7 +10,7 @@ import numpy as np
 
 from lab_utils.staff.feedback.standing import Standing
 from lab_utils.staff.grading.assignment import Assignment, Question
-from lab_utils.staff.grading.result import GRADED
+from lab_utils.staff.grading.result import GRADED, UNDECIDED
 
 FEWEST = 10  # students below which a correlation says nothing
 
@@ -103,7 +103,7 @@ def common_mistakes(standings: Sequence[Standing]) -> tuple[Mistake, ...]:
         if standing.result is None or standing.status != GRADED:
             continue
         for answer in standing.answered:
-            if answer.found is None:
+            if answer.found is None or answer.status == UNDECIDED:  # nobody's mistake
                 continue
             for hint in [case.hint for case in answer.found.cases] or [answer.found.hint]:
                 if hint.strip():

@@ -90,7 +90,8 @@ def _draw_discrimination(ax: Axes, numbers: Sequence[QuestionNumbers]) -> None:
     for place, entry in enumerate(numbers):
         if entry.discrimination is None:
             why = entry.why_not if entry.share is not None else ""  # the other panel says it
-            ax.text(0.03, place, why, va="center", color=GREY, fontsize=9)
+            behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # no line through the words
+            ax.text(0.03, place, why, va="center", color=GREY, fontsize=9, bbox=behind)
         else:
             ax.hlines(place, 0, entry.discrimination, color=ORANGE, lw=2)
             ax.plot(entry.discrimination, place, "D", color=ORANGE, ms=7)

@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
@@ -19,6 +20,9 @@ from lab_utils.staff.grading.safe_text import shorten
 from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points, read_written, write_written
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
+# Of an answer. Every line begins at the side where its script begins.
+BOX = "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;line-height:1.5;"
+BOX += "border:1px solid #d7dce1;padding:.7em;max-width:52em"
 SHORTEST = 3  # letters of a part of a name that is taken out of an answer
 PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
 
@@ -48,21 +52,40 @@ def marking_form(folder: Path | str, root: Path | str | None = None, *, anonymou
     return MarkingForm(folder / NAME, assignment, students, names)
 
 
-def _names_of(entry: Collected) -> list[str]:
-    """Return what would tell who a student is, the longest first."""
-    found = {entry.student, *(part for p in entry.people for part in (p.student, p.name, p.email))} - {""}
-    found |= {part for p in entry.people for part in p.name.split() if len(part) >= SHORTEST}
-    return sorted(found, key=lambda name: (-len(name), name))
+def _names_of(entry: Collected) -> re.Pattern[str] | None:
+    """Return a pattern of what would tell who a student is.
+
+    Whole names, identifiers and addresses in any spelling: ADA LOVELACE, ada_lovelace, AdaLovelace. A part of a name as
+    it is written there, or all in capitals: many are words, too, as Will or May.
+    """
+    account = [part for part in re.split(r"[/:]", entry.url.partition("://")[2])[1:-1] if len(part) >= SHORTEST]
+    names = (p.name for p in entry.people if len(p.name.split()) > 1)
+    whole = {entry.student, *account, *names, *(word for p in entry.people for word in (p.student, p.email))} - {""}
+    parts = {part for p in entry.people for part in p.name.split() if len(part) >= SHORTEST}
+    spelled = [r"[\W_]*".join(map(re.escape, _plain(name).split())) for name in whole if name.strip()]
+    spelled = [f"(?i:{name})" for name in sorted(spelled, key=len, reverse=True)]
+    as_they_are = {form for part in map(_plain, parts) for form in (re.escape(part), re.escape(part.upper()))}
+    every = [*spelled, *sorted(as_they_are, key=lambda name: (-len(name), name))]
+    return re.compile(rf"(?<![^\W_])({'|'.join(every)})(?![^\W_])") if every else None
+
+
+def _plain(text: str) -> str:
+    """Return a text with letters and their accents as one."""
+    return unicodedata.normalize("NFC", text)
 
 
 class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The form. It reads the file again before each save, so marks made elsewhere meanwhile are kept.
 
-    `names` are those that nobody shall see, student -> names; None: everybody is shown.
+    `names` are those that nobody shall see, student -> their pattern; None: everybody is shown.
     """
 
     def __init__(
-        self, path: Path, assignment: Assignment, students: list[str], names: dict[str, list[str]] | None = None
+        self,
+        path: Path,
+        assignment: Assignment,
+        students: list[str],
+        names: dict[str, re.Pattern[str] | None] | None = None,
     ) -> None:
         self.path, self.assignment, self.students, self.names = path, assignment, students, names
         self.rows = self.ordered(read_written(path, assignment, students))
@@ -109,15 +132,15 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         row = self.rows[self.place]
         question = next(question for question in self.assignment.questions if question.name == row.question)
         marked = sum(row.points is not None for row in self.rows)
-        note = f"<p style='color:{BAD}'><b>! {html.escape(row.note)}</b></p>" if row.note else ""
+        said = self.without_names(row, row.note)
+        note = f"<p style='color:{BAD}'><b>! {html.escape(said)}</b></p>" if said else ""
         by = "" if self.names is not None else f", by {html.escape(shorten(row.student, 100))}"
         self.head.value = (
             f"<h3>{html.escape(question.name)} {html.escape(question.title)}</h3>"
             f"<p>answer {self.place + 1} of {len(self.rows)}{by}; {marked} marked</p>{note}"
         )
-        text = html.escape(shorten(self.without_names(row), 20_000))
-        box = "white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #d7dce1;padding:.7em;max-width:52em"
-        self.answer.value = f"<div style='{box};line-height:1.5'>{text}</div>"
+        text = html.escape(shorten(self.without_names(row, row.answer), 20_000))
+        self.answer.value = f"<div style='{BOX}'>{text}</div>"
         self.pictures.value = self.pictures_of(row)
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
         self.rubric.value = (
@@ -165,10 +188,10 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
         return sorted(rows, key=key)
 
-    def without_names(self, row: Mark) -> str:
-        """Return the answer, where nobody shall see whose it is without the names of who wrote it."""
-        names = "|".join(map(re.escape, (self.names or {}).get(row.student, [])))
-        return re.sub(rf"(?<!\w)({names})(?!\w)", "[name]", row.answer) if names else row.answer
+    def without_names(self, row: Mark, text: str) -> str:
+        """Return a text, where nobody shall see whose it is without the names of who wrote it."""
+        names = (self.names or {}).get(row.student)
+        return names.sub("[name]", _plain(text)) if names else text
 
     def pictures_of(self, row: Mark) -> str:
         """Return the pictures of an answer as HTML."""
@@ -178,7 +201,7 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         except (OSError, ValueError):
             return ""
         work = folder / "late" / row.student / row.commit if row.commit else folder / "submissions" / row.student
-        return pictures_html(work, notebook, row.answer)
+        return pictures_html(work, notebook, row.answer, numbered=self.names is not None)
 
     def fill(self, row: Mark) -> None:
         """Show points and comment of a row in the fields."""

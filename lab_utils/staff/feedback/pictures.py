@@ -31,17 +31,21 @@ _REFERENCE = re.compile(
 )
 
 
-def pictures_html(submission: Path, notebook: str, answer: str) -> str:
+def pictures_html(submission: Path, notebook: str, answer: str, *, numbered: bool = False) -> str:
     """Return the pictures that an answer refers to as HTML, each with its name, or why it is not shown.
 
     Args:
         submission: the folder with the student's files.
         notebook: path of the graded notebook in it, or "".
         answer: the text; pictures are attached to its cell, or lie beside the notebook.
+        numbered: call them 1, 2, ...: the name of a file may tell whose it is.
     """
     names = list(dict.fromkeys(match["mark"] or match["tag"] for match in _REFERENCE.finditer(answer)))
     attached = _attachments(submission / notebook, answer) if notebook and names else {}
-    parts = [_figure(name, *_picture(name, attached, submission, notebook)) for name in names[:MOST]]
+    parts = [
+        _figure(str(number) if numbered else name, *_picture(name, attached, submission, notebook))
+        for number, name in enumerate(names[:MOST], start=1)
+    ]
     if len(names) > MOST:
         parts.append(f"<p>... and {len(names) - MOST} more, which are not shown.</p>")
     return "".join(parts)

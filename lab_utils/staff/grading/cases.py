@@ -6,6 +6,8 @@ values and arrays, and where a function is about networks, a script travels in a
 """
 
 from collections.abc import Callable
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -63,14 +65,20 @@ def plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
         return value.item()
+    if isinstance(value, (Real, Decimal)):  # a fraction is a number, too
+        return float(value)
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
+    elif hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray) and value.dtype == np.longdouble:
+        value = value.astype(np.float64)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return np.asarray(value)
     raise TypeError(f"expected numbers, texts, lists, dicts or arrays, got a {type(value).__name__}")

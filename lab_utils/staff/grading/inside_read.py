@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def read(path: str, wanted: list[str], written: list[str], released: Cells) -> d
         return {"invalid": f"more than {LONGEST_SOURCE // 2**20} million characters of code and text"}
     code = [source for kind, source in pairs if kind == "code"]
     program = slices.read_program(code)
+    note = _of_newer_python(notebook)
     all_texts = "\n".join(source for kind, source in pairs if kind == "text")
     return {
         "sources": code,
@@ -50,11 +52,26 @@ def read(path: str, wanted: list[str], written: list[str], released: Cells) -> d
         "names": list(program.names),
         "functions": list(program.functions)[:SUGGESTED],
         "stubs": [name for name in program.functions if slices.is_stub(program, name)],
-        "broken": program.broken,
+        "broken": {name: why[:200] + note for name, why in program.broken.items()},
         "modules": slices.modules(program, wanted),
         "split": _split(code, wanted),
         "in_texts": [name for name in wanted if re.search(rf"^[ \t>]*def[ \t]+{re.escape(name)}\b", all_texts, re.M)],
     }
+
+
+def _of_newer_python(notebook: dict[str, Any]) -> str:
+    """Return a sentence for cells that are no Python here, if the notebook is of a later one than this."""
+    try:
+        version = str(notebook["metadata"]["language_info"]["version"])
+        newer = tuple(map(int, version.split(".")[:2])) > sys.version_info[:2]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    here = ".".join(map(str, sys.version_info[:2]))
+    return (
+        f". The notebook is of Python {version[:10]}, and {here} grades it: write it so that both read it"
+        if newer
+        else ""
+    )
 
 
 def _split(code: list[str], wanted: list[str]) -> list[str]:

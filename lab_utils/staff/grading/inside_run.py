@@ -92,7 +92,7 @@ def _define(sources: list[str], name: str) -> tuple[dict[str, Any], dict[str, An
     program = slices.read_program(sources)
     sys.modules["__main__"] = type(sys)("__main__")
     space = slices.new_space(sys.modules["__main__"].__dict__)
-    failed = slices.run(slices.needed(program, name), space)
+    failed = slices.run(slices.needed(program, name), space, name)
     if callable(space.get(name)):
         space["__failed__"] = failed
         return space, {"defined": True}

@@ -21,11 +21,18 @@ Floats = NDArray[np.float64]
 
 
 class Column(NamedTuple):
-    """A column of predictions: whose it is, in words; the AUROC of a trained network; what to ask where it is lower."""
+    """A column of predictions.
+
+    Attributes:
+        who: whose it is, in words.
+        level: the AUROC of a trained network; None where pixels reach what honest networks reach, so that no level can
+            tell them apart.
+        advice: what to ask where the AUROC is lower.
+    """
 
     who: str
-    level: float
-    advice: str
+    level: float | None
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ def score_predictions(
         groups: the patient of each image, (N,).
 
     Returns:
-        Three cases per column, of which a copy of another column, or a rescaled one, passes none; and for each column
-        that is there its accuracy (at 0.5), auroc, sensitivity and specificity.
+        Three cases per column, two where it has no level, of which a copy of another column, or a rescaled one, passes
+        none; and for each column that is there its accuracy (at 0.5), auroc, sensitivity and specificity.
     """
     cases = [case for column in question.columns for case in _cases(column, table, form, labels, groups)]
     metrics = {column: column_metrics(labels, table[column]) for column in question.columns if column in table}
@@ -116,8 +123,7 @@ def _cases(
     names = {
         "complete": f"{who}: a probability for every test image",
         "chance": f"{who}: better than chance",
-        "level": f"{who}: as good as a trained network (AUROC at least {level:g})",
-    }
+    } | ({} if level is None else {"level": f"{who}: as good as a trained network (AUROC at least {level:g})"})
     if column not in table:
         hint = f"There is no column {column} in {form.file}."
         return [CaseResult(name, WEIGHTS[key], MISSING, hint) for key, name in names.items()]
@@ -129,13 +135,17 @@ def _cases(
         return [CaseResult(name, WEIGHTS[key], WRONG, hint) for key, name in names.items()]
     value = auroc(labels, probs)
     low, _ = bootstrap_interval(auroc, labels, probs, groups, draws=DRAWS)
-    below = f"The AUROC on the hidden test set is {value:.2f}; a trained network reaches {level:g}. {advice}"
     hints = {
         "complete": "" if np.ptp(probs) > 0 else "All probabilities are the same: this network says nothing.",
         "chance": "" if low > 0.5 else _below_chance(value, form.negative),
-        "level": "" if value >= level else below,
     }
-    return [CaseResult(names[key], WEIGHTS[key], WRONG if hints[key] else PASSED, hints[key]) for key in names]
+    if level is not None and value < level:
+        below = f"The AUROC on the hidden test set is {value:.2f}; a trained network reaches {level:g}. {advice}"
+        hints["level"] = below
+    return [
+        CaseResult(name, WEIGHTS[key], WRONG if hints.get(key) else PASSED, hints.get(key, ""))
+        for key, name in names.items()
+    ]
 
 
 def _below_chance(value: float, negative: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from lab_utils.staff.grading import memory_watch, wire
 from lab_utils.staff.grading.forks import backstop
 from lab_utils.staff.grading.inside_answers import Cells
@@ -22,6 +24,7 @@ STARTING = 600.0  # seconds for imports
 ALWAYS = ["torch"]  # imported for whatever work: that which does not name it comes to it by way of the kit or a case
 DEFINING = 3  # times the seconds of a call, for defining a function: it may load data
 LONGEST_TEXT = 10_000  # characters of a text that a function returns, or of a key
+MOST_NUMBERS = 2**20  # in the arrays that a function returns: cases compute with them out here, broadcast to more
 STARTS = 40  # how often it may be started anew for one submission
 
 
@@ -126,6 +129,8 @@ class Sandbox:
         if "value" in reply:
             if _longest_text(reply["value"]) > LONGEST_TEXT:
                 raise Unusable(f"`{name}` returned a text of more than {LONGEST_TEXT} characters.")
+            if _numbers(reply["value"]) > MOST_NUMBERS:
+                raise Unusable(f"`{name}` returned more than {MOST_NUMBERS} numbers.")
             return reply["value"]
         return _raise(name, reply, seconds)
 
@@ -247,6 +252,15 @@ def _longest_text(value: Any) -> int:
     if isinstance(value, dict):
         return max((max(len(key), _longest_text(entry)) for key, entry in value.items()), default=0)
     return max(map(_longest_text, value), default=0) if isinstance(value, list) else 0
+
+
+def _numbers(value: Any) -> int:
+    """Return how many numbers the arrays of a plain value hold."""
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, dict):
+        value = list(value.values())
+    return sum(map(_numbers, value)) if isinstance(value, list) else 0
 
 
 def _send(pipe: int, data: bytes, seconds: float) -> None:

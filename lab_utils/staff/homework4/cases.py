@@ -351,8 +351,8 @@ CASES: dict[str, tuple[Case, ...]] = {
         ("what learns trains", 1, lambda s, r: _mode(s, r, _nothing, training=False)),
     ),
     "paired_difference": _cases(
-        ("threshold one half", 2, lambda s, r: _paired(s, r, 0.5, worse=False)),
-        ("another threshold", 2, lambda s, r: _paired(s, r, float(r.choice(OTHERS)), worse=True)),
+        ("threshold one half", 3, lambda s, r: _paired(s, r, 0.5, worse=False)),
+        ("another threshold", 3, lambda s, r: _paired(s, r, float(r.choice(OTHERS)), worse=True)),
         ("two models that agree", 1, _paired_alike),
     ),
     "mcnemar": _cases(
@@ -378,10 +378,10 @@ CASES: dict[str, tuple[Case, ...]] = {
         ("labels without a positive image", 1, _refused),
     ),
     "explain_gap": _cases(
-        ("gap and parts", 2, lambda s, r: _gap(s, r, r.uniform(0.4, 0.6), r.uniform(0.2, 0.35), 0.5)),
+        ("gap and parts", 3, lambda s, r: _gap(s, r, r.uniform(0.4, 0.6), r.uniform(0.2, 0.35), 0.5)),
         (
             "another threshold, the other direction",
-            2,
+            3,
             lambda s, r: _gap(s, r, r.uniform(0.2, 0.4), r.uniform(0.6, 0.8), float(r.choice(OTHERS))),
         ),
         ("a gap from prevalence alone", 1, lambda s, r: _gap(s, r, r.uniform(0.3, 0.5), 0.5, 0.375, same=True)),

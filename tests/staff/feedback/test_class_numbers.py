@@ -13,6 +13,7 @@ from lab_utils.staff.grading.result import (
     GRADED,
     INVALID,
     PASSED,
+    UNDECIDED,
     WAITING,
     WRONG,
     CaseResult,
@@ -115,6 +116,12 @@ def test_common_mistakes_count_students_and_the_most_common_comes_first():
         ("A1", "twice", ("s1", "s2")),
         ("A1", "once", ("s2",)),
     ]
+
+
+def test_what_is_not_decided_yet_is_nobodys_mistake():
+    case = CaseResult("case", 1, UNDECIDED, "The machine was busy.")
+    result = Result("s1", "x", "n", GRADED, (QuestionResult("A1", 0, 4, UNDECIDED, (case,), hint=case.hint),))
+    assert common_mistakes([stand(Collected("s1", sha="x"), result, {}, HOMEWORK)]) == ()
 
 
 def test_hints_of_questions_without_cases_count_too():

@@ -79,7 +79,7 @@ def read(path):
     return Page(path.read_text("utf-8"))
 
 
-def make(root, questions, *, collected=(), **fields):
+def make(root, questions, *, collected=(), state=status.GRADED, **fields):
     """Write a class of one student, graded, and run `feedback`; return the student's page."""
     assignment = make_assignment(root)
     given = {question.name: question for question in questions}
@@ -89,7 +89,7 @@ def make(root, questions, *, collected=(), **fields):
     entry = {"student": "s1", "name": "Ada", "sha": "abc", "status": "collected", "folder": "submissions/s1"}
     entry |= dict(collected)
     folder = root / "grading"
-    write_result(folder / "results" / "s1.json", Result("s1", "abc", "n.ipynb", status.GRADED, all_questions, **fields))
+    write_result(folder / "results" / "s1.json", Result("s1", "abc", "n.ipynb", state, all_questions, **fields))
     table = {"homework": "homework4", "students": [entry]}
     (folder / "collected.json").write_text(json.dumps(table), "utf-8")
     feedback(folder, root)
@@ -388,7 +388,19 @@ def test_an_empty_class_and_a_class_of_one_have_a_page(tmp_path):
     assert feedback(tmp_path / "grading", tmp_path) == 0
     (tmp_path / "grading" / "collected.json").write_text('{"homework": "homework4", "students": []}', "utf-8")
     assert feedback(tmp_path / "grading", tmp_path) == 0
-    assert "No submission is graded yet." in read(tmp_path / "grading" / "class.html").text
+    text = read(tmp_path / "grading" / "class.html").text
+    assert text.count("No submission is graded yet.") == 2  # no totals, and nothing to mark
+    assert "All marked." not in text
+    assert " ".join(text.split()).endswith("Students Nobody.")
+
+
+def test_why_a_submission_as_a_whole_has_no_points_is_said_once(tmp_path):
+    assignment = make_assignment(tmp_path)
+    why = "homework4.ipynb cannot be read as a notebook."
+    questions = [QuestionResult(q.name, 0.0, q.points, status.INVALID, hint=why) for q in assignment.questions]
+    text = make(tmp_path, questions, message=why, state=status.INVALID).text
+    assert text.count(why) == 1
+    assert text.count("the notebook cannot be read") == 2 * len(questions)
 
 
 def test_json_is_all_that_is_printed_on_request(tmp_path, capsys):

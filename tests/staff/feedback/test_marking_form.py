@@ -82,6 +82,33 @@ def test_an_anonymous_form_shows_nobody_and_marks_the_right_one(class_of_twelve)
     assert "by s00" in marking_form(folder).head.value
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Will Müller",
+            "WILL MÜLLER",
+            "will_müller",
+            "WillMüller",
+            "will.müller",
+            "Will  M\u0075\u0308ller",
+            "Müller",
+        ),
+        *("MÜLLER", "S7", "Will@Example.org", "willm", "github.com/WillM/hw"),
+    ],
+)
+def test_a_name_is_taken_out_in_any_spelling(course, text):
+    folder, _ = course
+    person = {"student": "s7", "name": "Will Müller", "email": "will@example.org", "url": "https://github.com/willm/hw"}
+    (folder / "collected.json").write_text(json.dumps({"homework": "homework4", "students": [person]}), "utf-8")
+    note = f"This stands in another notebook, {text}.ipynb."
+    write_written(folder / NAME, course[1], [Mark("s7", "A2", f"I am {text}! It will do.", note=note)])
+    shown = marking_form(folder, anonymous=True)
+    assert "I am [name]! It will do." in shown.answer.value.replace("github.com/[name]/hw", "[name]")
+    assert text not in shown.head.value
+    assert text in marking_form(folder).head.value
+
+
 @pytest.mark.parametrize("text", ["16", "-1", "good", "nan"])
 def test_what_is_no_mark_is_not_saved(course, text):
     form = marking_form(course[0])

@@ -101,6 +101,17 @@ def test_names_are_text_and_only_so_many_are_shown(tmp_path):
     assert pictures_html(tmp_path, "", "no picture here") == ""
 
 
+def test_where_nobody_is_to_be_known_pictures_have_numbers_in_place_of_names(tmp_path):
+    write(tmp_path, [])
+    (tmp_path / "labs/of_ada.png").write_bytes(picture())
+    answer = "![a](of_ada.png) ![b](gone_by_ada.png)"
+    assert pictures_html(tmp_path, "labs/h.ipynb", answer).count("ada") == 2
+    found = pictures_html(tmp_path, "labs/h.ipynb", answer, numbered=True)
+    assert "ada" not in found
+    assert ">1</figcaption>" in found
+    assert "Picture 2 is not shown" in found
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_no_byte_of_the_file_itself_is_shown(kind):
     hidden = picture(kind) + b"<script>alert(1)</script>"

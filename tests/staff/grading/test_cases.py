@@ -1,4 +1,8 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -22,6 +26,19 @@ def test_tensors_become_arrays_and_scalars_of_numpy_plain_numbers():
     np.testing.assert_array_equal(plain(tensor), [2, 2])
     assert type(plain(np.int64(3))) is int
     assert type(plain(np.bool_(True))) is bool
+
+
+@pytest.mark.parametrize(
+    "value", [Fraction(7, 64), Decimal("0.109375"), np.longdouble(0.109375), np.float16(0.109375), 0.109375]
+)
+def test_a_number_of_any_kind_is_a_number(value):
+    assert plain(value) == 0.109375
+    assert type(plain(value)) is float
+
+
+def test_a_series_of_pandas_and_an_array_of_long_doubles_become_arrays():
+    np.testing.assert_array_equal(plain(pd.Series([1, 2], index=[5, 6])), [1, 2])
+    assert plain(np.ones(2, dtype=np.longdouble)).dtype == np.float64
 
 
 @pytest.mark.parametrize("value", [object(), {1}, b"x", np.array(["a"]), np.array([None]), 1j, lambda: 1])

@@ -44,6 +44,19 @@ def test_good_predictions_get_all_points():
     assert metrics["model_1_fine_tuned"]["auroc"] > 0.9
 
 
+def test_a_column_without_a_level_is_asked_to_be_complete_and_better_than_chance():
+    labels, groups, rng = classes()
+    asked = Question("C3", "t", 4, "predictions", columns=("model_1_fixed", "model_2_fixed"))
+    weak = np.clip(0.5 + 0.05 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0, 1)
+    table = {"model_1_fixed": weak, "model_2_fixed": rng.permutation(weak)}
+    cases, metrics = score_predictions(asked, table, PREDICTIONS, labels, groups)
+    assert 0.55 < metrics["model_1_fixed"]["auroc"] < 0.8
+    assert [case.status for case in cases] == [PASSED, PASSED, PASSED, WRONG]
+    assert question_result("C3", 4, cases).points == 3
+    missing, _ = score_predictions(asked, {"model_1_fixed": weak}, PREDICTIONS, labels, groups)
+    assert [case.status for case in missing] == [PASSED, PASSED, MISSING, MISSING]
+
+
 def test_one_column_of_two_gets_half_and_the_other_is_missing():
     labels, groups, rng = classes()
     good = np.clip(0.5 + 0.3 * (2 * labels - 1) + rng.normal(0, 0.15, len(labels)), 0, 1)

@@ -416,6 +416,11 @@ def test_a_reply_that_is_too_long_is_refused(ask):
         ask("def answer():\n    return ['x' * 2**20] * 80", seconds=60)
     with pytest.raises(Unusable, match="at most 32 MiB"):
         ask("import numpy as np\ndef answer():\n    return np.zeros(2**24)", seconds=60)
+    with pytest.raises(Unusable, match="more than 1048576 numbers"):
+        ask(
+            "import numpy as np\ndef answer():\n    return {'a': [np.zeros((2**20, 1), 'uint8'), np.zeros(1)]}",
+            seconds=60,
+        )
 
 
 SHARED = """\
