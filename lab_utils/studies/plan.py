@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -52,35 +51,43 @@ def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int | No
     on_cpu = default_device().type == "cpu"
     workers = worker_count(workers, max(1, len(rows)), on_cpu)
 
-    def hours(part: list[Left]) -> float:
-        return sum(steps * seconds[kind] for _, kind, steps in part) / 3600 / workers
+    def time_of(part: list[Left]) -> str:
+        return _in_words(sum(steps * seconds[kind] for _, kind, steps in part) / workers)
 
     lines = [
         named(task.study).title,
         f"{len(configs)} runs, {len(configs) - len(rows)} of them done, results in {task.keep}",
         *told,
-        f"{'network':<30}{'set':<11}{'px':>4}{'runs left':>11}{'images':>14}{'ms a step':>11}{'hours':>9}",
+        f"{'network':<30}{'set':<11}{'px':>4}{'runs left':>11}{'images':>14}{'ms a step':>11}{'time':>12}",
     ]
     for kind, time_of_step in seconds.items():
         part = [row for row in rows if row[1] == kind]
         seen = f"{sum(steps for _, _, steps in part) * kind[3]:,}"
         cells = f"{kind[0]:<30}{kind[1]:<11}{kind[2]:>4}{len(part):>11}{seen:>14}{1000 * time_of_step:>11.1f}"
-        lines.append(f"{cells}{hours(part):>9.2f}")
+        lines.append(f"{cells}{time_of(part):>12}")
     lines.append(
-        f"about {hours(rows):.2f} hours on {default_device().type} for what is left, {workers} at a time: steps of "
-        "training; what is measured between and after them comes on top"
+        f"about {time_of(rows)} on {default_device().type} for what is left, {workers} at a time: steps of training; "
+        "what is measured between and after them comes on top"
     )
     lines.append(f"memory: about {_peak():.1f} GB for each of the {workers}" + ("" if on_cpu else ", on the card"))
-    for key, value in _choices(configs):
-        part = [row for row in rows if str(row[0].get(key)) == value]
-        lines.append(f"--only {key}={value}: {len(part)} runs left, {hours(part):.2f} hours")
+    for key, values in _choices(configs).items():
+        parts = [(value, [row for row in rows if str(row[0].get(key)) == value]) for value in values]
+        told = [f"{value} ({len(part)}, {time_of(part)})" for value, part in parts]
+        lines.append(f"left (runs, time) with --only {key}= {', '.join(told)}")
     return "\n".join(lines)
 
 
-def _choices(configs: list[Row]) -> list[tuple[str, str]]:
+def _choices(configs: list[Row]) -> dict[str, list[str]]:
     """What --only can take: keys with their values, where there are several and not too many."""
     values = {key: list(dict.fromkeys(str(config.get(key)) for config in configs)) for key in configs[0]}
-    return [(key, value) for key, some in values.items() if 1 < len(some) <= MOST_VALUES for value in some]
+    return {key: some for key, some in values.items() if 1 < len(some) <= MOST_VALUES}
+
+
+def _in_words(seconds: float) -> str:
+    for unit, long in (("hours", 3600), ("minutes", 60)):
+        if seconds >= long:
+            return f"{seconds / long:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def _images(task: Task, name: str) -> tuple[str, int]:
@@ -110,14 +117,13 @@ def seconds_per_step(network: str, name: str, side: int, batch_size: int) -> flo
     """Seconds of a training step on images like those of a set, measured here: one thread on a CPU, as in a run."""
     split = _drawn(name, side)
     few = split.take([place % len(split) for place in range(batch_size)])
-    taken = []
+    model = built(network, split, seed=0)
     with one_thread_on_cpu(default_device().type == "cpu"):
-        for steps in (1, 1 + STEPS):
-            model = built(network, split, seed=0)
-            start = time.perf_counter()
-            fit(model, few, steps=steps, batch_size=batch_size, augment=MILD, progress=False)
-            taken.append(time.perf_counter() - start)
-    return max(taken[1] - taken[0], 1e-6) / STEPS
+        history = fit(
+            model, few, steps=1 + STEPS, eval_at=(1, 1 + STEPS), batch_size=batch_size, augment=MILD, progress=False
+        )
+    begun, ended = history.column("seconds")
+    return float(ended - begun) / STEPS
 
 
 @lru_cache(maxsize=1)
