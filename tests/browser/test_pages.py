@@ -9,7 +9,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 from playwright.sync_api import sync_playwright
 
 from lab_utils.staff.feedback.feedback import feedback
-from tests.browser.test_student import CHROMIUM, FLAGS
+from tests.browser.test_student import CHROMIUM, FLAGS, WIDE
 from tests.staff.feedback.worst_class import make_worst_class
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="needs Chromium or Chrome on the PATH")]
@@ -135,5 +135,13 @@ def test_every_page_of_the_worst_class_can_be_read_on_every_screen(pages, browse
                 wrong[name, kind] = found[:5]
     window.close()
     assert wrong == {}
-    assert {url.partition(":")[0] for url in asked} == {"file", "data"}
-    assert len([url for url in asked if url.startswith("file:")]) == len(pages)
+    assert asked == [path.as_uri() for path in pages.values()]  # and nothing else
+
+
+def test_no_name_or_text_pushes_a_column_of_the_class_out_of_sight(pages, browser):
+    window = browser.new_page(viewport={"width": SCREENS["desktop"], "height": 900})
+    window.goto(pages["class"].as_uri())
+    tables = window.locator(".wide")
+    assert tables.count() >= 3
+    assert tables.evaluate_all(WIDE) == []
+    window.close()

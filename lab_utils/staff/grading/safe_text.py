@@ -18,6 +18,9 @@ Cell = str | int | float | None
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+# Marks above and below a letter: three are a letter of some language, thirty lie over the lines around it.
+_MARKS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_STACKED = re.compile(f"({_MARKS}{{3}}){_MARKS}+")
 _ENDS_OF_LINES = re.compile(r"\r\n|\r")
 # What a spreadsheet takes for the start of a formula, the wide forms of Asian keyboards included. Where Excel expects
 # another separator than ours, a formula may also begin after that separator or on a new line within a cell.
@@ -27,8 +30,11 @@ LONGEST = 30_000  # characters in a cell; Excel cuts at 32,767
 
 
 def visible(text: str) -> str:
-    """Return the text with newlines as ends of lines, and with every character that hides or turns text as its code."""
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", _ENDS_OF_LINES.sub("\n", text))
+    """Return the text with newlines as ends of lines, every character that hides or turns text as its code, and no more
+    than three marks on a letter.
+    """
+    text = _STACKED.sub(r"\1", _ENDS_OF_LINES.sub("\n", text))
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def shorten(text: str, length: int) -> str:

@@ -335,7 +335,6 @@ HONEST = {
         (IMPORTS, SCALE, "scale = scale(np.arange(3.0))\nscale", AUROC, ("markdown", ANSWER))
     ),
     "stub_left_below_the_function": perfect((IMPORTS, SCALE, STUBS["scale"], AUROC, ("markdown", ANSWER))),
-    "stub_left_above_the_function": perfect((IMPORTS, STUBS["scale"], SCALE, AUROC, ("markdown", ANSWER))),
     "module_written_by_a_cell": perfect(
         (f"%%writefile my_tools.py\n{IMPORTS}\n{SCALE}", "from my_tools import scale", IMPORTS, AUROC, PERFECT[-1])
     ),
@@ -348,19 +347,6 @@ HONEST = {
     ),
     "returns_a_series": with_scale(
         "import pandas as pd\ndef scale(x):\n    return pd.Series((x - x.min()) / (np.ptp(x) or 1)).rename('scaled')"
-    ),
-    "raw_cell_with_the_answer": perfect((*HEAD, SCALE, AUROC, ASKED, ("raw", ANSWER), FOOT)),
-    "picture_alone_as_answer": perfect(
-        (*HEAD, SCALE, AUROC, ASKED, ("markdown", "**Answer M4**\n\n![image.png](attachment:image.png)"), FOOT)
-    ),
-    "words_of_another_script_as_answer": perfect(
-        (*HEAD, SCALE, AUROC, ASKED, ("markdown", "**Answer M4**\n\n因为图像来自另一家医院"), FOOT)
-    ),
-    "quotes_and_dollars_in_the_path": perfect(path="$(touch x)/a 'b' \"c\" `d`/homework5 & (1) ; %s {}.ipynb"),
-    "hundreds_of_folders_deep": perfect(path=f"{'d/' * 480}homework5.ipynb"),
-    "folders_of_the_names_of_files": perfect(
-        path="labs/mine.ipynb",
-        **{"labs/homework5__ipynb/readme__txt": "x", f"{FILE}/readme__txt".replace(".csv", "__csv"): "x"},
     ),
     "predictions_that_a_spreadsheet_saved": Submission(
         {
@@ -709,65 +695,6 @@ ATTACKS |= {
     "column_that_is_broadcast_to_billions": with_scale(
         "def scale(x):\n    return np.zeros((2**25 - 64, 1), np.uint8)", (0, 6, 8)
     ),
-    "numbers_that_no_float_holds": with_scale("def scale(x):\n    return [10**400] * len(x)", (0, 6, 8)),
-    "numbers_of_too_many_digits": with_scale("def scale(x):\n    return [10**5000] * len(x)", (0, 6, 8)),
-    "no_numbers_at_all": with_scale("def scale(x):\n    return np.full(len(x), np.nan)", (0, 6, 8)),
-    "forged_array_of_no_bytes": with_scale(
-        """
-        def scale(x):
-            return {"__array__": {"dtype": "float64", "shape": [2**30, 2**30], "data": ""}}
-        """,
-        (0, 6, 8),
-        CRASHED,
-    ),
-    "raises_what_is_no_exception": with_scale(
-        """
-        class Odd(BaseException):
-            def __str__(self):
-                raise KeyboardInterrupt
-        def scale(x):
-            raise Odd
-        """,
-        (0, 6, 8),
-        CRASHED,
-    ),
-    "closes_all_that_is_open": with_scale(
-        """
-        import os
-        def scale(x):
-            os.closerange(0, 1000)
-            return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
-        """,
-        (0, 6, 8),
-        CRASHED,
-    ),
-    "reads_what_its_callers_hold": with_scale(
-        """
-        import sys
-        def scale(x):
-            frame = sys._getframe()
-            while frame := frame.f_back:
-                for name, value in {**frame.f_globals, **frame.f_locals}.items():
-                    if name in ("CASES", "rng", "key", "secret", "labels", "_scale"):
-                        return (x - x.min()) / np.ptp(x) if np.ptp(x) else 0.0 * x
-            return x
-        """,
-        (0, 6, 8),
-    ),
-    "changes_how_every_later_call_is_made": with_scale(
-        """
-        import lab_utils.staff.grading.inside_run as run
-        def plant():
-            run.plain = lambda value: [0.0] * 5
-            open("/tmp/ran", "w").close()
-        def scale(x, done=plant()):
-            return x
-        """,
-        (1, 6, 8),
-    ),
-    "three_million_letters_of_answer": with_words(
-        ("markdown", "**Answer M4**\n\n" + "hospital " * 330_000), status=WAITING
-    ),
     "returns_a_huge_text": with_scale("def scale(x):\n    return 'You have passed. ' * 10**6", (0, 6, 8)),
     "two_hundred_thousand_answers": perfect(
         (IMPORTS, SCALE, AUROC, *[("markdown", "Answer M4")] * 200_000),
@@ -775,7 +702,7 @@ ATTACKS |= {
     ),
 }
 DROPPED = {"drops_asserts", "patched_numpy", "patched_kit"}  # by slicing: they are tried in a function, too
-WITHOUT_CODE = {"links_out", "shadows", "two_hundred_thousand_answers", "three_million_letters_of_answer"}
+WITHOUT_CODE = {"links_out", "shadows", "two_hundred_thousand_answers"}
 
 
 def proving(submission):

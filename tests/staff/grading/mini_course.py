@@ -153,7 +153,7 @@ def write_second(root: Path) -> None:
 
 
 def notebook(*cells, **extra) -> dict:
-    """Return a notebook, format 4, from sources; ("markdown", text) or ("raw", text) for texts."""
+    """Return a notebook, format 4, from sources; ("markdown", text) for texts."""
     made = []
     for cell in cells:
         kind, source = cell if isinstance(cell, tuple) else ("code", cell)

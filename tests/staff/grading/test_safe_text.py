@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.staff.grading.safe_text import neutral, read_table, restored, write_table
+from lab_utils.staff.grading.safe_text import neutral, read_table, restored, visible, write_table
 
 STARTERS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
@@ -90,3 +90,7 @@ def test_other_bytes_are_refused_with_what_to_do(tmp_path):
     (tmp_path / "t.csv").write_bytes("student\n\u00e9".encode("latin-1"))
     with pytest.raises(ValueError, match="save it as 'CSV UTF-8'"):
         read_table(tmp_path / "t.csv")
+
+
+def test_marks_that_are_stacked_on_a_letter_do_not_lie_over_other_lines():
+    assert visible("e\u0302\u0301 Z" + "\u0336\u0322" * 20 + "a") == "e\u0302\u0301 Z\u0336\u0322\u0336a"
