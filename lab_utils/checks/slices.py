@@ -74,10 +74,11 @@ def read_program(sources: Sequence[str]) -> Program:
 
 def _one_by_one(node: ast.stmt) -> list[ast.stmt]:
     """Return an import of several names as one of each: a package that is not here takes no other one with it."""
-    if not isinstance(node, (ast.Import, ast.ImportFrom)):
-        return [node]
-    rest = {} if isinstance(node, ast.Import) else {"module": node.module, "level": node.level}
-    return [ast.copy_location(type(node)(names=[alias], **rest), node) for alias in node.names]
+    if isinstance(node, ast.Import):
+        return [ast.copy_location(ast.Import([alias]), node) for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [ast.copy_location(ast.ImportFrom(node.module, [alias], node.level), node) for alias in node.names]
+    return [node]
 
 
 def clean(source: str) -> str:
