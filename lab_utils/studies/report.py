@@ -8,6 +8,7 @@ import io
 import os
 import platform
 import re
+import textwrap
 from contextlib import suppress
 from itertools import cycle, groupby
 from pathlib import Path
@@ -32,7 +33,8 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; font-var
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d7dce1; vertical-align: top; }
 .stand-in { background: #a84300; color: white; font-size: 1.6rem; font-weight: 700; padding: 1rem; }
 .agrees { color: #00704f; } .differs { color: #a84300; } .none { color: #56606b; }
-pre { background: #f3f5f7; padding: .6rem; white-space: pre-wrap; } img { max-width: 100%; }
+.agrees, .none { white-space: nowrap; }
+pre { background: #f3f5f7; padding: .6rem; white-space: pre-wrap; } img { width: 100%; }
 """
 
 HEAD = (
@@ -159,11 +161,11 @@ def _drawn(picture: Picture) -> str:
             names, place = list(map(str, x)), np.arange(len(x))
         ax.plot(place[seen], np.nanmean(y[:, seen], axis=0), marker=marker, ms=4, color=colour, label=name)
         ax.plot(place[seen], y[:, seen].T, color=colour, lw=0.6, marker=".", ms=2, alpha=0.5)
-    ax.set(xlabel=picture.xlabel, ylabel=picture.ylabel, xscale="log" if picture.log else "linear")
+    ax.set(xlabel=picture.xlabel, ylabel=textwrap.fill(picture.ylabel, 30), xscale="log" if picture.log else "linear")
     if names:  # turned where they would run into each other
         ax.set_xticks(range(len(names)), names, rotation=60 if len("".join(names)) > 60 else 0)
     elif not picture.log:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="thin: each seed")
     file = io.BytesIO()

@@ -54,7 +54,7 @@ PRINTED = {
     (RESNET, "transfer"): ((0.888, 0.004), (0.957, 0.003), (0.795, 0.011), (0.800, 0.001), (0.960, 0.006)),
 }
 PROBES = {  # of each stage
-    "knn": "nearest neighbours: accuracy",
+    "knn": "accuracy of nearest neighbours",
     "cka": "debiased CKA with the start",
     "l2": "distance of the weights to the start",
     "lost": "lost when the stage goes back to its start",
@@ -189,7 +189,7 @@ def curves(runs: pd.DataFrame) -> list[Picture]:
             if len(part):
                 drawn[words] = (part["stages"].iloc[0], np.stack(list(part[probe])))
         if drawn:
-            found.append(Picture(f"{name} on APTOS: {what}", "stage, from the image up", what.partition(":")[0], drawn))
+            found.append(Picture(f"{name} on APTOS: {what}", "stage, from the image up", what, drawn))
     return found
 
 
