@@ -9,6 +9,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 from playwright.sync_api import sync_playwright
 
 from lab_utils.staff.feedback.feedback import feedback
+from lab_utils.staff.feedback.marking_form import marking_form
 from tests.browser.test_student import CHROMIUM, FLAGS, WIDE
 from tests.staff.feedback.worst_class import make_worst_class
 
@@ -136,6 +137,27 @@ def test_every_page_of_the_worst_class_can_be_read_on_every_screen(pages, browse
     window.close()
     assert wrong == {}
     assert asked == [path.as_uri() for path in pages.values()]  # and nothing else
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_the_marking_form_of_the_worst_answers_fits_a_phone(form_folder, browser, anonymous):
+    """Its texts and pictures, without the fields and buttons, which are JupyterLab's."""
+    form = marking_form(form_folder, anonymous=anonymous)
+    window = browser.new_page(viewport={"width": SCREENS["phone"], "height": 900})
+    for place in range(4):
+        form.show(place)
+        shown = (form.head, form.answer, form.pictures, form.rubric, form.status)
+        window.set_content("".join(widget.value for widget in shown))
+        assert window.evaluate("document.documentElement.scrollWidth") <= SCREENS["phone"]
+        assert (window.evaluate(CUT), window.evaluate(OVERLAPPING), window.evaluate(PALE)) == ([], [], [])
+        assert window.locator("script, h1").count() == 0
+    window.close()
+
+
+@pytest.fixture(scope="module")
+def form_folder(tmp_path_factory):
+    """A class of twelve whose answers nobody has marked."""
+    return make_worst_class(tmp_path_factory.mktemp("form"), 12, marked=False)[0]
 
 
 def test_no_name_or_text_pushes_a_column_of_the_class_out_of_sight(pages, browser):

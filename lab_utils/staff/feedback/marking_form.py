@@ -21,7 +21,8 @@ from lab_utils.staff.grading.written import NAME, Mark, left_class, read_points,
 
 GOOD, BAD = "#00704f", "#a84300"  # words say the same
 # Of an answer. Every line begins at the side where its script begins.
-BOX = "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;line-height:1.5;"
+BREAKS = "overflow-wrap:anywhere"
+BOX = f"white-space:pre-wrap;{BREAKS};unicode-bidi:plaintext;line-height:1.5;"
 BOX += "border:1px solid #d7dce1;padding:.7em;max-width:52em"
 SHORTEST = 3  # letters of a part of a name that is taken out of an answer
 PATIENCE = 2.0  # seconds that the form waits for another writer: it must not freeze
@@ -136,15 +137,15 @@ class MarkingForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         note = f"<p style='color:{BAD}'><b>! {html.escape(said)}</b></p>" if said else ""
         by = "" if self.names is not None else f", by {html.escape(shorten(row.student, 100))}"
         self.head.value = (
-            f"<h3>{html.escape(question.name)} {html.escape(question.title)}</h3>"
-            f"<p>answer {self.place + 1} of {len(self.rows)}{by}; {marked} marked</p>{note}"
+            f"<div style='{BREAKS}'><h3>{html.escape(question.name)} {html.escape(question.title)}</h3>"
+            f"<p>answer {self.place + 1} of {len(self.rows)}{by}; {marked} marked</p>{note}</div>"
         )
         text = html.escape(shorten(self.without_names(row, row.answer), 20_000))
         self.answer.value = f"<div style='{BOX}'>{text}</div>"
         self.pictures.value = self.pictures_of(row)
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in question.rubric)
         self.rubric.value = (
-            f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5'>{lines}</ul>"
+            f"<b>Out of {question.points:g}, points: what for</b><ul style='line-height:1.5;{BREAKS}'>{lines}</ul>"
         )
         self.fill(row)
         self.say("")

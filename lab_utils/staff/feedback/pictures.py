@@ -58,7 +58,7 @@ def _figure(name: str, uri: str, problem: str) -> str:
     return (
         f"<figure style='margin:.5em 0;max-width:52em'>"
         f"<img src='{uri}' alt='' style='max-width:100%;border:1px solid #d7dce1'>"
-        f"<figcaption style='color:#56606b;font-size:.85em'>{caption}</figcaption></figure>"
+        f"<figcaption style='color:#56606b;font-size:.85em;overflow-wrap:anywhere'>{caption}</figcaption></figure>"
     )
 
 
