@@ -28,5 +28,6 @@ def run_with_line(lab: str, line: str, pattern: str, folder: Path) -> tuple[Note
         timeout=300,
         resources={"metadata": {"path": str(ROOT / "solutions")}},
     )
-    client.execute(env={**os.environ, **environment("labs", folder / "ipython"), "LAB_WORKERS": "1"})
+    inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # as in JupyterLab: figures are in the outputs
+    client.execute(env={**os.environ, **environment("labs", folder / "ipython"), **inline, "LAB_WORKERS": "1"})
     return notebook, json.loads((folder / "results" / f"{lab}.json").read_text("utf-8"))["rows"]
