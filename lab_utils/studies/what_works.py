@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab_utils.data import Augment, Split
+from lab_utils.data import Augment, Split, subset
 from lab_utils.metrics import recall_per_class
 from lab_utils.similarity import cka_per_stage, knn_per_stage, l2_per_stage, reinit_robustness
 from lab_utils.studies.starting import STAND_IN, started
@@ -123,12 +123,13 @@ def run(
         model, train, val, epochs=epochs, lr=lr, optimizer="adam", weight_decay=1e-5, warmup=min(1000, steps // 10),
         schedule="plateau", batch_size=batch_size, augment=AUGMENT, seed=seed, checkpoint=checkpoint, progress=False,
     )  # fmt: skip
-    return {"measure": measured(model, test), **probes(model, begin, train, test.take(range(min(asked, len(test)))))}
+    few = subset(test, min(asked, len(test)), seed=seed)  # of all classes: a file may hold them one after the other
+    return {"measure": measured(model, test), **probes(model, begin, train, few, seed)}
 
 
-def probes(model: Any, begin: Any, train: Split, asked: Split) -> Row:
+def probes(model: Any, begin: Any, train: Split, asked: Split, seed: int) -> Row:
     """Stage by stage, from the image up: what the features tell, and what is left of the start."""
-    bank = train.take(range(min(2000, len(train))))
+    bank = subset(train, min(2000, len(train)), seed=seed)
     moved, whole = l2_per_stage(model, begin), measured(model, asked)
     found = {
         "knn": knn_per_stage(model, bank, asked),
