@@ -1,22 +1,11 @@
 """Legends lie on no line and within the figure, whatever they name."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import pytest
 
-from lab_utils.show import legend_above, one_legend, panels, plot_curves, plot_paired, set_style
+from lab_utils.show import legend_above, one_legend, panels, plot_curves, plot_paired
 from lab_utils.show.legends import spread
 
-
-@pytest.fixture(autouse=True)
-def _close():
-    set_style()
-    yield
-    plt.close("all")
-    matplotlib.rcdefaults()
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def box(artist):

@@ -1,23 +1,13 @@
 """Plots: what is drawn, on the Axes given, without showing or computing anything else."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
 
-from lab_utils.show import pictures, plots, score_plots, style
+from lab_utils.show import pictures, plots, score_plots
 
-
-@pytest.fixture(autouse=True)
-def _close():
-    style.set_style()
-    yield
-    plt.close("all")
-    matplotlib.rcdefaults()
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 @pytest.fixture

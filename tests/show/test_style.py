@@ -1,22 +1,12 @@
 """The look of figures: as wide as a page, letters that can be read, one colour for one meaning."""
 
 import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import pytest
 from matplotlib.text import Text
 
 from lab_utils.show import panels, plot_bars, plot_curves, plot_paired, set_style
 
-
-@pytest.fixture(autouse=True)
-def _close():
-    set_style()
-    yield
-    plt.close("all")
-    matplotlib.rcdefaults()
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 @pytest.mark.parametrize(("columns", "rows", "inches"), [(1, 1, (5, 2.7)), (2, 1, (7, 2.7)), (4, 2, (7, 5.4))])

@@ -7,7 +7,7 @@ half a page, on the screen as wide as in a notebook.
 import base64
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 
 from lab_utils.atomic import write_text
+from lab_utils.staff.course.bootstrap import TITLE
 
 FOLDER = "figures"  # below build/: a folder of pictures for each lab, with what the sheet says about them
 PART = "figures.html"
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/svg+xml": "svg"}
-TITLE = "# @title "
 
 _ATTACHED = re.compile(r"!\[([^\]]*)\]\(attachment:([^)\s]+)\)")
 _STYLE = """
@@ -99,23 +99,21 @@ def write_sheet(build: Path) -> Path:
 def _attached(cell: NotebookNode) -> Iterator[tuple[str, bytes, str]]:
     """Words, bytes and ending of each picture that a text shows."""
     for words, name in _ATTACHED.findall(cell.source):
-        bundle = cell.get("attachments", {}).get(name, {})
-        for kind, ending in ENDINGS.items():
-            if kind in bundle:
-                yield words, _decoded(bundle[kind], ending), ending
-                break
+        for _, data, ending in _picture(cell.get("attachments", {}).get(name, {})):
+            yield words, data, ending
 
 
 def _of_outputs(outputs: Sequence[NotebookNode]) -> Iterator[tuple[bytes, str, float | None]]:
     """Bytes, ending and width of each picture that a cell has drawn."""
     for output in outputs:
-        for kind, ending in ENDINGS.items():
-            if kind in output.get("data", {}):
-                pixels = output.get("metadata", {}).get(kind, {}).get("width")
-                yield _decoded(output["data"][kind], ending), ending, pixels
-                break
+        for kind, data, ending in _picture(output.get("data", {})):
+            yield data, ending, output.get("metadata", {}).get(kind, {}).get("width")
 
 
-def _decoded(content: str | Sequence[str], ending: str) -> bytes:
-    text = content if isinstance(content, str) else "".join(content)
-    return text.encode("utf-8") if ending == "svg" else base64.b64decode(text)
+def _picture(bundle: Mapping[str, str | Sequence[str]]) -> Iterator[tuple[str, bytes, str]]:
+    """Kind, bytes and ending of the picture among the forms of one thing, if there is one."""
+    for kind, ending in ENDINGS.items():
+        if kind in bundle:
+            text = "".join(bundle[kind])
+            yield kind, text.encode("utf-8") if ending == "svg" else base64.b64decode(text), ending
+            return

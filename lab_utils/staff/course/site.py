@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from lab_utils.atomic import write_text
+from lab_utils.staff.course.bootstrap import TITLE
 from lab_utils.staff.course.run import WIDGET, execute, select, without_bars
 from lab_utils.staff.course.settings import Course, read_course
 
@@ -114,7 +115,7 @@ def _executed(path: Path, results: Path) -> NotebookNode:
             output.get("data", {}).pop(WIDGET, None)  # its picture or list stays
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata["tags"] = [*cell.metadata.get("tags", ()), "hide-input"]
-            title = cell.source.splitlines()[0].removeprefix("# @title ")
+            title = cell.source.splitlines()[0].removeprefix(TITLE)
             cell.metadata["mystnb"] = {"code_prompt_show": f"Show the code: {title}"}
     return notebook
 
