@@ -23,7 +23,7 @@ from lab_utils.studies.claims_effects import SAME, Claim, make, verdict
 from lab_utils.studies.results import StoredTransfer, stored_transfer
 from lab_utils.studies.source_gains import gains
 from lab_utils.studies.study import by_seed
-from lab_utils.studies.what_transfers import CBR, MIDDLE, RESNET, STEPS, VIT
+from lab_utils.studies.what_transfers import BOTH, CBR, MIDDLE, RESNET, SIZES, STEPS, VIT, WIDE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ PAPER = "Matsoukas et al. 2022"
 CELL = ["target", "network", "source"]
 SAME_R = 0.3  # a correlation nearer to 0 counts as none
 FEATURES = f"untrained {RESNET}"
-_FEW, _MANY = min(STEPS), max(STEPS)
+_FEW, _MANY = min(SIZES), max(SIZES)
 
 # fmt: off
 
@@ -43,7 +43,7 @@ def transfer_claims(stored: StoredTransfer) -> list[Claim]:
 
     def row(text: str, measured: str, effect: tuple[Interval, int], expected: str, unit: str = "AUROC",
             source: str = PAPER) -> Claim:
-        found = make(text, f"{measured}, 32 px", effect, expected, unit, source)
+        found = make(text, f"{measured}, {STEPS} steps, 32 px", effect, expected, unit, source)
         judgement = verdict((found.effect, found.low, found.high), expected, SAME_R if unit == "r" else SAME)
         return found._replace(command=stored.command, phantoms=stored.phantoms, verdict=judgement)
 
@@ -60,12 +60,16 @@ def transfer_claims(stored: StoredTransfer) -> list[Claim]:
               f"gain from photo patches at n = {_FEW} minus that at n = {_MANY}, phantoms",
               minus(gain(network, _FEW), gain(network, _MANY)), "above") for network in (RESNET, CBR, VIT)),
         *(row(f"The gain grows as the source comes nearer: {target}",
-              f"slope of the gain over the logarithm (base 10) of the Fréchet distance, four sources, n = {MIDDLE}",
+              f"slope of the gain over the logarithm (base 10) of the Fréchet distance, four sources, n = {MIDDLE}"
+              f"{sign_of_gains(gained, target)}",
               over_seeds(gained, partial(slope, distances=stored.distances, target=target)), "below")
           for target in ("phantoms", "retinas")),
         *(row("The gain grows as inductive bias falls",
               f"gain from photo patches: {VIT} minus {network}, n = {MIDDLE}, phantoms",
               minus(gain(VIT), gain(network)), "above") for network in (CBR, RESNET)),
+        row("The gain grows with capacity: a network twice as wide",
+            f"gain from fractals and photo patches: {WIDE} minus {RESNET}, n = {MIDDLE}, phantoms",
+            minus(gain(WIDE, source=BOTH), gain(RESNET, source=BOTH)), "above", source="this kit"),
         row("The gain goes with reuse, (WT - ST) / WT; the two share WT",
             f"correlation with WT / RI - 1 over {cells(gained)} sources, targets and networks, n = {MIDDLE}",
             correlation_over_seeds(gained, "relative", "reuse"), "above", "r"),
@@ -108,11 +112,12 @@ def middle(network: str) -> str:
 
 
 def over_seeds(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> tuple[Interval, int]:
-    """A number computed from all seeds, with its jackknife interval: each seed in turn is left out."""
+    """A number computed from all seeds, with a jackknife interval around it: each seed in turn is left out."""
     seeds = sorted(rows["seed"].unique())
     whole, count = statistic(rows), len(seeds)
     without = np.array([statistic(rows[rows["seed"] != seed]) for seed in seeds])
-    return mean_interval(count * whole - (count - 1) * without), count
+    mean, low, high = mean_interval(count * whole - (count - 1) * without)
+    return (whole, whole + low - mean, whole + high - mean), count
 
 
 def correlation_over_seeds(rows: pd.DataFrame, one: str, other: str) -> tuple[Interval, int]:
@@ -126,9 +131,19 @@ def slope(rows: pd.DataFrame, distances: pd.DataFrame, target: str) -> float:
     """AUROC gained per factor 10 of distance, over the sources that have something to learn."""
     apart = distances[(distances["target"] == target) & (distances["features"] == FEATURES)]
     place = apart.set_index("source")["distance"].map(np.log10)
-    part = rows[(rows["target"] == target) & (rows["network"] == RESNET) & (rows["n"] == MIDDLE)]
-    mean = part[part["source"] != "noise"].groupby("source")["gain"].mean()
+    mean = gain_by_source(rows, target)
     return float(np.polyfit(place[mean.index], mean, 1)[0])
+
+
+def gain_by_source(rows: pd.DataFrame, target: str) -> pd.Series:
+    """Mean gain of the four sources that have something to learn and a distance."""
+    part = rows[(rows["target"] == target) & (rows["network"] == RESNET) & (rows["n"] == MIDDLE)]
+    return part[~part["source"].isin(["noise", BOTH])].groupby("source")["gain"].mean()
+
+
+def sign_of_gains(rows: pd.DataFrame, target: str) -> str:
+    """What a slope does not say: whether all sources cost."""
+    return "; all of them cost AUROC" if (gain_by_source(rows, target) < 0).all() else ""
 
 
 def correlation(rows: pd.DataFrame, one: str, other: str) -> float:

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from lab_utils.atomic import write_text
-from lab_utils.data import Split, load_data, subset_indices
+from lab_utils.data import GENERATOR_VERSION, Split, load_data, subset_indices
 from lab_utils.device import default_device, precision_for
 from lab_utils.metrics import paired_difference
 from lab_utils.networks import build_model
@@ -133,6 +133,7 @@ def run_study(paths: dict[str, str], target: Path, *, workers: int | None = None
     study = {
         "schema": 1,
         "command": COMMAND,
+        "phantoms": GENERATOR_VERSION,
         "files": {data: depends(path=path) for data, path in places.items()},
         "probes": rows_without_paths(rows),
     }

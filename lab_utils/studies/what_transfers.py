@@ -38,11 +38,13 @@ from lab_utils.training import evaluate
 
 COMMAND = "python -m lab_utils.studies.what_transfers --retinas RETINAMNIST.npz"
 STUDY = "lab07_transfer"
-NETWORKS = RESNET, CBR, VIT = "resnet10_w16", "cbr_tiny", "small_vit"
+NETWORKS = RESNET, CBR, VIT, WIDE = "resnet10_w16", "cbr_tiny", "small_vit", "resnet10_w32"
 SIDE = 32  # px; phantoms are drawn at 64 px and averaged
 COUNTS: dict[str, Any] = {"n_train": 1000, "n_val": 300, "n_test": 1000}  # of the phantoms
-STEPS = {50: 80, 200: 120, 800: 160}  # by number of training images
-MIDDLE = 200  # images, where ST, WT-ST and what is reused are measured
+SIZES = (50, 200, 800)  # training images
+STEPS = 300  # the same for every size: who changes both cannot tell images from steps
+MIDDLE = 200  # images, where ST, WT-ST, width and what is reused are measured
+BOTH = "procedural"  # fractals and photo patches, the only weights that both widths have, by one recipe
 SEEDS = range(5)
 TRAINING: dict[str, Any] = {"lr": 1e-3, "batch_size": 32}
 PROBED, NEIGHBOURS = 400, 20  # images that features are compared on, and neighbours that vote
@@ -54,25 +56,27 @@ def grid(seeds: Iterable[int] = SEEDS) -> list[Row]:
     """Every training, seed by seed."""
     rows: list[Row] = []
     for seed in seeds:
-        for target, sizes in (("phantoms", list(STEPS)), ("retinas", [n for n in STEPS if n >= MIDDLE])):
+        for target, sizes in (("phantoms", SIZES), ("retinas", [n for n in SIZES if n >= MIDDLE])):
             rows += [_row(target, RESNET, NO_SOURCE, "RI", n, seed) for n in sizes]
             for source in SINGLE_SOURCES:
                 rows += [_row(target, RESNET, source, "WT", n, seed) for n in sizes]
                 rows.append(_row(target, RESNET, source, "ST", MIDDLE, seed))
         for network in (CBR, VIT):
-            for n in STEPS:
+            for n in SIZES:
                 rows.append(_row("phantoms", network, NO_SOURCE, "RI", n, seed))
                 rows += [_row("phantoms", network, "photos", start, n, seed) for start in ("ST", "WT")]
-        rows += [_row("phantoms", RESNET, "photos", "ST", n, seed) for n in STEPS if n != MIDDLE]
+        rows += [_row("phantoms", RESNET, "photos", "ST", n, seed) for n in SIZES if n != MIDDLE]
         for network in (RESNET, VIT):
             cuts = list(stages(build_model(network, num_classes=2)))[:-1]
             rows += [_row("phantoms", network, "photos", "WT-ST", MIDDLE, seed, upto) for upto in cuts]
+        rows.append(_row("phantoms", WIDE, NO_SOURCE, "RI", MIDDLE, seed))
+        rows += [_row("phantoms", net, BOTH, start, MIDDLE, seed) for net in (RESNET, WIDE) for start in ("ST", "WT")]
     return rows
 
 
 def _row(target: str, network: str, source: str, start: str, n: int, seed: int, upto: str = "") -> Row:
     found: Row = {"target": target, "network": network, "source": source, "start": start, "upto": upto}
-    return {**found, "n": n, "seed": seed, "steps": STEPS[n]}
+    return {**found, "n": n, "seed": seed, "steps": STEPS}
 
 
 def run(retinas: str, **config: Any) -> Row:
@@ -91,11 +95,13 @@ def reuse(model: nn.Module, start: nn.Module, splits: Mapping[str, Split]) -> di
     """What each stage has kept of its start, and how much depends on it: measure -> stage -> value."""
     bank, asked = (splits[part].take(range(min(PROBED, len(splits[part])))) for part in ("train", "test"))
     ours, before = (collect_activations(net, asked.images) for net in (model, start))
+    whole = float(evaluate(model, asked)["auroc"])  # of these images: what is lost must not hold other ones
+    without = reinit_robustness(model, start, lambda net: float(evaluate(net, asked)["auroc"]))
     return {
         "knn": knn_per_stage(model, bank, asked, k=NEIGHBOURS),
         "knn_before": knn_per_stage(start, bank, asked, k=NEIGHBOURS),
         "cka": {stage: linear_cka(ours[stage], before[stage], debiased=True) for stage in ours},
-        "reinit": reinit_robustness(model, start, lambda net: float(evaluate(net, asked)["auroc"])),
+        "lost": {stage: whole - auroc for stage, auroc in without.items()},
         "l2": l2_per_stage(model, start),
     }
 
@@ -168,6 +174,7 @@ def write_results(rows: list[Row], apart: list[Row], target: Path) -> None:
         "settings": {
             "side": SIDE,
             "counts": COUNTS,
+            "steps": STEPS,
             **TRAINING,
             "distance_images": DISTANCE_IMAGES,
             "stage": DISTANCE_STAGE,

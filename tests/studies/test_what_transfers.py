@@ -26,7 +26,8 @@ def retinas(tmp_path, monkeypatch):
     np.savez(tmp_path / "retinamnist.npz", **arrays)
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(study, "COUNTS", {"n_train": 40, "n_val": 8, "n_test": 40})
-    monkeypatch.setattr(study, "STEPS", {8: 2, 16: 2})
+    monkeypatch.setattr(study, "SIZES", (8, 16))
+    monkeypatch.setattr(study, "STEPS", 2)
     monkeypatch.setattr(study, "MIDDLE", 16)
     monkeypatch.setattr(study, "NEIGHBOURS", 5)
     monkeypatch.setattr(study, "DISTANCE_IMAGES", 20)
@@ -66,7 +67,7 @@ def test_the_experiment_ends_in_tables_that_are_read_back(retinas, tmp_path, mon
     assert stored.distances.to_dict("records") == [
         {"target": "retinas", "source": "itself", "features": "f", "distance": 1, "low": 0, "high": 2}
     ]
-    assert set(stored.stages["measure"]) == {"knn", "knn_before", "cka", "reinit", "l2"}
+    assert set(stored.stages["measure"]) == {"knn", "knn_before", "cka", "lost", "l2"}
     assert len(stored.stages) == 2 * 5 * 5  # runs with `MIDDLE` images, measures, stages
     assert stored.command == study.COMMAND
     assert str(tmp_path) not in (tmp_path / "results" / "lab07_transfer.json").read_text()
@@ -116,6 +117,8 @@ def auroc(row):
         return 0.5 + spread + few + (0.01 if row["network"] == "small_vit" else 0.04)
     if row["source"] == "noise":
         return 0.502 + spread
+    if row["source"] == study.BOTH:
+        return 0.53 + spread + (0.03 if row["network"] == study.WIDE else 0.0)
     more = 0.06 if row["network"] == "small_vit" else 0.05 - 0.01 * np.log10(PLACES[row["source"]])
     return 0.5 + spread + few + more + 0.001 * (row["seed"] % 2)
 
@@ -148,11 +151,30 @@ def test_known_effects_come_back_with_their_verdicts(claims):
     assert of("nearer: retinas") == (-0.01, "shown")
     assert of("inductive bias", "minus resnet10_w16") == (0.02, "shown")  # 0.06 against 0.05 - 0.01
     assert of("reuses more stages")[0] == pytest.approx((0.06 - 0.01) - (0.04 - 0.04), abs=0.0011)
+    assert of("twice as wide") == (0.03, "shown")
     assert of("ST alone") == (0.004, "shown")
     assert of("nothing to learn") == (0.002, "shown")
     assert of("goes with reuse")[1] == "shown"
     assert {claim["seeds"] for claim in claims} == {SEEDS}
     assert {claim["command"] for claim in claims} == {study.COMMAND}
+
+
+def test_a_stage_that_is_put_back_to_what_it_is_loses_nothing(retinas, monkeypatch):
+    monkeypatch.setattr(study, "PROBED", 12)  # fewer than there are to test on
+    splits = study.images("retinas", retinas)
+    model = study.start_of(study.RESNET, "photos", "WT", "", splits["train"], 0).eval()
+    assert set(study.reuse(model, model, splits)["lost"].values()) == {0.0}
+
+
+def test_sizes_differ_in_images_alone():
+    assert {row["steps"] for row in study.grid()} == {study.STEPS}
+
+
+def test_a_slope_of_losses_says_that_they_are_losses():
+    row = {"target": "t", "network": study.RESNET, "n": study.MIDDLE}
+    gained = pd.DataFrame([{**row, "source": "photos", "gain": -0.1}, {**row, "source": "noise", "gain": 0.2}])
+    assert "cost" in claims_transfer.sign_of_gains(gained, "t")
+    assert not claims_transfer.sign_of_gains(gained.assign(gain=0.1), "t")
 
 
 def test_the_stored_claims_are_those_of_the_stored_runs():
