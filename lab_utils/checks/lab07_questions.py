@@ -3,8 +3,8 @@
 from lab_utils.show import Question
 
 CONFOUNDED = Question(
-    "In the printed table gain falls with the distance (r about -0.7) and with the number of images (r about -0.4). "
-    "Over the five sets distance and log n correlate with r = 0.77. What follows?",
+    "In the printed table gain falls with the distance (r from -0.71 to -0.77) and with the number of images "
+    "(r from -0.34 to -0.62). Over the five sets distance and log n correlate with r = 0.77. What follows?",
     (
         (
             "Distance is the cause: its correlation is the stronger one",
