@@ -6,8 +6,8 @@ from .grid import combinations as combinations
 from .grid import run_grid as run_grid
 from .grid import workers_asked_for as workers_asked_for
 from .results import StoredTransfer as StoredTransfer
-from .results import load_results as load_results
 from .results import drawn_before as drawn_before
+from .results import load_results as load_results
 from .results import stored_transfer as stored_transfer
 from .source_gains import gain_intervals as gain_intervals
 from .source_gains import gains as gains
