@@ -80,9 +80,9 @@ def tables(runs: pd.DataFrame) -> list[Table]:
         mean, spread = (printed[0], printed[1]) if as_printed else (None, None)
         aucs.append(Cell(f"{NETWORKS[network]}, {start}", f"divided {divided}", mean, spread, values))
     alike = []
-    for network, kind in product(NETWORKS, ("random - random", "transfer - random")):
-        values = tuple(svccas(runs, network, kind)) if len(runs) else ()
-        alike.append(Cell(NETWORKS[network], kind, None, None, values))
+    for network, kind, divided in product(NETWORKS, ("random - random", "transfer - random"), DIVIDED):
+        values = tuple(svccas(runs, network, kind, divided)) if len(runs) else ()
+        alike.append(Cell(f"{NETWORKS[network]}, {kind}", f"divided {divided}", None, None, values))
     return [
         Table("Five grades of diabetic retinopathy", "AUC in %, last epoch", tuple(aucs)),
         Table(
@@ -93,10 +93,10 @@ def tables(runs: pd.DataFrame) -> list[Table]:
     ]
 
 
-def svccas(runs: pd.DataFrame, network: str, kind: str) -> list[float]:
+def svccas(runs: pd.DataFrame, network: str, kind: str, divided: str) -> list[float]:
     """SVCCA of all pairs of runs of different seeds: of two random ones, or a pretrained and a random one."""
     first, second = (
-        rows_of(runs, "hidden", network=network, start=start, divided="by patient").set_index("seed")["hidden"]
+        rows_of(runs, "hidden", network=network, start=start, divided=divided).set_index("seed")["hidden"]
         for start in kind.split(" - ")
     )
     pairs = [
@@ -108,16 +108,16 @@ def svccas(runs: pd.DataFrame, network: str, kind: str) -> list[float]:
 
 
 def curves(runs: pd.DataFrame) -> list[Picture]:
-    """AUC of every epoch of every run, a picture for each network, as the source draws it."""
+    """AUC of every epoch of every run, a picture for each network, as the source draws it, and divided by patient."""
     found = []
-    for network, name in NETWORKS.items():
+    for divided, (network, name) in product(DIVIDED, NETWORKS.items()):
         drawn = {}
         for start in PRINTED_STARTS:
-            part = rows_of(runs, "curve", network=network, start=start, divided="by image")
+            part = rows_of(runs, "curve", network=network, start=start, divided=divided)
             if len(part):
                 drawn[start] = (part["epoch"].iloc[0], np.stack(list(part["curve"])))
         if drawn:
-            found.append(Picture(f"{name}, divided by image", "epoch", "AUC", drawn))
+            found.append(Picture(f"{name}, divided {divided}", "epoch", "AUC", drawn))
     return found
 
 
@@ -137,6 +137,6 @@ STUDY = Study(
         "Besides by image, the images are divided by patient: by image, nearly every image that is measured has its "
         "fellow eye in training.",
         "Batches of 32 and mild augmentation: the source does not print them.",
-        "SVCCA keeps 99 % of the variance of a layer, 100 directions at most, over 1,000 images, divided by patient.",
+        "SVCCA keeps 99 % of the variance of a layer, 100 directions at most, over 1,000 images.",
     ),
 )

@@ -248,6 +248,49 @@ def test_the_printed_gains_of_what_works_are_those_computed_from_its_table():
         np.testing.assert_allclose(found[name], values, atol=0.051)
 
 
+def test_the_gain_by_inductive_bias_is_that_of_both_kinds_over_the_same_sets():
+    nothing = {cell.row: cell for cell in what_works.by_kind(pd.DataFrame())}
+    assert nothing["transformers"].printed == pytest.approx(17.5, abs=0.051)  # facts: means over the printed table
+    assert nothing["convolutional networks"].printed == pytest.approx(5.1, abs=0.051)
+    assert not nothing["transformers"].values
+    rows = [
+        {"network": network, "data": data, "start": start, "seed": seed, "measure": measure}
+        for network, wt in zip(what_works.NETWORKS, (0.6, 0.8, 0.5, 0.55), strict=True)
+        for data in ("aptos", "pcam")
+        for start, measure in (("random", 0.5), ("transfer", wt))
+        for seed in (0, 1)
+    ]
+    rows = [row for row in rows if (row["network"], row["data"]) != ("resnet50", "pcam")]  # has not run there
+    some = {cell.row: cell for cell in what_works.by_kind(pd.DataFrame(rows))}
+    assert some["transformers"].column == "aptos"
+    assert some["transformers"].values == pytest.approx((40.0, 40.0))  # mean of 20 and 60 %
+    assert some["convolutional networks"].values == pytest.approx((5.0, 5.0))
+    assert some["convolutional networks"].printed == pytest.approx((4.6 + 5.1) / 2, abs=0.051)
+
+
+def project_runs(used: int) -> pd.DataFrame:
+    found = {50_000: 0.80, 200_000: 0.84}
+    return pd.DataFrame(
+        {"network": network, "start": "random", "n": n, "used": min(n, used), "seed": 0, "auroc": auroc + more}
+        for n, auroc in found.items()
+        for network, more in (("cbr_large_w", 0.0), ("resnet50", 0.02), ("cbr_tiny", -0.01))
+    )
+
+
+def test_the_gain_of_200_000_images_is_judged_only_where_there_are_as_many():
+    whole, short = (chexpert_project.tables(project_runs(used))[0].cells[0] for used in (200_000, 160_000))
+    assert (whole.printed, whole.column) == (3.3, "gain")
+    assert short.printed is None
+    assert "160,000" in short.column
+    assert short.values == pytest.approx((5.0,))
+
+
+def test_networks_stand_in_the_order_of_what_they_reach():
+    order = chexpert_project.ranking(project_runs(200_000))
+    assert order[:3] == ["resnet50", "cbr_large_w", "cbr_tiny"]
+    assert set(order) == set(chexpert_project.NETWORKS)
+
+
 def test_the_tables_hold_what_the_sources_print():
     chest, retina, _ = named("transfusion").tables(pd.DataFrame())
     assert len(chest.cells) == 50
@@ -319,7 +362,9 @@ def test_leading_directions_are_all_that_svcca_takes_of_a_layer():
         {"network": "resnet50", "start": "random", "divided": "by patient", "seed": [0, 1],
          "hidden": [leading(layer) for layer in layers]}
     )  # fmt: skip
-    assert svccas(runs, "resnet50", "random - random") == pytest.approx([svcca(*layers, guard=False)], abs=1e-4)
+    assert svccas(runs, "resnet50", "random - random", "by patient") == pytest.approx(
+        [svcca(*layers, guard=False)], abs=1e-4
+    )
 
 
 def test_pairs_for_svcca_never_share_a_seed():
@@ -329,8 +374,8 @@ def test_pairs_for_svcca_never_share_a_seed():
         [{"network": "resnet50", "start": start, "divided": "by patient", "seed": seed,
           "hidden": rng.standard_normal((50, 4))} for start, seed in rows]
     )  # fmt: skip
-    assert len(svccas(runs, "resnet50", "random - random")) == math.comb(3, 2)
-    assert len(svccas(runs, "resnet50", "transfer - random")) == 3 * 3 - 3
+    assert len(svccas(runs, "resnet50", "random - random", "by patient")) == math.comb(3, 2)
+    assert len(svccas(runs, "resnet50", "transfer - random", "by patient")) == 3 * 3 - 3
 
 
 def test_the_printed_table_of_what_works_gives_the_correlations_that_follow_from_it():
