@@ -26,13 +26,13 @@ from lab_utils.atomic import write_text
 from lab_utils.data import GENERATOR_VERSION, Split, load_data, smaller
 from lab_utils.device import default_device, precision_for
 from lab_utils.metrics import Interval
-from lab_utils.networks import SINGLE_SOURCES, build_model, load_weights, stages
+from lab_utils.networks import build_model, load_weights, stages
 from lab_utils.profile import cache_root, data_root
 from lab_utils.similarity import collect_activations, knn_per_stage, l2_per_stage, linear_cka, reinit_robustness
 from lab_utils.studies.grid import run_grid
 from lab_utils.studies.kept import digest_of
 from lab_utils.studies.source_gains import NO_SOURCE, start_of, target_findings, tune
-from lab_utils.studies.sources_on_the_spot import source_distances
+from lab_utils.studies.sources_on_the_spot import SOURCES, source_distances
 from lab_utils.studies.study import Row
 from lab_utils.training import evaluate
 
@@ -58,7 +58,7 @@ def grid(seeds: Iterable[int] = SEEDS) -> list[Row]:
     for seed in seeds:
         for target, sizes in (("phantoms", SIZES), ("retinas", [n for n in SIZES if n >= MIDDLE])):
             rows += [_row(target, RESNET, NO_SOURCE, "RI", n, seed) for n in sizes]
-            for source in SINGLE_SOURCES:
+            for source in SOURCES:
                 rows += [_row(target, RESNET, source, "WT", n, seed) for n in sizes]
                 rows.append(_row(target, RESNET, source, "ST", MIDDLE, seed))
         for network in (CBR, VIT):
