@@ -7,7 +7,6 @@ import re
 import pytest
 
 from lab_utils.profile import data_root
-
 from tests.notebooks.one_line import run_with_line
 
 LABS = [
