@@ -87,11 +87,13 @@ def test_the_sentences_in_readme_say_what_the_runs_say():
     ends = source_weights.values_of(runs, "auroc", start="procedural ResNet-10", lr=3e-3, epochs=15)
     assert len(ends) == len(study.SEEDS) == 3
     low = mean_interval(ends)[1]
-    published = {name: auroc for name, _, auroc in study.PUBLISHED}["ResNet-18, end to end, 64 px (published)"]
-    assert ends.mean() == pytest.approx(published, abs=0.01)
+    published = {name: auroc for name, _, auroc in study.PUBLISHED}["ResNet-18, end to end, 28 px (published)"]
+    assert low > published
     before = {
         start: source_weights.values_of(probes, "auroc", data="retinas", start=start, n=1000).mean()
         for start in source_weights.STARTS
+        if start not in source_weights.COLOUR
     }
+    assert len(before) == 4
     assert min(before, key=before.__getitem__) == "procedural ResNet-10"
     assert low > max(before.values())
