@@ -14,7 +14,7 @@ import argparse
 import hashlib
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,17 +39,23 @@ if TYPE_CHECKING:
 
 COMMAND = "python -m lab_utils.studies.source_weights --data xrays=PNEUMONIAMNIST.npz retinas=RETINAMNIST.npz"
 STUDY = "source_weights"
-STARTS: dict[str, tuple[str, str | None]] = {
+MAIN: dict[str, tuple[str, str | None]] = {
     "random ResNet-10": ("resnet10_w32", None),
     "procedural ResNet-10": ("resnet10_w32", "procedural"),
     "random EfficientNet-Lite0": ("efficientnet_lite0", None),
     "ImageNet EfficientNet-Lite0": ("efficientnet_lite0", "imagenet"),
+}
+COLOUR: dict[str, tuple[str, str | None]] = {  # one network, one recipe
     "random ResNet-10, 16 wide": ("resnet10_w16", None),
     "grey patches": ("resnet10_w16", "photos"),
     "colour patches": ("resnet10_w16", "colour_photos"),
 }
-COLOUR = ("random ResNet-10, 16 wide", "grey patches", "colour patches")  # one network, one recipe
-COLOUR_COMPARED = (("grey patches", COLOUR[0]), ("colour patches", COLOUR[0]), ("colour patches", "grey patches"))
+STARTS = MAIN | COLOUR
+COLOUR_COMPARED = (
+    ("grey patches", "random ResNet-10, 16 wide"),
+    ("colour patches", "random ResNet-10, 16 wide"),
+    ("colour patches", "grey patches"),
+)
 COMPARED = (  # what is asked: first minus second, seed by seed
     ("procedural ResNet-10", "random ResNet-10"),
     ("ImageNet EfficientNet-Lite0", "random EfficientNet-Lite0"),
@@ -158,7 +164,7 @@ def rows_without_paths(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def probe_table(study: dict[str, Any]) -> str:
     """A Markdown table: AUROC of the best stage, and the differences seed by seed with their intervals."""
-    return _table(study, tuple(start for start in STARTS if start not in COLOUR), COMPARED)
+    return _table(study, MAIN, COMPARED)
 
 
 def colour_table(study: dict[str, Any]) -> str:
@@ -166,7 +172,7 @@ def colour_table(study: dict[str, Any]) -> str:
     return _table(study, COLOUR, COLOUR_COMPARED)
 
 
-def _table(study: dict[str, Any], starts: Sequence[str], compared: Sequence[tuple[str, str]]) -> str:
+def _table(study: dict[str, Any], starts: Collection[str], compared: Sequence[tuple[str, str]]) -> str:
     lines = ["| set | n | " + " | ".join(starts) + " | " + " | ".join(f"{a} minus {b}" for a, b in compared) + " |"]
     lines.append("|---" * (2 + len(starts) + len(compared)) + "|")
     for data, sizes in SIZES.items():
