@@ -151,7 +151,7 @@ def rows_without_paths(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def probe_table(study: dict[str, Any]) -> str:
     """A Markdown table: AUROC of the best stage, and the differences seed by seed with their intervals."""
-    lines = ["| set | n | " + " | ".join(STARTS) + " | " + " | ".join(f"{a} - {b}" for a, b in COMPARED) + " |"]
+    lines = ["| set | n | " + " | ".join(STARTS) + " | " + " | ".join(f"{a} minus {b}" for a, b in COMPARED) + " |"]
     lines.append("|---" * (2 + len(STARTS) + len(COMPARED)) + "|")
     for data, sizes in SIZES.items():
         for n in sizes:
