@@ -103,3 +103,17 @@ def test_the_command_prints_the_counts_and_fails_where_an_aim_is_missed(tmp_path
 def test_a_reworked_lab_meets_the_aims(name):
     (found,) = [counts for counts in count(SOLUTIONS) if counts.name == name]
     assert found.missed == []
+
+
+@pytest.mark.parametrize("path", sorted(SOLUTIONS.glob("0[0-6]*.ipynb")), ids=lambda path: path.stem)
+def test_what_comes_after_your_numbers_and_ours_is_optional(path):
+    sections = [
+        line
+        for cell in nbformat.read(path, 4).cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if line.startswith("## ")
+    ]
+    (numbers,) = (place for place, title in enumerate(sections) if title.endswith("Your numbers and ours"))
+    assert sections[numbers + 1].endswith("Now on real data (optional)")
+    assert all(title.endswith(" (optional)") for title in sections[numbers + 1 :])
