@@ -181,22 +181,24 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -
     return mean_interval(x - y, confidence=confidence)
 
 
-def interval_text(mean: float, low: float, high: float, *, digits: int = 3) -> str:
+def interval_text(mean: float, low: float, high: float, *, digits: int = 3, sign: bool = True) -> str:
     """A mean with its interval as a student reads it: ``+0.123  (95 % interval +0.101 to +0.145)``.
 
     Args:
-        mean: a difference, shown with its sign.
+        mean: a difference; or a value, for which there is `sign`.
         low: lower end of the interval; NaN with one seed, and the text says so.
         high: upper end.
         digits: after the decimal point.
+        sign: whether a "+" is written.
 
     Returns:
         The text; in the smoke profile, which only tests the machinery, without an interval.
     """
+    form = f"{'+' * sign}.{digits}f"
     if profile() == "smoke":
-        return f"{mean:+.{digits}f}  (smoke mode: no interval)"
-    between = f"95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
-    return f"{mean:+.{digits}f}  ({'one seed: no interval' if np.isnan(low) else between})"
+        return f"{mean:{form}}  (smoke mode: no interval)"
+    between = f"95 % interval {low:{form}} to {high:{form}}"
+    return f"{mean:{form}}  ({'one seed: no interval' if np.isnan(low) else between})"
 
 
 def _check_metric(metric: Metric, y: NDArray[Any], s: NDArray[Any]) -> None:

@@ -1,3 +1,4 @@
+from .claims_view import as_stored as as_stored
 from .claims_view import claims_markdown as claims_markdown
 from .claims_view import read_claims as read_claims
 from .commands import add_commands as add_commands

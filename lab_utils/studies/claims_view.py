@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.metrics import Comparison, Interval
+from lab_utils.profile import profile
 from lab_utils.studies.results import drawn_before, load_results
 
+STORED_NETWORK = "resnet10_w16"  # of the rows that name no other
 FIELDS = {"claim", "source", "effect", "low", "high", "unit", "seeds", "verdict", "command", "phantoms"}
 
 
@@ -37,6 +39,18 @@ def read_claims(folder: Path | None = None, *, name: str = "claims") -> list[dic
     return list(claims)
 
 
+def as_stored(data: str | Path, model: str, weights: str | Path | None, *, network: str = STORED_NETWORK) -> bool:
+    """Whether own numbers may stand beside a stored row: both of phantoms, and of the row's network and weights.
+
+    Args:
+        data: what the lab looked at.
+        model: name of its network.
+        weights: where these came from.
+        network: of the row.
+    """
+    return (str(data), model, str(weights)) == ("phantoms", network, "procedural")
+
+
 def claims_markdown(
     claims: Sequence[Mapping[str, Any]], own: Mapping[str, Comparison | Interval] | None = None, *, seeds: int = 0
 ) -> str:
@@ -49,7 +63,8 @@ def claims_markdown(
         seeds: of the student's numbers.
 
     Returns:
-        The table, with the commands that made the stored results below it.
+        The table, with the commands that made the stored results below it; in the smoke profile, which only tests the
+        machinery, without intervals and verdicts.
 
     Raises:
         ValueError: if `own` names a claim that is not in `claims`.
@@ -57,7 +72,8 @@ def claims_markdown(
     own = own or {}
     if unknown := sorted(set(own) - {claim["claim"] for claim in claims}):
         raise ValueError(f"expected own numbers for stored claims only, got {unknown}; the texts must be the same")
-    header = ["claim", "effect (stored study)", "95 % interval", "seeds", "verdict"]
+    decides = profile() != "smoke"
+    header = ["claim", "effect (stored study)", *["95 % interval"] * decides, "seeds", *["verdict"] * decides]
     header += [f"yours, {seeds} seed{'s' * (seeds != 1)}"] if own else []
     lines = [_row(header), _row(["---"] * len(header))]
     for claim in claims:
@@ -66,15 +82,16 @@ def claims_markdown(
         cells = [
             f"{claim['claim']} ({claim['source']}){what}",
             f"{_signed(claim['effect'], unit)} {unit}",
-            _between(claim["low"], claim["high"], unit),
+            *[_between(claim["low"], claim["high"], unit)] * decides,
             str(claim["seeds"]),
-            f"**{claim['verdict']}**",
+            *[f"**{claim['verdict']}**"] * decides,
         ]
         if own:
             cells.append(_own(own[claim["claim"]], unit) if claim["claim"] in own else "")
         lines.append(_row(cells))
     commands = ", ".join(f"`{command}`" for command in dict.fromkeys(str(claim["command"]) for claim in claims))
     notes = dict.fromkeys(drawn_before(claim["phantoms"]) for claim in claims)
+    notes |= {} if decides else {" Smoke mode: no intervals, no verdicts.": None}
     return "\n".join([*lines, "", f"Stored results, made by {commands}.{''.join(notes)}"])
 
 
@@ -82,7 +99,8 @@ def _own(found: Comparison | Interval, unit: str) -> str:
     if isinstance(found, Comparison) and not found.faster + found.slower:
         return "no seed decides"  # where no run arrives, all differences are 0
     mean, low, high = (found.difference, found.low, found.high) if isinstance(found, Comparison) else found
-    return f"{_signed(mean, unit)} {unit} ({_between(low, high, unit)})"
+    between = "" if profile() == "smoke" else f" ({_between(low, high, unit)})"
+    return f"{_signed(mean, unit)} {unit}{between}"
 
 
 def _between(low: float | None, high: float | None, unit: str) -> str:

@@ -14,7 +14,7 @@ from lab_utils.data.phantoms import anatomy
 from lab_utils.data.phantoms import load as phantoms
 from lab_utils.data.phantoms.acquisition import SITES
 from lab_utils.data.phantoms.draws import Draws
-from lab_utils.data.phantoms.findings import CORRELATION, strengths, volume_loss
+from lab_utils.data.phantoms.findings import CORRELATION, cardiomegaly, strengths, volume_loss
 from lab_utils.data.phantoms.frame import Frame, place_body
 from lab_utils.data.phantoms.recipe import Recipe
 
@@ -284,6 +284,73 @@ def test_an_atelectasis_lifts_the_diaphragm_of_its_side():
     lifted, other = by_side.max(0).values, by_side.min(0).values
     assert (lifted > 0).all()
     assert (lifted > 2 * other).float().mean() > 0.9
+
+
+# --- signs as a radiologist would measure them: see the references in lab_utils/data/phantoms/findings.py
+
+
+def cardiothoracic_ratio(findings: tuple[str, ...], site: str) -> NDArray[np.float64]:
+    """Width of the heart over that of the chest inside the ribs, at the widest place of each, of 24 pictures."""
+    visits = phantoms.draw_visits(Recipe(24, size=128, seed=3, site=site, findings=findings), np.arange(24))
+    none, large = strengths(visits.grades, 1.0)[:2]
+    frame = place_body(visits.patient, visits.image, 128, tilt=visits.site.tilt)
+    collapse = volume_loss(visits.patient, frame, none)
+    chest = anatomy.lungs(visits.patient, visits.image, frame, shift=collapse.shift, rise=collapse.rise)
+    enlarged = cardiomegaly(large) + visits.site.magnified
+    heart = anatomy.heart(visits.patient, visits.image, frame, chest, enlarged=enlarged, shift=collapse.shift)[0]
+    wide = [
+        np.array([float(x[inside].max() - x[inside].min()) for x, inside in zip(frame.x, part > 0.5, strict=True)])
+        for part in (heart, chest.field)
+    ]
+    return wide[0] / wide[1]
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_heart_is_less_than_half_as_wide_as_the_chest_and_wider_with_cardiomegaly(site):
+    without, with_it = cardiothoracic_ratio((), site), cardiothoracic_ratio(("Cardiomegaly",), site)
+    assert without.max() < 0.5
+    # Not all are above 0.5 with it: the mild ones of small hearts stay below.
+    assert (with_it - without).min() > 0.03
+    assert (with_it > 0.5).sum() >= 4
+
+
+def test_an_effusion_fills_the_angle_between_diaphragm_and_wall_and_is_highest_at_the_wall():
+    change = changes("Pleural Effusion")
+    frame, chest = body(24, 3, 128)
+    sides = torch.stack([frame.left.round() == side for side in (0, 1)])
+    fluid = (change.clamp(min=0) * sides * (chest.cavity > 0.5)).sum((2, 3))  # (sides, pictures)
+    side = sides[fluid.argmax(0), torch.arange(24)]
+    angle = side & (chest.field > 0.5) & (chest.diaphragm - frame.y < 0.1) & (chest.outward > 0.8)
+    blunted = torch.stack([change[k][angle[k]].mean() for k in range(24)])
+    assert blunted.min() > 15  # grey levels: no angle stays sharp
+
+    def top(where: Tensor) -> Tensor:
+        seen = side & (chest.cavity > 0.5) & where & (change > 20)
+        return torch.where(seen, frame.y, 9.0).amin((1, 2))  # 9: nothing there
+
+    wall, middle = top(chest.outward > 0.75), top((chest.outward > 0.25) & (chest.outward < 0.5))
+    assert (wall < middle).all()  # a meniscus
+
+
+def test_an_atelectasis_pulls_heart_and_vessels_to_its_side():
+    change = changes("Atelectasis")
+    frame, chest = body(24, 3, 128)
+    above = (chest.field > 0.5) & (chest.diaphragm - frame.y < 0.08) & (chest.outward < 0.7)
+    border = (chest.field > 0.3) & (frame.y > -0.5) & (frame.y < -0.1) & (frame.across > 0.1) & (frame.across < 0.22)
+    sides = [frame.left.round() == side for side in (0, 1)]
+    lifted = torch.stack([(change * (above & side)).sum((1, 2)) for side in sides]).argmax(0)
+    beside = torch.stack([(change * (border & side)).sum((1, 2)) / (border & side).sum((1, 2)) for side in sides])
+    toward, away = (beside[place, torch.arange(24)] for place in (lifted, 1 - lifted))
+    assert (toward > away + 10).all()  # what was lung there is mediastinum now, and the other way round
+
+
+def test_edema_draws_short_lines_across_the_lower_chest_wall():
+    change = changes("Edema")
+    frame, chest = body(24, 3, 128)
+    wall = (chest.field > 0.9) & (chest.outward > 0.8) & (frame.y > 0.08)
+    down = (change[:, 1:] - change[:, :-1])[wall[:, 1:] & wall[:, :-1]].std()
+    along = (change[:, :, 1:] - change[:, :, :-1])[wall[:, :, 1:] & wall[:, :, :-1]].std()
+    assert down > 2 * along  # Kerley B: they lie level, one above the other
 
 
 def test_severity_changes_how_much_a_finding_shows():

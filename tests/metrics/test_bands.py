@@ -1,10 +1,14 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from lab_utils.metrics import expected_seconds, predicted_seconds, published_labs, rows
 from lab_utils.metrics.bands import compare
-from lab_utils.profile import PROFILES
+from lab_utils.profile import PROFILES, data_root
+from lab_utils.training.pace import STEPS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -90,6 +94,30 @@ def test_the_time_here_is_the_published_one_with_each_share_of_work_at_the_pace_
         predicted_seconds("01_a", {"small": 150.0})
 
 
+PUBLISHED = json.loads((data_root() / "bands.json").read_text())
+TIMED = [lab for lab, profiles in PUBLISHED["labs"].items() if "seconds" in profiles["quick"]]
+
+
+def test_every_lab_says_how_long_it_takes():
+    assert sorted(TIMED) == sorted(path.stem for path in (ROOT / "solutions").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("lab", TIMED)
+def test_the_time_of_a_published_lab_goes_with_the_pace_as_its_work_says(lab):
+    entry, reference = PUBLISHED["labs"][lab]["quick"], PUBLISHED["pace"]
+    seconds, work = entry["seconds"], entry["work"]  # {} where the time is the same at every pace: the note says why
+    assert set(work) <= set(reference) == set(STEPS)  # what the first cell measures
+    assert all(share > 0 for share in work.values())
+    assert sum(work.values()) <= 1
+    assert predicted_seconds(lab, reference) == pytest.approx(seconds)
+    for name in reference:
+        slower = reference | {name: reference[name] / 2}
+        assert predicted_seconds(lab, slower) == pytest.approx(seconds * (1 + work.get(name, 0)))
+    fast = {name: 1e9 for name in reference}
+    assert predicted_seconds(lab, fast) == pytest.approx(seconds * (1 - sum(work.values())), rel=1e-3)
+    assert work or "The work is empty" in PUBLISHED["labs"][lab]["note"]
+
+
 def test_other_weights_and_data_are_held_to_bands_of_their_own_or_to_none(published, monkeypatch, capsys):
     bands = json.loads((published / "bands.json").read_text())
     bands["labs"]["01_a net"] = {"quick": {"values": {"gain": {"low": 0.4, "high": 0.6}}}}
@@ -136,8 +164,6 @@ def test_a_missing_file_of_bands_is_named(published):
 
 def test_the_shipped_bands_have_the_form_that_is_read(monkeypatch):
     monkeypatch.delenv("LAB_DATA", raising=False)
-    from lab_utils.profile import data_root
-
     labs = json.loads((data_root() / "bands.json").read_text())["labs"]
     for lab, profiles in labs.items():
         assert set(profiles) <= {*PROFILES, "note"}, lab

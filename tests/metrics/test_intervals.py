@@ -140,8 +140,10 @@ def test_an_interval_reads_with_signs_and_one_seed_says_so():
     assert metrics.interval_text(0.1234, -0.0004, 0.25) == "+0.123  (95 % interval -0.000 to +0.250)"
     assert metrics.interval_text(-12.34, -20.0, -4.71, digits=1) == "-12.3  (95 % interval -20.0 to -4.7)"
     assert metrics.interval_text(*metrics.mean_interval([0.5])) == "+0.500  (one seed: no interval)"
+    assert metrics.interval_text(0.75, 0.5, 0.8, sign=False) == "0.750  (95 % interval 0.500 to 0.800)"
 
 
 def test_smoke_mode_shows_no_interval(monkeypatch):
     monkeypatch.setenv("LAB_PROFILE", "smoke")
     assert metrics.interval_text(0.1234, -0.0004, 0.25) == "+0.123  (smoke mode: no interval)"
+    assert metrics.interval_text(0.75, 0.5, 0.8, sign=False) == "0.750  (smoke mode: no interval)"

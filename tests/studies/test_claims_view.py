@@ -1,11 +1,13 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from lab_utils.data import GENERATOR_VERSION
-from lab_utils.metrics import compare_steps
-from lab_utils.studies import claims_markdown, read_claims
+from lab_utils.metrics import compare_steps, paired_difference
+from lab_utils.notebook_file import read_notebook
+from lab_utils.studies import as_stored, claims_markdown, read_claims
 
 FASTER = {
     "claim": "Transfer is faster",
@@ -73,6 +75,52 @@ def test_one_seed_has_no_interval(stored):
     lines = claims_markdown(read_claims(stored), own, seeds=1).splitlines()
     assert lines[0].endswith("| yours, 1 seed |")
     assert lines[3].endswith("| +0.020 AUROC (no interval) |")
+
+
+def test_smoke_mode_has_no_verdict_and_no_interval(stored, monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "smoke")
+    own = {
+        "Transfer is faster": compare_steps([10, 20], [True, True], [40, 60], [True, False], horizon=60),
+        "Transfer | better": (0.02, 0.01, 0.03),
+    }
+    lines = claims_markdown(read_claims(stored), own, seeds=2).splitlines()
+    assert lines[0] == "| claim | effect (stored study) | seeds | yours, 2 seeds |"
+    assert {line.replace(r"\|", "").count("|") for line in lines[:4]} == {5}
+    assert lines[2].endswith("| -52 steps | 6 | -35 steps |")
+    assert lines[3].endswith("| +0.031 AUROC | 6 | +0.020 AUROC |")
+    assert lines[-1].endswith("Smoke mode: no intervals, no verdicts.")
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "weights", "alike"),
+    [
+        ("phantoms", "resnet10_w16", "procedural", True),
+        ("pneumoniamnist", "resnet10_w16", "procedural", False),
+        ("phantoms", "resnet10_w32", "procedural", False),
+        ("phantoms", "resnet10_w16", None, False),
+        (Path("phantoms.npz"), "efficientnet_lite0", "imagenet", False),
+    ],
+)
+def test_in_lab_6_own_numbers_stand_only_beside_rows_of_the_same_data_and_network(data, model, weights, alike, capsys):
+    notebook = read_notebook(Path(__file__).resolve().parents[2] / "solutions/06_weight_transfusion.ipynb")
+    (cell,) = (cell.source for cell in notebook.cells if "claims_markdown(" in cell.source)
+    arrived, shown = ([10, 20], [True, True]), []
+    names = {
+        "DATA": data, "MODEL": model, "WEIGHTS": weights, "STEPS": 60, "SEEDS": range(2), "STARTS": ["random"],
+        "arrivals": {"permuted": arrived, "Mean Var": arrived}, "bottom": [0.3, 0.4], "top": [0.1, 0.1],
+        "reuse_bottom": (0.3, 0.2, 0.4), "reuse_top": (0.1, 0.0, 0.2), "compare_steps": compare_steps,
+        "speed": dict.fromkeys(("transfer", "Mean Var"), (-5.0, -9.0, -1.0)), "paired_difference": paired_difference,
+        "read_claims": read_claims, "claims_markdown": claims_markdown, "as_stored": as_stored,
+        "display": shown.append, "Markdown": str,
+    }  # fmt: skip
+    exec(cell, names)
+    assert ("yours, 2 seeds" in shown[0]) is alike
+    assert ("Your numbers are left out" in capsys.readouterr().out) is not alike
+
+
+def test_another_row_may_have_another_network():
+    assert as_stored("phantoms", "small_vit", "procedural", network="small_vit")
+    assert not as_stored("phantoms", "resnet10_w16", "procedural", network="small_vit")
 
 
 def test_a_number_for_no_claim_is_refused(stored):

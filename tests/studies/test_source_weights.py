@@ -46,7 +46,10 @@ def test_the_study_runs_goes_on_from_what_it_kept_and_names_no_folder_of_one_mac
     assert json.loads((tmp_path / "found.json").read_text()) == found
     assert len(found["probes"]) == 3 * 2 * 2  # sets, starts, seeds
     assert str(tmp_path) not in json.dumps(found)
-    assert study.probe_table(found).count("\n") == 1 + 3
+    table = study.probe_table(found)
+    assert table.count("\n") == 1 + 3
+    assert "| procedural ResNet-10 minus random ResNet-10 |" in table  # a " - " may mean minus, or to
+    assert " - " not in table
     monkeypatch.setattr(study, "features", lambda *_: pytest.fail("nothing is computed twice"))
     assert study.run_study(small, tmp_path / "again.json", workers=1) == found
 

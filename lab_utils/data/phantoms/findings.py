@@ -4,6 +4,13 @@ Whether an image shows a finding depends on a hidden grade: a standard normal nu
 variance) belong to the patient and one fifth to the image. The finding is present where the grade exceeds a threshold,
 and its `extent` (0 barely, 1 fully) is how far above it lies. So a label of 1 always means something visible, and the
 images nearest to the threshold are the hardest to read. Side and place of a finding belong to the patient.
+
+Each finding is drawn by the signs that radiologists read it by, and tests/data/test_phantoms.py measures them.
+
+References:
+    Goodman, Felson's Principles of Chest Roentgenology (Elsevier): heart size, effusion, edema, loss of volume.
+    Hansell, Bankier, MacMahon, McLoud, Müller, Remy (2008), Fleischner Society: glossary of terms for thoracic imaging,
+    Radiology 246, 697-722, doi:10.1148/radiol.2462070712: atelectasis, consolidation.
 """
 
 from collections.abc import Sequence
@@ -148,7 +155,7 @@ def atelectasis(patient: Draws, frame: Frame, chest: Lungs, collapse: Collapse, 
 
 
 def cardiomegaly(strength: Strength) -> Tensor:
-    """Added to the ratio of heart to chest width, (B, 1, 1)."""
+    """A large heart: what is added to the ratio of heart to chest width (cardiothoracic ratio), (B, 1, 1)."""
     return strength.between(0.035, 0.13)
 
 

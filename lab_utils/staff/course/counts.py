@@ -2,10 +2,12 @@
 
 Lines are lines of code: no blank ones, no comments, no docstrings. A folded cell is one whose first line is a title,
 ``# @title What it does``: it is neither read nor written. The minutes are those of someone who reads in a foreign
-language: words (of texts, docstrings and comments that are shown) at 120 a minute, lines that are shown and given at 15
-a minute, exercises as their own line says::
+language: words (of texts, docstrings and comments that are shown, and of multiple-choice questions) at 120 a minute,
+lines that are shown and given at 15 a minute, exercises as their own line says::
 
     *Difficulty 1 of 3 · importance 3 of 3 · about 10 minutes*
+
+Answers in the student's own words are counted apart: as many words as the sample answer has, at 20 a minute.
 
 A heading that ends in " (optional)" makes all below it optional, down to the next heading of its level.
 """
@@ -16,15 +18,17 @@ import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from lab_utils.notebook_file import read_notebook
+from lab_utils.show import Question
 from lab_utils.staff.course.bootstrap import FIRST_WORDS, STAMP, is_folded
-from lab_utils.staff.course.marks import regions
+from lab_utils.staff.course.marks import regions, split_solution
 
-WORDS_A_MINUTE, LINES_A_MINUTE = 120, 15
+WORDS_A_MINUTE, LINES_A_MINUTE, WRITTEN_A_MINUTE = 120, 15, 20
 LEAST_SHARE, MOST_GIVEN, MOST_MINUTES = 1 / 3, 120, 100  # the aims
 LINE = re.compile(r"\*Difficulty [1-3] of 3 · importance [1-3] of 3 · about (\d+) minutes?\*")
 
@@ -46,7 +50,7 @@ class Counts:
         words: that a student reads.
         exercises: their headings, in order.
         without_line: headings of those exercises that do not say how long they take.
-        minutes: core and optional, each for words, lines and exercises.
+        minutes: core and optional, each for words, lines and exercises; writing, for answers in words in the core.
     """
 
     name: str
@@ -57,7 +61,7 @@ class Counts:
     words: int = 0
     exercises: list[str] = field(default_factory=list)
     without_line: list[str] = field(default_factory=list)
-    minutes: dict[str, float] = field(default_factory=lambda: {"core": 0.0, "optional": 0.0})
+    minutes: dict[str, float] = field(default_factory=lambda: {"core": 0.0, "optional": 0.0, "writing": 0.0})
 
     @property
     def share(self) -> float:
@@ -108,12 +112,13 @@ def count_notebook(notebook: NotebookNode, name: str) -> Counts:
 def table(found: Sequence[Counts]) -> str:
     """Return the counts as text, with a line for every aim that is missed."""
     width = max(len(counts.name) for counts in found)
-    heads = ("writes", "shown", "share", "given", "folded", "words", "exercises", "core min", "optional min")
+    heads = ["writes", "shown", "share", "given", "folded", "words", "exercises"]
+    heads += ["core min", "optional min", "writing min"]
     lines = [" ".join([f"{'lab':<{width}}", *(f"{head:>{len(head)}}" for head in heads)])]
     for counts in found:
-        core, optional = (f"{counts.minutes[part]:.0f}" for part in ("core", "optional"))
+        minutes = (f"{counts.minutes[part]:.0f}" for part in ("core", "optional", "writing"))
         values = (counts.student, counts.shown, f"{counts.share:.0%}", counts.given, counts.folded, counts.words)
-        cells = [*values, len(counts.exercises), core, optional]
+        cells = [*values, len(counts.exercises), *minutes]
         row = (f"{cell:>{len(head)}}" for cell, head in zip(cells, heads, strict=True))
         lines += [" ".join([f"{counts.name:<{width}}", *row]), *(f"    {words}" for words in counts.missed)]
     return "\n".join(lines)
@@ -142,6 +147,8 @@ def _count_text(source: str, counts: Counts, places: _Places) -> None:
     """Words of a text cell, line by line, because headings stand in it; what students write themselves is left out."""
     lines = source.splitlines()
     hidden = {number for region in regions(source) for number in range(region.start, region.stop)}
+    if places.part == "core":
+        counts.minutes["writing"] += sum(map(_words, split_solution(source)[0])) / WRITTEN_A_MINUTE
     fenced = False
     for number, line in enumerate(lines):
         if number in hidden:
@@ -161,6 +168,9 @@ def _count_code(source: str, counts: Counts, places: _Places) -> None:
     tree = ast.parse(source)
     docstrings = dict(_docstrings(tree))
     code = _lines_of_code(source) - {number for numbers in docstrings for number in numbers}
+    for question in _questions(tree):
+        texts = (question.text, *(answer for answer, _ in question.options), question.options[question.correct][1])
+        _add_words(" ".join(texts), counts, places)
     if is_folded(source):
         counts.folded += len(code)
         return
@@ -180,10 +190,33 @@ def _count_code(source: str, counts: Counts, places: _Places) -> None:
 
 
 def _add_words(text: str, counts: Counts, places: _Places) -> None:
-    visible = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", text)  # where a link leads is not read
-    words = sum(any(character.isalnum() for character in word) for word in visible.split())
+    words = _words(text)
     counts.words += words
     counts.minutes[places.part] += words / WORDS_A_MINUTE
+
+
+def _words(text: str) -> int:
+    visible = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]*>", " ", text)  # where a link leads is not read
+    return sum(any(character.isalnum() for character in word) for word in visible.split())
+
+
+def _questions(tree: ast.Module) -> Iterator[Question]:
+    """The multiple-choice questions that a cell asks: ``multiple_choice(lab00_questions.SCALE)``.
+
+    Raises:
+        ValueError: if there is no such question in `lab_utils.checks`.
+    """
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "multiple_choice" and node.args):
+            continue
+        module, _, name = (called := ast.unparse(node.args[0])).rpartition(".")
+        try:
+            question = getattr(import_module(f"lab_utils.checks.{module}"), name)
+        except (ImportError, AttributeError):
+            question = None
+        if not isinstance(question, Question):
+            raise ValueError(f"Expected a question of lab_utils.checks, as lab00_questions.SCALE is, got {called}.")
+        yield question
 
 
 def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:

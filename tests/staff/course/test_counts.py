@@ -1,6 +1,7 @@
 """Counts of a notebook that were made by hand, and the aims that the labs are held to."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -67,7 +68,30 @@ def test_words_are_those_that_a_student_reads(counts):
 
 def test_an_optional_heading_holds_down_to_the_next_of_its_level(counts):
     # 46 words, 7 of them optional; 11 lines that are given, signatures among them, one of them optional
-    assert counts.minutes == pytest.approx({"core": 39 / 120 + 10 / 15 + 10, "optional": 7 / 120 + 1 / 15})
+    minutes = {"core": 39 / 120 + 10 / 15 + 10, "optional": 7 / 120 + 1 / 15, "writing": 0}
+    assert counts.minutes == pytest.approx(minutes)
+
+
+def test_a_question_is_read_with_its_answers_and_the_reason_of_one_also_where_it_is_folded():
+    asked = new_code_cell("# @title Question\nmultiple_choice(lab06_questions.CENSORED)")
+    counts = count_notebook(new_notebook(cells=[asked]), "09_made_up")
+    # words of the question; of its four answers; of the reason of the right one
+    assert counts.words == 28 + 8 + 10 + 15 + 10 + 17
+    assert counts.minutes == pytest.approx({"core": counts.words / 120, "optional": 0, "writing": 0})
+
+
+def test_a_question_that_is_nowhere_is_told():
+    cells = [new_code_cell("multiple_choice(lab06_questions.NOWHERE)")]
+    with pytest.raises(ValueError, match=r"got lab06_questions\.NOWHERE"):
+        count_notebook(new_notebook(cells=cells), "09_made_up")
+
+
+def test_answers_in_words_take_time_of_their_own_where_they_are_not_optional():
+    answer = "### BEGIN SOLUTION\nAn answer in words.\n### END SOLUTION"
+    cells = [new_markdown_cell(answer), new_markdown_cell("## More (optional)"), new_markdown_cell(answer)]
+    counts = count_notebook(new_notebook(cells=cells), "09_made_up")
+    assert counts.minutes == pytest.approx({"core": 0, "optional": 2 / 120, "writing": 4 / 20})
+    assert table([counts]).splitlines()[0].endswith("core min optional min writing min")
 
 
 def test_an_exercise_without_its_line_is_named(counts):
@@ -103,3 +127,27 @@ def test_the_command_prints_the_counts_and_fails_where_an_aim_is_missed(tmp_path
 def test_a_reworked_lab_meets_the_aims(name):
     (found,) = [counts for counts in count(SOLUTIONS) if counts.name == name]
     assert found.missed == []
+
+
+@pytest.mark.parametrize("path", sorted(SOLUTIONS.glob("0[0-6]*.ipynb")), ids=lambda path: path.stem)
+def test_what_comes_after_your_numbers_and_ours_is_optional(path):
+    sections = [
+        line
+        for cell in nbformat.read(path, 4).cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if line.startswith("## ")
+    ]
+    (numbers,) = (place for place, title in enumerate(sections) if title.endswith("Your numbers and ours"))
+    assert sections[numbers + 1].endswith("Now on real data (optional)")
+    assert all(title.endswith(" (optional)") for title in sections[numbers + 1 :])
+
+
+@pytest.mark.parametrize("path", sorted(SOLUTIONS.glob("0[0-6]*.ipynb")), ids=lambda path: path.stem)
+def test_a_lab_says_how_long_it_takes_as_it_is_counted(path):
+    notebook = nbformat.read(path, 4)
+    minutes = count_notebook(notebook, path.stem).minutes
+    line = r"\*\*Time:\*\* about (\d+) minutes for you, and (\d+) more for the answers in your own words"
+    core, writing = map(int, re.search(line, notebook.cells[0].source).groups())
+    assert minutes["core"] <= core <= minutes["core"] + 8
+    assert abs(writing - minutes["writing"]) <= 4
