@@ -33,23 +33,36 @@ def add_commands(commands: Commands) -> None:
 
 
 def _study(arguments: argparse.Namespace) -> int:
-    from lab_utils.studies.engine import run_study, task_of
+    from lab_utils.studies.engine import of_other_versions, run_study, task_of
+    from lab_utils.studies.grid import FailedRuns
     from lab_utils.studies.plan import plan
     from lab_utils.studies.report import write_report
     from lab_utils.studies.study import named
 
     data, weights, only = (_pairs(name, getattr(arguments, name)) for name in ("data", "weights", "only"))
     task = task_of(arguments.name, data, weights, arguments.keep)
+    if arguments.cluster and arguments.keep is None:
+        raise ValueError(
+            "Expected --keep FOLDER with --cluster: a folder that this machine and all workers see under one name. "
+            "Runs are kept there; the kit's own cache is on this machine alone."
+        )
+    if others := of_other_versions(task):
+        print(others)
     if arguments.plan:
         print(plan(task, only, workers=arguments.workers))
         return 0
     if not (task.data or named(task.study).drawn):
         print("STAND-INS: phantoms in place of the real images. This proves that the study runs, and nothing else.")
+    failed = 0
     if not arguments.report:
-        run_study(task, only, workers=arguments.workers, cluster=arguments.cluster)
-    page, table = write_report(task, "python -m lab_utils " + " ".join(sys.argv[1:]))
-    print(f"open {page}\n     {table}")
-    return 0
+        try:
+            run_study(task, only, workers=arguments.workers, cluster=arguments.cluster)
+        except FailedRuns as error:  # the others are done: the report is due all the same
+            print(f"{error}", file=sys.stderr)
+            failed = 1
+    page, *more = write_report(task, "python -m lab_utils " + " ".join(sys.argv[1:]))
+    print(f"open {page}\nbeside it: {', '.join(path.name for path in more)}")
+    return failed
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, str]:
