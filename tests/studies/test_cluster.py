@@ -125,7 +125,7 @@ def test_a_run_that_ends_its_worker_each_time_is_named_and_the_others_are_done(a
     assert len(list(tmp_path.glob("*.json"))) == 3
 
 
-def test_a_real_study_gives_the_same_numbers_on_a_cluster_and_here(address, tmp_path, monkeypatch):
+def test_a_real_study_gives_the_same_numbers_on_a_cluster_and_here(address, tmp_path):
     only = ["--only", "network=cbr_tiny", "start=random", "seed=0", "n=16"]
     for place, more in (("there", ["--cluster", address]), ("here", ["--workers", "1"])):
         assert main(["study", "transfusion", "--keep", str(tmp_path / place), *more, *only]) == 0

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -91,7 +92,7 @@ def test_a_run_that_fails_does_not_keep_the_others_from_being_done(tmp_path, cap
     def run(splits, *, seed, network, **_):
         if seed == 0:
             raise ValueError("no zero\nin two lines")
-        return {"auroc": 0.5}
+        return {"auroc": 0.5, "steps": np.array([1]), "curve": np.array([0.5])}
 
     study = replace(named("transfusion"), run=run)
     monkeypatch.setattr(engine, "named", lambda _: study)
