@@ -27,17 +27,19 @@ def add_commands(commands: Commands) -> None:
         type=int,
         help="processes (with --plan also: slots of a cluster); default LAB_WORKERS, or one per processor, at most 4",
     )
-    study.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://scheduler:8786")
+    study.add_argument(
+        "--cluster", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://scheduler:8786; with --keep"
+    )
     study.add_argument("--keep", type=Path, metavar="FOLDER", help="of finished runs; default: in the kit's cache")
     study.set_defaults(command=_study, on_error=2)
 
 
 def _study(arguments: argparse.Namespace) -> int:
-    from lab_utils.studies.engine import of_other_versions, run_study, task_of
+    from lab_utils.studies.engine import configs_of, of_other_versions, run_study, task_of
     from lab_utils.studies.grid import FailedRuns
     from lab_utils.studies.plan import plan
     from lab_utils.studies.report import write_report
-    from lab_utils.studies.study import named
+    from lab_utils.studies.study import left_out, named
 
     data, weights, only = (_pairs(name, getattr(arguments, name)) for name in ("data", "weights", "only"))
     task = task_of(arguments.name, data, weights, arguments.keep)
@@ -55,6 +57,8 @@ def _study(arguments: argparse.Namespace) -> int:
         print("STAND-INS: phantoms in place of the real images. This proves that the study runs, and nothing else.")
     failed = 0
     if not arguments.report:
+        for sentence in left_out(configs_of(task, only), task.weights):
+            print(sentence)
         try:
             run_study(task, only, workers=arguments.workers, cluster=arguments.cluster)
         except FailedRuns as error:  # the others are done: the report is due all the same

@@ -197,7 +197,7 @@ def test_what_begins_with_another_findings_weights_gets_those_of_its_seed_which_
 def test_a_lost_network_is_asked_for_with_the_way_to_get_it_back(tmp_path):
     task = engine.task_of("chexpert_project", {}, {}, tmp_path)
     config = engine.configs_of(task, FROZEN)[0]
-    with pytest.raises(ValueError, match=r"ends in \.json, and call the study again"):
+    with pytest.raises(ValueError, match=r"its run failed, or .* ends in \.json, if there is one, and call"):
         engine.run_one(task, **config)
 
 
