@@ -15,7 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.command(arguments))
-    except (ValueError, OSError) as error:
+    except (NotImplementedError, RecursionError, ModuleNotFoundError):  # faults of the kit, which are to be seen
+        raise
+    except (ValueError, OSError, RuntimeError, ImportError) as error:  # in the words of whoever raised them
         print(f"{error}", file=sys.stderr)
         return int(arguments.on_error)
 

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+import lab_utils.data
 from lab_utils.__main__ import main
 
 
@@ -112,6 +113,26 @@ def test_an_error_is_one_paragraph_without_a_traceback(root, capsys, kind):
     assert told
     assert words in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a decoder died"), ImportError("expected the package pydicom")])
+def test_what_the_kit_says_in_words_is_one_paragraph_whatever_its_kind(error, capsys, monkeypatch):
+    def plan_data(*_, **__):
+        raise error
+
+    monkeypatch.setattr(lab_utils.data, "plan_data", plan_data)
+    assert main(["data", "rsna", "--root", ".", "--plan"]) == 1
+    assert capsys.readouterr().err == f"{error}\n"
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError, RecursionError, NotImplementedError, ModuleNotFoundError])
+def test_a_fault_of_the_kit_keeps_its_traceback(kind, monkeypatch):
+    def plan_data(*_, **__):
+        raise kind("a bug")
+
+    monkeypatch.setattr(lab_utils.data, "plan_data", plan_data)
+    with pytest.raises(kind, match="a bug"):
+        main(["data", "rsna", "--root", ".", "--plan"])
 
 
 def test_a_grading_that_is_stopped_says_how_to_go_on(course, capsys, monkeypatch):

@@ -16,6 +16,7 @@ from .score_plots import plot_prevalence as plot_prevalence
 from .score_plots import plot_roc as plot_roc
 from .style import GREY as GREY
 from .style import WIDTH as WIDTH
+from .style import in_style as in_style
 from .style import panels as panels
 from .style import set_style as set_style
 from .widgets import Question as Question

@@ -3,6 +3,8 @@
 Seven inches are the text of a page and of a notebook; a wider figure is scaled down, and its letters with it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,7 +20,7 @@ def set_style(images: str = "retina") -> None:
     Args:
         images: "retina" for PNG of 200 dots per inch, "svg" or "pdf" for print. Outside of a notebook it does nothing.
     """
-    sns.set_theme(context="paper", style="whitegrid", palette="colorblind", rc=_SETTINGS)
+    _theme()
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()
@@ -26,6 +28,18 @@ def set_style(images: str = "retina") -> None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats(images)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """The same letters, lines and colours inside the block alone, for what is written to a file."""
+    with plt.rc_context():
+        _theme()
+        yield
+
+
+def _theme() -> None:
+    sns.set_theme(context="paper", style="whitegrid", palette="colorblind", rc=_SETTINGS)
 
 
 _SETTINGS = {

@@ -82,10 +82,7 @@ def run(
     finding = FIRST if start == TEACHER else TASK
     train, val, test = (of_finding(splits[part], finding) for part in ("train", "val", "test"))
     train = train if n is None else subset(train, min(n, len(train)), seed=seed)
-    source = (weights or pretrained) if start == "transfer" else None
-    if start == "transfer" and source is None:
-        return {"missing": f"no weights: give --weights {network}=FILE"}
-    model = built(network, train, seed, source)
+    model = built(network, train, seed, (weights or pretrained) if start == "transfer" else None)
     if taught is not None:
         first = built(network, train, seed)
         first.load_state_dict(torch.load(taught, weights_only=True))
@@ -211,6 +208,7 @@ STUDY = Study(
     tables=tables,
     curves=curves,
     teacher=teacher,
+    weights=(IN_DOMAIN,),
     changed=(
         "The rate is divided where the loss stalls by the kit's schedule plateau, and the range test is the kit's.",
         "The kit's mild augmentation (shift, turn, scale) stands for the project's random affine maps.",

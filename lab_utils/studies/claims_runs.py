@@ -94,8 +94,11 @@ def start_network(job: Job) -> nn.Module:
     return model
 
 
-def train_job(job: Job, data: Splits) -> tuple[Row, nn.Module]:
-    """Train and measure; returns ``marks`` (steps) with the results of `train_and_measure`, and the trained network."""
+def train_job(job: Job, data: Splits, checkpoint: Path | None = None) -> tuple[Row, nn.Module]:
+    """Train and measure; returns ``marks`` (steps) with the results of `train_and_measure`, and the trained network.
+
+    A training that was cut short goes on from its checkpoint.
+    """
     model = start_network(job)
     marks = {*(mark for mark in MARKS if mark < job.steps), job.steps}
     if job.steps > MARKS[-1]:
@@ -111,6 +114,7 @@ def train_job(job: Job, data: Splits) -> tuple[Row, nn.Module]:
         lr=job.lr,
         schedule="cosine",
         warmup=min(10, job.steps - 1),
+        checkpoint=checkpoint,
     )
     return {"marks": sorted(marks), **results}, model
 
@@ -132,7 +136,7 @@ def run(splits: Splits, *, checkpoint: Path, **config: Any) -> Row:
     job = job_of(config)
     if job.side < SIDE:  # the same images, averaged over pixels: phantoms are drawn at 64 px or more
         splits = {part: smaller(split, job.side) for part, split in splits.items()}
-    results, model = train_job(job, splits)
+    results, model = train_job(job, splits, checkpoint)
     if keeps_model(job):
         keep_network(model, checkpoint)
     return results

@@ -67,7 +67,7 @@ def _version() -> str:
 
 def is_lost(error: BaseException) -> bool:
     """Whether an error says that the scheduler went away."""
-    return type(error).__name__ in ("CommClosedError", "CancelledError", "FutureCancelledError", "KilledWorker")
+    return type(error).__name__ in ("CommClosedError", "CancelledError", "FutureCancelledError")
 
 
 def lost(address: str) -> RuntimeError:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import lab_utils
 from lab_utils.arguments import one_of
 from lab_utils.atomic import remove_whole, write_text
 from lab_utils.data import load_data
-from lab_utils.device import default_device, one_thread, precision_for
+from lab_utils.device import one_thread
 from lab_utils.networks import load_weights
 from lab_utils.profile import cache_root, data_root, profile
-from lab_utils.studies.grid import run_grid
-from lab_utils.studies.kept import digest_of, kept_in, network_file, read_run
+from lab_utils.studies.grid import FailedRuns, run_grid
+from lab_utils.studies.kept import digest_of, encoded, kept_in, kept_runs, network_file, read_run
+from lab_utils.studies.machine import versions
 from lab_utils.studies.stand_ins import stand_in
-from lab_utils.studies.study import Row, Splits, chosen, named
+from lab_utils.studies.study import UNTAUGHT, Row, Splits, chosen, lacks_weights, left_out, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,18 +46,35 @@ class Task(NamedTuple):
 
 
 def task_of(name: str, data: Mapping[str, str], weights: Mapping[str, str], keep: Path | None = None) -> Task:
-    """The study of this name on these data.
+    """The study of this name on these data, with whole paths: a worker may run in another folder.
+
+    Without `keep`, the source's recipe, the small one on real images (smoke) and stand-ins have a folder each in the
+    kit's cache, and so a report each.
 
     Raises:
-        ValueError: if a name is unknown.
+        ValueError: if a name is unknown, or the study takes no data or no weights; if a file of weights is missing.
     """
     study = named(name)
     if data and study.drawn:
         raise ValueError(f"Expected no --data for {name}, whose images are drawn, got {' '.join(data)}. Leave it out.")
     for key in data:
         one_of("--data", key, study.sets)
+    if weights and not study.weights:
+        raise ValueError(f"Expected no --weights for {name}, which takes none, got {' '.join(weights)}. Leave it out.")
+    for key, file in weights.items():
+        one_of("--weights", key, study.weights)
+        if not Path(file).expanduser().is_file():
+            raise ValueError(f"Expected a file of weights of {key}, but {file} is none. Correct --weights {key}=FILE.")
     whole = (bool(data) or study.drawn) and profile() != "smoke"
-    return Task(name, dict(data), dict(weights), whole, cache_root() / "studies" / name if keep is None else keep)
+    kind = "" if whole else "-smoke" if data or study.drawn else "-stand-ins"
+    folder = cache_root() / "studies" / f"{name}{kind}" if keep is None else keep
+    there, files = ({key: str(_whole_path(path)) for key, path in paths.items()} for paths in (data, weights))
+    return Task(name, there, files, whole, _whole_path(folder))
+
+
+def _whole_path(path: Path | str) -> Path:
+    """The path from the root; links stay as they are, since another machine may have others."""
+    return Path(os.path.abspath(Path(path).expanduser()))
 
 
 def configs_of(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
@@ -78,17 +97,34 @@ def teachers_of(task: Task, configs: Sequence[Row]) -> list[Row]:
 def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) -> pd.DataFrame:
     """Do the missing runs; return all, a row each. `grid` goes to `run_grid`: workers, cluster, progress.
 
-    The whole recipe of a study of the kit's own renews its file in data/results.
+    Runs whose pretrained weights nobody has are left out, see `left_out`. The whole recipe of a study of the kit's own
+    renews its file in data/results.
+
+    Raises:
+        FailedRuns: if runs failed, when all others are done and kept.
+        ValueError: as `run_grid` says, or if no run can be done.
     """
     import pandas as pd
 
-    configs = configs_of(task, only)
+    configs = [config for config in configs_of(task, only) if not lacks_weights(config, task.weights)]
+    if not configs:
+        raise ValueError(
+            f"Expected runs that can be done, but {' '.join(left_out(configs_of(task, only), task.weights))}"
+        )
     for name in dict.fromkeys(config["data"] for config in configs):
         images_of(task, name)  # decoded and drawn here once, not by every worker
     task.keep.mkdir(parents=True, exist_ok=True)
     study = named(task.study)
-    for part in filter(None, (teachers_of(task, configs), configs)):  # the second reads what the first has done
-        runs = run_grid(partial(run_one, task), part, keep=task.keep, depends=partial(depends, task), **grid)
+    failed: list[FailedRuns] = []
+    for part in (teachers_of(task, configs), configs):  # the second reads what the first has done
+        part = [config for config in part if not any(config in failure.configs for failure in failed)]
+        try:
+            if part:
+                runs = run_grid(partial(run_one, task), part, keep=task.keep, depends=partial(depends, task), **grid)
+        except FailedRuns as error:
+            failed.append(error)
+    if failed:
+        raise FailedRuns("\n".join(map(str, failed)), [config for error in failed for config in error.configs])
     if study.stored is not None and task.whole and not only:
         with one_thread():
             found = study.stored(pd.DataFrame(finished(task)))
@@ -96,20 +132,42 @@ def run_study(task: Task, only: Mapping[str, str] | None = None, **grid: Any) ->
     return runs
 
 
-def is_done(task: Task, config: Row) -> bool:
-    """Whether a run is finished. Where nothing is kept yet, images are not looked at, which may take hours."""
-    if next(task.keep.glob("*.json"), None) is None:
-        return False
-    return read_run(config, kept_in(task.keep, config, partial(depends, task))) is not None
+def done_of(task: Task, configs: Sequence[Row]) -> list[Row]:
+    """Those of the configurations that are done, as their files say: no image is looked at, which may take hours."""
+    return _done(task, configs, kept_runs(task.keep))
+
+
+def _done(task: Task, configs: Sequence[Row], there: Mapping[Path, Row]) -> list[Row]:
+    found = [(made["config"], {key: made["depends"].get(key) for key in (*versions(), "weights")})
+             for made in there.values()]  # fmt: skip
+    return [config for config in configs if found and (encoded(config), _besides_images(task, config)) in found]
+
+
+def of_other_versions(task: Task) -> str:
+    """What to say of runs in the same folder that other versions of kit or torch made; "" if there are none."""
+    there = kept_runs(task.keep)
+    configs = configs_of(task)
+    done = _done(task, configs, there) if there else []
+    wanted = [encoded(config) for config in configs if config not in done]
+    made = [{key: run["depends"].get(key, "unknown") for key in versions()} for run in there.values()
+            if run["config"] in wanted]  # fmt: skip
+    others = Counter(f"kit {of['kit']} with torch {of['torch']}" for of in made if of != versions())
+    if not others:
+        return ""
+    counts = ", ".join(f"{count} of {of}" for of, count in others.items())
+    return (
+        f"{sum(others.values())} runs of another version lie in {task.keep} ({counts}). They do not count: numbers may "
+        "move with the version. Install that version to go on with them, or let this one do them again."
+    )
 
 
 def finished(task: Task, only: Mapping[str, str] | None = None) -> list[Row]:
-    """The rows of the runs that are done, each with the path of its file in ``kept``."""
-    rows = []
-    for config in configs_of(task, only):
+    """The rows of the runs that are done, each with the path of its file in ``kept`` and where and when in ``made``."""
+    there, rows = kept_runs(task.keep), []
+    for config in _done(task, configs_of(task, only), there):
         place = kept_in(task.keep, config, partial(depends, task))
         row = read_run(config, place)
-        rows += [{**row, "kept": place.path}] if row is not None else []
+        rows += [{**row, "kept": place.path, "made": there[place.path]["made"]}] if row is not None else []
     return rows
 
 
@@ -122,8 +180,9 @@ def run_one(task: Task, **config: Any) -> Row:
         more["taught"] = network_file(kept_in(task.keep, before, partial(depends, task)).path)
         if not more["taught"].is_file():
             raise ValueError(
-                f"Expected the network that was trained before in {more['taught']}, found none. Delete the file of the "
-                "same name that ends in .json, and call the study again: it does that run first."
+                f"Expected the network that was trained before in {more['taught']}, found none: its run failed, or the "
+                "file was lost. Delete the file of the same name that ends in .json, if there is one, and call the "
+                "study again: it does that run first."
             )
     row = study.run(images_of(task, config["data"]), **more, **config)
     remove_whole(checkpoint)
@@ -131,22 +190,24 @@ def run_one(task: Task, **config: Any) -> Row:
 
 
 def depends(task: Task, **config: Any) -> Row:
-    """What a run depends on besides its configuration: images, weights, the kit's version, device and precision."""
-    device = default_device()
-    return {
-        "images": fingerprint(task, config["data"]),
-        "weights": _weights(task, config["network"], config.get("pretrained")),
-        "kit": lab_utils.__version__,
-        "device": device.type,
-        "precision": precision_for(device),
-    }
+    """What a run depends on besides its configuration: images, source weights, versions of kit and torch.
+
+    Not the device: a study may be asked for on a machine without a GPU, and run on others. It is kept in each run.
+    """
+    return {"images": fingerprint(task, config["data"]), **_besides_images(task, config)}
 
 
-def _weights(task: Task, network: str, pretrained: str | None) -> str | None:
+def _besides_images(task: Task, config: Row) -> Row:
+    return {"weights": _weights(task, config), **versions()}
+
+
+def _weights(task: Task, config: Row) -> str | None:
     """A digest of the source weights: of your file, or of the kit's own; others are told apart by their names."""
-    if network in task.weights:
-        return _sha256(task.weights[network])
-    return _shipped(network, data_root()) if pretrained == "procedural" else None
+    if config["start"] in UNTAUGHT:
+        return None
+    if config["network"] in task.weights:
+        return _sha256(task.weights[config["network"]])
+    return _shipped(config["network"], data_root()) if config.get("pretrained") == "procedural" else None
 
 
 @lru_cache(maxsize=8)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from lab_utils.data import GENERATOR_VERSION, MILD, Split, subset
-from lab_utils.device import default_device, precision_for
 from lab_utils.networks import build_model
 from lab_utils.studies.results import load_results
 from lab_utils.studies.study import Cell, Picture, Row, Splits, Study, Table, by_seed, rows_of
@@ -43,6 +42,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "lr": 1e-3,
 }
+MACHINE = ("device", "precision", "torch")  # that the stored results name
 
 
 def train_and_measure(
@@ -57,6 +57,7 @@ def train_and_measure(
     lr: float = 1e-3,
     schedule: str = "constant",
     warmup: int | None = None,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Train a network in place, watch its validation AUROC, measure it once on the test images.
 
@@ -74,6 +75,7 @@ def train_and_measure(
         lr: of AdamW.
         schedule: of the learning rate, as `fit` takes it.
         warmup: steps of it; default a tenth of all, 20 at most.
+        checkpoint: file that the training goes on from if it was cut short, see `fit`; the results stay the same.
 
     Returns:
         ``curve``: AUROC on `val` at each mark, shape (P,). ``auroc`` and, but for a binary task, ``auroc_<class>`` on
@@ -92,6 +94,7 @@ def train_and_measure(
         seed=seed,
         eval_at=marks,
         keep_best=False,
+        checkpoint=checkpoint,
         progress=False,
     )
     aurocs = {key: value for key, value in evaluate(model, test).items() if key.startswith("auroc")}
@@ -110,12 +113,14 @@ def grid(whole: bool) -> list[Row]:
 
 
 def run(
-    splits: Splits, *, network: str, n: int, seed: int, marks: Sequence[int], batch_size: int, lr: float, **_: Any
-) -> Row:
+    splits: Splits, *, checkpoint: Path, network: str, n: int, seed: int, marks: Sequence[int], batch_size: int,
+    lr: float, **_: Any,
+) -> Row:  # fmt: skip
     """Train from scratch and measure."""
     train = subset(splits["train"], n, seed=seed)
     model = build_model(network, num_classes=train.num_classes, in_channels=1, seed=seed)
     settings: dict[str, Any] = {"seed": seed, "marks": marks, "batch_size": batch_size, "lr": lr}
+    settings |= {"checkpoint": checkpoint}
     return train_and_measure(model, train, splits["val"], splits["test"], **settings)
 
 
@@ -149,8 +154,7 @@ def curves(runs: pd.DataFrame) -> list[Picture]:
 
 def stored(runs: pd.DataFrame) -> Row:
     """What data/results/lab04_family.json holds."""
-    device = default_device()
-    machine: Row = {"device": device.type, "precision": precision_for(device), "torch": str(torch.__version__)}
+    machine: Row = {key: ", ".join(sorted({made[key] for made in runs["made"]})) for key in MACHINE}
     machine["phantoms"] = GENERATOR_VERSION
     rows = []
     for row in runs.to_dict("records"):

@@ -8,23 +8,21 @@ its own configuration.
 from __future__ import annotations
 
 import itertools
-import os
-import threading
-import time
-import warnings
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
-from joblib.externals.loky import process_executor
 from tqdm.auto import tqdm
 
 from lab_utils.arguments import flag, whole
 from lab_utils.arguments import function as check_function
 from lab_utils.profile import setting
-from lab_utils.studies.kept import Depends, Kept, Row, kept_in, read_run
-from lab_utils.studies.one_run import Config, Function, failed_with, name_of, one_thread_on_cpu, run_in_worker, run_once
+from lab_utils.studies.kept import Depends, Row, kept_in, read_run
+from lab_utils.studies.one_run import Config, Function, name_of
+from lab_utils.studies.places import runs_here, runs_in_workers, runs_on_cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +30,14 @@ if TYPE_CHECKING:
 WORKERS_VARIABLE = "LAB_WORKERS"
 MOST_WORKERS = 4  # by default; each holds its own PyTorch, about half a gigabyte
 LARGEST_NUMBER = 1000  # that LAB_WORKERS may ask for: more is a slip of the finger, and would take all memory
-SETTLE = 0.1  # seconds; loky stumbles when it is closed while a task is on its way to a worker
 
-Runs = Generator[tuple[int, Row], None, None]
-Task = tuple[int, Row, Kept | None]  # position in the grid, configuration, where the run is kept
+
+class FailedRuns(RuntimeError):
+    """Some runs failed, and the others are done and kept; `configs` are those that failed."""
+
+    def __init__(self, words: str, configs: Sequence[Config]) -> None:
+        super().__init__(words)
+        self.configs = list(configs)
 
 
 def combinations(**choices: Iterable[Any]) -> list[Row]:
@@ -72,10 +74,10 @@ def run_grid(
         progress: show a progress bar.
         keep: folder for one file per finished run, of this function alone. Who is stopped, at any moment, loses only
             what was running: the next call reads what is there, and does the rest. Results are then what JSON can
-            hold, and arrays.
+            hold, and arrays. A run that fails does not stop the others.
         depends: takes the configuration as keywords; returns what else the results depend on, such as digests of
             weights and data. A kept run is used again only if all of it, and the configuration, is the same; the code
-            of the function is not looked at.
+            of the function is not looked at. On a cluster each worker is asked too, and refused if it says otherwise.
         cluster: address of a Dask scheduler, such as "tcp://scheduler:8786": the runs go to its workers, one for each
             of their threads, and give the same results. `keep` must then be a folder that all of them share.
 
@@ -84,7 +86,8 @@ def run_grid(
         returns a value of that name).
 
     Raises:
-        RuntimeError: if a run fails. The message names its configuration; runs that have not finished are given up.
+        RuntimeError: if a run fails. The message names its configuration. Without `keep` it comes at once, and what has
+            not finished is given up; with `keep` it comes when the other runs are done.
         ValueError: if the grid is empty or no list of dicts, or `workers` is below 1; if a file in `keep` is damaged
             or of another run; if the cluster cannot be used, see `cluster.on_cluster`.
     """
@@ -100,23 +103,38 @@ def run_grid(
     on_cpu = _default_device_is_cpu()
     count = min(worker_count(workers, len(configs), on_cpu), len(missing))
     if cluster is not None and missing:
-        runs = _runs_on_cluster(function, missing, len(configs), cluster)
+        runs = runs_on_cluster(function, missing, len(configs), cluster, depends)
     elif count > 1:
-        runs = _runs_in_workers(function, missing, len(configs), count)
+        runs = runs_in_workers(function, missing, len(configs), count)
     else:
-        runs = _runs_here(function, missing, len(configs), on_cpu)
+        runs = runs_here(function, missing, len(configs), on_cpu)
     done = len(tasks) - len(missing)
     bar = tqdm(total=len(tasks), initial=done, disable=not progress, unit="run", desc=name_of(function))
+    failed: dict[int, RuntimeError] = {}
     try:
-        for index, row in runs:
+        for index, row, failure in runs:
+            if failure is not None:
+                if keep is None:
+                    raise failure
+                failed[index] = failure
+                tqdm.write("".join(traceback.format_exception(failure)), file=sys.stderr)
             rows[index] = row
             bar.update()
     finally:
         runs.close()  # gives up what still runs, also after Ctrl-C
         bar.close()
+    if failed:
+        first = next(iter(failed.values()))
+        raise FailedRuns(_told(failed, len(configs)), [configs[index] for index in failed]) from first
     import pandas as pd  # the workers, which import this module too, do without it
 
     return pd.DataFrame(rows)
+
+
+def _told(failed: Mapping[int, RuntimeError], total: int) -> str:
+    reasons = [str(failed[index]).partition("\n\n")[0] for index in sorted(failed)]  # without the traceback
+    head = f"{len(failed)} of {total} runs failed; what is done is kept, and the same call tries these again:"
+    return "\n".join([head, *reasons])
 
 
 def _configs(grid: Any) -> list[Row]:
@@ -160,60 +178,3 @@ def worker_count(workers: int | None, runs: int, on_cpu: bool) -> int:
     if workers is None:
         workers = min(joblib.cpu_count(), MOST_WORKERS) if on_cpu else 1
     return min(whole("workers", workers, 1, example=2), runs)
-
-
-def _runs_here(function: Function, tasks: Sequence[Task], total: int, on_cpu: bool) -> Runs:
-    for index, config, kept in tasks:
-        try:
-            with one_thread_on_cpu(on_cpu):  # sums in the order in which a worker sums
-                row = run_once(function, config, kept)
-        except Exception as error:
-            raise RuntimeError(f"run {index + 1} of {total} {failed_with(config, error)}") from error
-        yield index, row
-
-
-def _runs_in_workers(function: Function, tasks: Sequence[Task], total: int, workers: int) -> Runs:
-    stop = threading.Event()
-    calls = (
-        joblib.delayed(run_in_worker)(function, *task, of=os.getpid())
-        for task in itertools.takewhile(lambda _: not stop.is_set(), tasks)
-    )
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        # max_nbytes: arrays stay writable, as they are without workers
-        results = joblib.Parallel(workers, return_as="generator_unordered", max_nbytes=None, batch_size=1)(calls)
-    try:
-        for index, row, failure in results:
-            if failure is not None:
-                raise RuntimeError(f"run {index + 1} of {total} {failure}")
-            yield index, row
-    except process_executor.TerminatedWorkerError as error:
-        raise RuntimeError(
-            f"a worker process of {name_of(function)} died, most often because memory ran out. Try "
-            f"fewer workers (workers=1), fewer images or smaller batches."
-        ) from error
-    except BaseException:  # also Ctrl-C, and GeneratorExit when the caller stops early
-        stop.set()
-        time.sleep(SETTLE)
-        with warnings.catch_warnings():  # joblib's on cancelling, which is intended
-            warnings.filterwarnings("ignore", ".*being processed by the workers")
-            results.close()
-        raise
-
-
-def _runs_on_cluster(function: Function, tasks: Sequence[Task], total: int, cluster: str) -> Runs:
-    from lab_utils.studies.cluster import is_lost, lost, on_cluster
-
-    try:
-        with on_cluster(cluster) as client:
-            from distributed import as_completed
-
-            futures = [client.submit(run_in_worker, function, *task, pure=False) for task in tasks]
-            for future in as_completed(futures):  # type: ignore[no-untyped-call]
-                index, row, failure = future.result()
-                if failure is not None:
-                    raise RuntimeError(f"run {index + 1} of {total} {failure}")
-                yield index, row
-    except Exception as error:
-        if is_lost(error):
-            raise lost(cluster) from error
-        raise

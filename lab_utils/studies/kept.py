@@ -45,8 +45,27 @@ def kept_in(folder: Path | str, config: Row, depends: Depends | None = None) -> 
     folder = Path(folder)
     if (file := file_in_the_way(folder)) is not None:
         raise ValueError(f"keep= must name a folder, but {file} is a file. Name another one.")
-    made_from = {"config": _encoded(config), "depends": _encoded(depends(**config) if depends else {})}
+    made_from = {"config": encoded(config), "depends": encoded(depends(**config) if depends else {})}
     return Kept(folder / f"{_digest(made_from)[:32]}.json", made_from)
+
+
+def kept_runs(folder: Path) -> dict[Path, Row]:
+    """All runs in a folder: what each was computed from, and ``made``, where and when; not its results.
+
+    Raises:
+        ValueError: if a file is no JSON.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise ValueError(
+                f"Expected a finished run in {path}, but the file is damaged ({error}). Delete it to do the run again."
+            ) from None
+        if isinstance(content, dict) and {"config", "depends"} <= set(content):
+            found[path] = {key: content.get(key) or {} for key in ("config", "depends", "made")}
+    return found
 
 
 def kept_rows(configs: Iterable[Row], folder: Path | str, depends: Depends | None = None) -> list[Row]:
@@ -65,6 +84,7 @@ def read_run(config: Row, kept: Kept) -> Row | None:
     try:
         content = json.loads(kept.path.read_bytes())
         whole = content.pop("sha256") == _digest(content)
+        content.pop("made", None)
         whole = whole and _digest(content) == _digest({**kept.made_from, "results": content["results"]})
     except FileNotFoundError:
         return None
@@ -101,13 +121,18 @@ def keep_network(model: Any, place: Path) -> None:
     write_whole(network_file(place), lambda unfinished: torch.save(model.state_dict(), unfinished))
 
 
-def write_run(kept: Kept, results: Row) -> Row:
+def write_run(kept: Kept, results: Row, made: Row | None = None) -> Row:
     """Keep the results of a run; returns them as `read_run` will.
+
+    Args:
+        kept: its place.
+        results: of the run.
+        made: where and when it was done, see `kept_runs`.
 
     Raises:
         ValueError: if there are values that JSON can not hold.
     """
-    content = {**kept.made_from, "results": _encoded(results)}
+    content = {**kept.made_from, "results": encoded(results), **({"made": encoded(made)} if made else {})}
     write_text(kept.path, json.dumps({**content, "sha256": _digest(content)}, indent=1) + "\n")
     return _decoded(content["results"])
 
@@ -116,16 +141,16 @@ def _digest(content: Row) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _encoded(value: Any) -> Any:
+def encoded(value: Any) -> Any:
     """The same for JSON, which gives every float back bit for bit; arrays and tensors keep type and shape."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _encoded(part) for key, part in value.items()}
+        return {key: encoded(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_encoded(part) for part in value]
+        return [encoded(part) for part in value]
     if isinstance(value, np.generic):
-        return _encoded(value.item())
+        return encoded(value.item())
     array = value.detach().cpu().numpy() if hasattr(value, "detach") else value
     if isinstance(array, np.ndarray) and array.dtype.kind in "biufU":
         return {"__array__": array.dtype.str, "shape": list(array.shape), "values": array.tolist()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -16,7 +17,9 @@ from typing import Any
 from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 
-from lab_utils.studies.kept import Kept, Row, write_run
+import lab_utils
+from lab_utils.studies.kept import Depends, Kept, Row, kept_in, write_run
+from lab_utils.studies.machine import machine
 
 WATCH = 0.5  # seconds between two looks of a worker whether its parent is alive
 
@@ -26,6 +29,33 @@ Function = Callable[..., Mapping[str, Any]]
 
 def name_of(function: Function) -> str:
     return getattr(function, "__name__", "runs")
+
+
+def run_in_cluster(
+    function: Function, index: int, config: Row, kept: Kept | None, kit: str, depends: Depends | None
+) -> tuple[int, Row, str | None]:
+    """One run in a worker of another machine, see `run_in_worker`.
+
+    Raises:
+        ValueError: if the worker has not what the run is named after: this version of the kit, and what `depends` says.
+    """
+    _same("kit", kit, lab_utils.__version__)
+    if kept is not None and depends is not None:
+        theirs, own = (
+            made["depends"] for made in (kept.made_from, kept_in(kept.path.parent, config, depends).made_from)
+        )
+        for key in sorted({*theirs, *own}):
+            _same(key, theirs.get(key), own.get(key))
+    return run_in_worker(function, index, config, kept)
+
+
+def _same(key: str, wanted: Any, found: Any) -> None:
+    if wanted != found:
+        raise ValueError(
+            f"Expected a worker with the {key} {wanted!s:.80} that its run is named after, but {platform.node()} has "
+            f"{found!s:.80}. Let it have the same versions, data and weights, start it again, and call the study "
+            "again: what is done is kept."
+        )
 
 
 def run_in_worker(
@@ -61,7 +91,7 @@ def _end_with(parent: int) -> None:
 
 
 def run_once(function: Function, config: Row, kept: Kept | None) -> Row:
-    start = time.perf_counter()
+    began, start = time.time(), time.perf_counter()
     result = function(**config)
     seconds = time.perf_counter() - start
     if not isinstance(result, Mapping):
@@ -75,7 +105,7 @@ def run_once(function: Function, config: Row, kept: Kept | None) -> Row:
         )
     results = {"seconds": seconds, **{key: _plain(value) for key, value in result.items()}}
     if kept is not None:  # here, in the worker: a run that has ended outlives whoever asked for it
-        results = write_run(kept, results)
+        results = write_run(kept, results, {**machine(), "began": began, "ended": time.time()})
     return {**config, **results}
 
 
@@ -87,9 +117,9 @@ def _plain(value: Any) -> Any:
     return array.item() if array.ndim == 0 else array
 
 
-def failed_with(config: Config, error: Exception) -> str:
+def failed_with(config: Config, error: Exception | str) -> str:
     settings = ", ".join(f"{key}={value!r}" for key, value in config.items())
-    return f"failed with {settings}. {type(error).__name__}: {error}"
+    return f"failed with {settings}. {error if isinstance(error, str) else f'{type(error).__name__}: {error}'}"
 
 
 @contextmanager

@@ -12,12 +12,12 @@ import torch
 
 from lab_utils.data import MILD, Split, count_data, plan_data
 from lab_utils.device import default_device
-from lab_utils.studies.engine import Task, configs_of, is_done, side_of, teachers_of
+from lab_utils.studies.engine import Task, configs_of, done_of, side_of, teachers_of
 from lab_utils.studies.grid import worker_count
 from lab_utils.studies.one_run import one_thread_on_cpu
 from lab_utils.studies.stand_ins import COUNTS, stand_in
 from lab_utils.studies.starting import built
-from lab_utils.studies.study import Row, named
+from lab_utils.studies.study import Row, lacks_weights, left_out, named
 from lab_utils.training import fit
 
 STEPS = 3  # that are timed, after one that is not
@@ -29,7 +29,8 @@ Left = tuple[Row, Kind, int]  # a run that is not done: its configuration, kind 
 def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int | None = None) -> str:
     """Say what the missing runs of a study will take; trains each network for a few steps on stand-ins to know.
 
-    No image of the study is decoded or drawn.
+    No image of the study is decoded or drawn: a run counts as done if its file says so, without a look at the images
+    that it was done on. Runs that cannot be done for want of weights are left out.
 
     Args:
         task: the study on its data.
@@ -37,14 +38,16 @@ def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int | No
         workers: processes, among which the runs are divided; the default is that of `run_grid`.
     """
     configs = configs_of(task, only)
+    images, told = {}, left_out(configs, task.weights)
+    configs = [config for config in configs if not lacks_weights(config, task.weights)]
     configs = [before for before in teachers_of(task, configs) if before not in configs] + configs
-    images, told = {}, []
+    done = done_of(task, configs)
     for name in dict.fromkeys(config["data"] for config in configs):
         words, images[name] = _images(task, name)
         told.append(f"{name}: {words}")
     rows = []  # of the runs that are left
     for config in configs:
-        if not is_done(task, config):
+        if config not in done:
             kind = config["network"], config["data"], config.get("side", side_of(task)), config["batch_size"]
             rows.append((config, kind, steps_of(config, images[config["data"]])))
     seconds = {kind: seconds_per_step(*kind) for kind in dict.fromkeys(kind for _, kind, _ in rows)}
@@ -79,7 +82,7 @@ def plan(task: Task, only: Mapping[str, str] | None = None, *, workers: int | No
 
 def _choices(configs: list[Row]) -> dict[str, list[str]]:
     """What --only can take: keys with their values, where there are several and not too many."""
-    values = {key: list(dict.fromkeys(str(config.get(key)) for config in configs)) for key in configs[0]}
+    values = {key: list(dict.fromkeys(str(config.get(key)) for config in configs)) for key in (*configs, {})[0]}
     return {key: some for key, some in values.items() if 1 < len(some) <= MOST_VALUES}
 
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
-import io
-import os
-import platform
-import re
-import textwrap
-from contextlib import suppress
-from itertools import cycle, groupby
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-import lab_utils
-from lab_utils.atomic import write_text
-from lab_utils.device import default_device, precision_for
+from lab_utils.atomic import remove_whole, write_text
 from lab_utils.metrics import mean_interval
-from lab_utils.studies.engine import Task, configs_of, fingerprint, finished, side_of
-from lab_utils.studies.study import Cell, Picture, Table, named
+from lab_utils.studies.drawings import drawn, file_of, has_points, points
+from lab_utils.studies.engine import Task, configs_of, fingerprint, finished, of_other_versions, side_of
+from lab_utils.studies.study import Cell, Picture, Row, Table, left_out, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,27 +54,43 @@ def _seeds(cell: Cell) -> int:
     return cell.effect[1] if cell.effect else len(cell.values)
 
 
-def write_report(task: Task, command: str) -> tuple[Path, Path]:
-    """Write report.html and runs.csv beside the finished runs; return both.
+def write_report(task: Task, command: str) -> list[Path]:
+    """Write the report beside the finished runs, each file whole or not at all.
 
     Args:
         task: the study on its data.
         command: how it was called, for the reader.
+
+    Returns:
+        report.html; runs.csv, a row for each run; and where there are pictures curves.csv, a row for each of their
+        points, and each picture as an SVG file.
     """
     import pandas as pd
 
-    rows = finished(task)
+    study, rows = named(task.study), finished(task)
     runs = pd.DataFrame(rows)
-    page, table = task.keep / "report.html", task.keep / "runs.csv"
-    write_text(page, page_of(task, runs, command))
-    flat = [{key: value for key, value in row.items() if np.ndim(value) == 0} for row in rows]
+    pictures = study.curves(runs) if study.curves is not None and rows else []
+    drawings = [(picture, drawn(picture)) for picture in pictures if has_points(picture)]
+    flat = [
+        {**{key: value for key, value in row.items() if key != "made" and np.ndim(value) == 0}, **row["made"]}
+        for row in rows
+    ]
     flat = [{**row, "kept": row["kept"].name} for row in flat]
-    write_text(table, pd.DataFrame(flat).to_csv(index=False))
-    return page, table
+    files = {"report.html": page_of(task, runs, command, drawings)}
+    files["runs.csv"] = pd.DataFrame(flat).to_csv(index=False)
+    if drawings:
+        files["curves.csv"] = pd.DataFrame(points([picture for picture, _ in drawings])).to_csv(index=False)
+    files |= {file_of(number, picture): svg for number, (picture, svg) in enumerate(drawings, 1)}
+    for old in task.keep.glob("figure[0-9][0-9]-*.svg"):
+        if old.name not in files:  # its number or title is another one by now
+            remove_whole(old)
+    for name, text in files.items():
+        write_text(task.keep / name, text)
+    return [task.keep / name for name in files]
 
 
-def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
-    """The page as text."""
+def page_of(task: Task, runs: pd.DataFrame, command: str, drawings: Sequence[tuple[Picture, str]] = ()) -> str:
+    """The page as text, with its pictures as SVG."""
     study, configs = named(task.study), configs_of(task)
     say = html.escape
     parts = [f"<h1>{say(study.title)}</h1><p>{say(study.source)}</p>"]
@@ -90,14 +101,14 @@ def page_of(task: Task, runs: pd.DataFrame, command: str) -> str:
         parts.append('<p class="stand-in">SMOKE: the small recipe. These numbers prove that the study runs.</p>')
     parts.append(f"<p><b>{len(runs)} of {len(configs)} runs are done.</b> Own numbers are means over seeds with 95 % "
                  "intervals (Student's t); a printed number <i>agrees</i> if it lies in the interval.</p>")  # fmt: skip
-    if "missing" in runs:
-        for why, part in runs.dropna(subset="missing").groupby("missing"):
-            parts.append(f"<p>{len(part)} of them could not be done: {say(str(why))}.</p>")
+    notes = [*left_out(configs, task.weights), of_other_versions(task)]
+    parts += [f"<p>{say(sentence)}</p>" for sentence in notes if sentence]
     for part in study.tables(runs):
         parts.append(_table(part, real=task.whole))
-    for picture in study.curves(runs) if study.curves is not None and len(runs) else []:
-        if any(np.isfinite(np.asarray(y, dtype=float)).any() for _, y in picture.curves.values()):
-            parts.append(f"<h2>{say(picture.title)}</h2>{_drawn(picture)}")
+    for picture, svg in drawings:
+        inside = base64.b64encode(svg.encode()).decode("ascii")
+        parts.append(f'<h2>{say(picture.title)}</h2><img alt="{say(picture.title)}" '
+                     f'src="data:image/svg+xml;base64,{inside}">')  # fmt: skip
     changed = "".join(f"<li>{say(sentence)}</li>" for sentence in study.changed)
     parts.append(f"<h2>Changed from the source's recipe</h2><ul>{changed}</ul>")
     parts.append(f"<h2>How it was made</h2><pre>{say(_made(task, runs, command))}</pre>")
@@ -139,61 +150,44 @@ def _own(cell: Cell) -> str:
     return own if _seeds(cell) < 2 else f"{own} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _drawn(picture: Picture) -> str:
-    """The mean over seeds, and each seed as a thin line; as SVG inside of the page."""
-    import seaborn as sns
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
-    names: list[str] = []
-    looks = zip(cycle(sns.color_palette("colorblind", 10)), cycle("osD^vPX"))
-    for (name, (x, values)), (colour, marker) in zip(picture.curves.items(), looks, strict=False):
-        y = np.atleast_2d(np.asarray(values, dtype=float))
-        seen = ~np.isnan(y).all(axis=0)
-        if not seen.any():
-            continue
-        place = np.asarray(x)
-        if place.dtype.kind not in "iuf":
-            names, place = list(map(str, x)), np.arange(len(x))
-        ax.plot(place[seen], np.nanmean(y[:, seen], axis=0), marker=marker, ms=4, color=colour, label=name)
-        ax.plot(place[seen], y[:, seen].T, color=colour, lw=0.6, marker=".", ms=2, alpha=0.5)
-    ax.set(xlabel=picture.xlabel, ylabel=textwrap.fill(picture.ylabel, 30), xscale="log" if picture.log else "linear")
-    if names:  # turned where they would run into each other
-        ax.set_xticks(range(len(names)), names, rotation=60 if len("".join(names)) > 60 else 0)
-    elif not picture.log:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="thin: each seed")
-    file = io.BytesIO()
-    figure.savefig(file, format="svg")
-    svg = base64.b64encode(file.getvalue()).decode("ascii")
-    return f'<img alt="{html.escape(picture.title)}" src="data:image/svg+xml;base64,{svg}">'
-
-
 def _made(task: Task, runs: pd.DataFrame, command: str) -> str:
-    device = default_device()
-    seconds = float(runs["seconds"].sum()) if len(runs) else 0.0
-    lines: list[str] = [command, f"kit {lab_utils.__version__}, torch {torch.__version__}, {platform.platform()}"]
-    card = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    took = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-    lines.append(f"on {device.type} ({card}), in {precision_for(device)}; all runs together took {took}")
+    """The command, then what the runs say of themselves: whoever writes the report may have another machine."""
+    lines: list[str] = [command]
+    if len(runs):
+        made = [row or {} for row in runs["made"]] if "made" in runs else [{}] * len(runs)
+        lines += [f"{count} runs {words}" for words, count in Counter(map(_machine, made)).items()]
+        times = [(row["began"], row["ended"]) for row in made if "began" in row]
+        took = f"all runs together took {_hours(float(runs['seconds'].sum()))}"
+        lines.append(f"{took}, in {_hours(covered(times))} in which at least one ran" if times else took)
+    used = set(runs["data"]) if len(runs) else set()
     for name in named(task.study).sets:
         if name in task.data or not task.data:
             kind = "drawn" if named(task.study).drawn else "real" if name in task.data else "stand-in"
-            lines.append(f"{name}: {kind}, {side_of(task)} px, fingerprint {fingerprint(task, name)[:16]}")
+            of = f"fingerprint {fingerprint(task, name)[:16]}" if name in used else "no run of it is done"
+            lines.append(f"{name}: {kind}, {side_of(task)} px, {of}")
         else:
             lines.append(f"{name}: not given (--data {name}=FOLDER), its runs are left out")
     return "\n".join(lines)
 
 
-def _processor() -> str:
-    """The name of the processor, where Linux tells it, and how many of it there are."""
-    name = platform.processor() or platform.machine()
-    with suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
-        name = found[1] if found else name
-    return f"{name}, {os.cpu_count()} of it"
+def _machine(made: Row) -> str:
+    if not made:
+        return "do not say where they were done"
+    card = f"{made['card']}, " if "card" in made else ""
+    return (
+        f"with kit {made['kit']} and torch {made['torch']} on {made.get('device', 'cpu')} in "
+        f"{made.get('precision', 'fp32')}: {made['host']} ({card}{made['processor']})"
+    )
+
+
+def covered(times: Sequence[tuple[float, float]]) -> float:
+    """Seconds in which at least one of the runs ran, each from its first to its second time."""
+    total, until = 0.0, -math.inf
+    for began, ended in sorted(times):
+        total += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return total
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"

@@ -132,6 +132,7 @@ STUDY = Study(
     run=run,
     tables=tables,
     curves=curves,
+    weights=tuple(NETWORKS),
     changed=(
         "Nine to one is taken of the part that the loader calls train; the source divides all 35,126 images.",
         "Besides by image, the images are divided by patient: by image, nearly every image that is measured has its "

@@ -10,7 +10,8 @@ to a study that was made on them: it is small in the profile smoke only.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 STUDIES = ("transfusion", "reproduction", "chexpert_project", "what_works", "claims", "family")
 Row = dict[str, Any]
 Splits = dict[str, "Split"]
-
+UNTAUGHT = ("random", "teacher", "in-domain", "frozen")  # starts that need no pretrained weights
 
 # Trains and measures one configuration: run(splits of its set, weights=, checkpoint=, **configuration) -> numbers, text
 # and arrays. The checkpoint is for a training that may be cut short.
@@ -101,6 +102,7 @@ class Study:
         changed: what differs from the source's recipe, and why, a sentence each.
         stored: takes all runs of the source's recipe; returns what data/results holds of them.
         file: the name of that file, without .json.
+        weights: networks that --weights may bring pretrained weights of.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Study:
     teacher: Callable[[Row], Row | None] = lambda _: None
     stored: Callable[[pd.DataFrame], Any] | None = None
     file: str = ""
+    weights: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> bool:
@@ -151,6 +154,25 @@ def chosen(configs: Sequence[Row], only: dict[str, str]) -> list[Row]:
     if not left:
         raise ValueError(f"Expected runs with {only}, but no run has all of it. Leave one of them out.")
     return left
+
+
+def lacks_weights(config: Row, weights: Mapping[str, str]) -> bool:
+    """Whether a run cannot be done: it begins with weights that nobody published and that are not among these.
+
+    Args:
+        config: of the run.
+        weights: network -> file, as --weights gives them.
+    """
+    return config["start"] not in UNTAUGHT and config.get("pretrained") is None and config["network"] not in weights
+
+
+def left_out(configs: Sequence[Row], weights: Mapping[str, str]) -> list[str]:
+    """A sentence for each network some of whose runs cannot be done, see `lacks_weights`."""
+    lacking = Counter(config["network"] for config in configs if lacks_weights(config, weights))
+    return [
+        f"{count} runs of {network} are left out: nobody published weights of it. Give --weights {network}=FILE."
+        for network, count in lacking.items()
+    ]
 
 
 def rows_of(runs: pd.DataFrame, measured: str, **choice: Any) -> pd.DataFrame:

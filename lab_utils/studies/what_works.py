@@ -253,6 +253,7 @@ STUDY = Study(
     run=run,
     tables=tables,
     curves=curves,
+    weights=tuple(NETWORKS),
     changed=(
         "Images are resized to 224 px once; the source resizes to 256 and crops. Shift, zoom, flip, brightness and "
         "contrast as the kit has them; no grey or vertical flip.",

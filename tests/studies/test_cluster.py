@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import lab_utils
-from lab_utils.studies import cluster, run_grid
+from lab_utils.__main__ import main
+from lab_utils.studies import cluster, engine, run_grid
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -87,6 +88,56 @@ def test_a_worker_with_another_version_is_refused(address, monkeypatch):
     monkeypatch.setattr(lab_utils, "__version__", "99.0")
     with pytest.raises(ValueError, match=r"Expected the kit of version 99\.0 on every worker"):
         run_grid(train, GRID, cluster=address, progress=False)
+
+
+def test_a_worker_that_joins_later_with_another_version_is_refused(address, monkeypatch):
+    monkeypatch.setattr(lab_utils, "__version__", "99.0")
+    monkeypatch.setattr(cluster, "_version", lambda: "99.0")  # those that were there at the start had it
+    with pytest.raises(ValueError, match=r"Expected a worker with the kit 99\.0 .*, but .* has .*start it again"):
+        run_grid(train, GRID, cluster=address, progress=False)
+
+
+def test_a_worker_with_other_images_than_those_of_the_name_is_refused(address, tmp_path):
+    here = os.getpid()
+
+    def depends(seed):
+        return {"images": "of the client" if os.getpid() == here else "of another folder"}
+
+    settings = {"cluster": address, "keep": tmp_path / "kept", "depends": depends, "progress": False}
+    with pytest.raises(ValueError, match=r"Expected a worker with the images of the client .*of another folder"):
+        run_grid(train, GRID, **settings)
+    assert not list((tmp_path / "kept").glob("*"))
+
+
+@pytest.mark.filterwarnings("ignore")  # what Dask says of dead workers
+def test_a_run_that_ends_its_worker_each_time_is_named_and_the_others_are_done(address, tmp_path):
+    def deadly(seed):
+        if seed == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.1)
+        return {"twice": 2 * seed}
+
+    with distributed.Client(address) as client:
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1))
+    with pytest.raises(RuntimeError, match=r"failed with seed=1\. Its process died, most often because memory ran out"):
+        run_grid(deadly, [{"seed": s} for s in range(4)], cluster=address, keep=tmp_path, progress=False)
+    run_grid(deadly, [{"seed": s} for s in (0, 2, 3)], cluster=address, keep=tmp_path, progress=False)
+    assert len(list(tmp_path.glob("*.json"))) == 3
+
+
+def test_a_real_study_gives_the_same_numbers_on_a_cluster_and_here(address, tmp_path):
+    only = ["--only", "network=cbr_tiny", "start=random", "seed=0", "n=16"]
+    for place, more in (("there", ["--cluster", address]), ("here", ["--workers", "1"])):
+        assert main(["study", "transfusion", "--keep", str(tmp_path / place), *more, *only]) == 0
+    there, here = (
+        engine.finished(engine.task_of("transfusion", {}, {}, tmp_path / place)) for place in ("there", "here")
+    )
+    assert len(there) == len(here) == 1
+    assert there[0]["kept"].name == here[0]["kept"].name
+    apart = dict.fromkeys(("seconds", "kept", "made"))
+    np.testing.assert_equal({**there[0], **apart}, {**here[0], **apart})
+    assert there[0]["curve"].dtype == np.float64
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_a_scheduler_that_goes_away_is_said_and_the_rest_is_done_later(tmp_path, monkeypatch):

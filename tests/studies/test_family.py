@@ -1,8 +1,10 @@
 """The trainings of lab 4, and the stored study of its networks."""
 
+import importlib
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from lab_utils.profile import data_root
 from lab_utils.studies import engine, load_results, train_and_measure
 from lab_utils.studies import family as family_study
 from lab_utils.studies.family import SETTINGS
+from lab_utils.training import evaluate
 from lab_utils.transfer import freeze
 from tests.tiny import TinyNet
 
@@ -36,6 +39,30 @@ def test_the_curve_has_a_value_for_each_mark_and_the_last_weights_are_tested():
     np.testing.assert_array_equal(longer["curve"][:3], result["curve"])  # a longer training begins with the same curve
     assert result["auroc"] == family_study.evaluate(model, splits[2])["auroc"]
     assert set(result) == {"curve", "auroc"}
+
+
+def test_a_training_that_is_cut_short_goes_on_from_its_checkpoint_and_gives_the_same_numbers(tmp_path, monkeypatch):
+    def train(**more):
+        splits = images(40, 0), images(30, 100), images(30, 200)
+        return train_and_measure(TinyNet(), *splits, seed=0, marks=[0, 2, 5, 9], batch_size=8, **more)
+
+    calls = []
+
+    def measured(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return evaluate(*arguments, **settings)
+
+    expected = train()
+    monkeypatch.setattr(family_study, "fit", partial(family_study.fit, checkpoint_seconds=0))
+    monkeypatch.setattr(importlib.import_module("lab_utils.training.fitting"), "evaluate", measured)
+    with pytest.raises(KeyboardInterrupt):
+        train(checkpoint=tmp_path / "run.pt")
+    found = train(checkpoint=tmp_path / "run.pt")
+    assert len(calls) == 3 + 2  # 0 and 2 were measured before
+    np.testing.assert_array_equal(found["curve"], expected["curve"])
+    assert found["auroc"] == expected["auroc"]
 
 
 def test_findings_are_measured_one_by_one():
@@ -79,7 +106,7 @@ def test_the_whole_study_renews_its_file_and_a_part_does_not(tmp_path, monkeypat
         return {key: np.array(stored[network, seed][key]) + 1e-5 for key in names}
 
     monkeypatch.setattr(family_study, "STUDY", replace(family_study.STUDY, run=run))
-    monkeypatch.setattr(engine, "depends", lambda *_, **__: {})
+    monkeypatch.setattr(engine, "fingerprint", lambda *_: "of no images")
     monkeypatch.setattr(engine, "images_of", lambda *_: {})
     task = engine.task_of("family", {}, {}, tmp_path / "kept")
     file.unlink()

@@ -43,14 +43,15 @@ def test_a_grid_that_was_stopped_does_only_what_is_missing(run, tmp_path, worker
     grid = combinations(seed=range(5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what loky says of a dead worker depends on its version
-        with pytest.raises(RuntimeError, match="a worker process of run died" if how == "kill" else "no more"):
+        why = "Its process died, most often because memory ran out" if how == "kill" else "RuntimeError: no more"
+        with pytest.raises(RuntimeError, match=f"1 of 5 runs failed.*\nrun 4 of 5 failed with seed=3. {why}"):
             run_grid(run, grid, **settings)
-    assert len(list((tmp_path / "runs").glob("*.json"))) >= 3
     done = {json.loads(path.read_text())["config"]["seed"] for path in (tmp_path / "runs").glob("*.json")}
+    assert done == {0, 1, 2, 4}  # also the one after it
     (tmp_path / "stop").unlink()
     table = run_grid(run, grid, **settings)
     assert list(table["twice"]) == [0, 2, 4, 6, 8]
-    assert all(run.calls().count(seed) == 1 for seed in done)
+    assert all(run.calls().count(seed) == 1 for seed in done - {4})  # 4 may have run beside 3, and again by itself
     calls = run.calls()
     assert run_grid(run, grid, **settings).equals(table)
     assert run.calls() == calls

@@ -6,7 +6,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,9 @@ import psutil
 import pytest
 import torch
 
-from lab_utils.studies import engine
+from lab_utils.device import one_thread
+from lab_utils.studies import engine, run_grid
+from lab_utils.studies.machine import versions
 from lab_utils.studies.study import Study
 from lab_utils.training import fit
 from tests.tiny import TinyNet, tiny_split
@@ -44,7 +49,7 @@ def study(folder):
     torch.set_num_threads(1)
     engine.named = lambda _: TINY
     engine.images_of = lambda *_: {"train": tiny_split(40)}
-    engine.depends = lambda *_, **__: {}
+    engine.fingerprint = lambda *_: "of no images"
     task = engine.Task("tiny", {}, {}, whole=False, keep=Path(folder))
     engine.run_study(task, workers=1, progress=False)
 
@@ -53,7 +58,7 @@ def results(folder):
     """What the files say, without the time that it took."""
     from lab_utils.studies.kept import kept_rows
 
-    rows = kept_rows(grid(False), folder, lambda **_: {})
+    rows = kept_rows(grid(False), folder, lambda **_: {"images": "of no images", "weights": None, **versions()})
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
@@ -101,6 +106,49 @@ def test_thirty_kills_change_no_bit_and_leave_no_file(started, tmp_path):
         assert {path.suffix for path in folder.iterdir()} == {".json"}
         assert len(list(folder.iterdir())) == len(expected)
     assert half_done >= KILLS // 4  # these were in the middle of a training, which then went on
+
+
+def with_workers(folder):
+    """The same study in two worker processes; the first training that gets so far is killed with its process."""
+
+    def once(splits, *, checkpoint, seed, **more):
+        mark = Path(folder) / "mark"
+        if seed == 1 and not mark.exists():
+            threading.Thread(target=_kill_when, args=(checkpoint, mark), daemon=True).start()
+        return run(splits, checkpoint=checkpoint, seed=seed, **more)
+
+    def tried(**config):
+        engine.named, engine.images_of = (lambda _: replace(TINY, run=once)), lambda *_: {"train": tiny_split(40)}
+        engine.fingerprint = lambda *_: "of no images"
+        return engine.run_one(task, **config)
+
+    task = engine.Task("tiny", {}, {}, whole=False, keep=Path(folder))
+    depends = partial(dict, images="of no images", weights=None, **versions())
+    return run_grid(tried, grid(False), keep=folder, depends=lambda **_: depends(), workers=2, progress=False)
+
+
+def _kill_when(checkpoint, mark):
+    """Kill this process in the middle of a training, as soon as its checkpoint has been written twice."""
+    seen = set()
+    while len(seen) < 2:
+        if checkpoint.exists():
+            seen.add(checkpoint.stat().st_mtime_ns)
+        time.sleep(0.0005)
+    mark.write_bytes(checkpoint.read_bytes())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("ignore")  # what loky says of a dead worker depends on its version
+def test_a_worker_process_that_is_killed_in_a_training_costs_one_repeat_and_changes_no_bit(tmp_path, monkeypatch):
+    for name in ("named", "images_of", "fingerprint"):
+        monkeypatch.setattr(engine, name, getattr(engine, name))  # put back what `study` sets
+    with one_thread():
+        study(tmp_path / "undisturbed")
+    rows = with_workers(tmp_path / "killed")
+    assert (tmp_path / "killed" / "mark").exists()
+    assert rows["seed"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_equal(results(tmp_path / "killed"), results(tmp_path / "undisturbed"))
+    assert not list((tmp_path / "killed").glob("*.pt"))
 
 
 WITH_WORKERS = """
