@@ -170,3 +170,14 @@ def test_the_report_of_a_part_says_which_claims_are_not_there_yet(invented, runs
     judged = [cell.effect for cell in table.cells if cell.effect]
     assert bool(judged) == (runs >= 40)
     assert np.isfinite([effect[0] for effect in judged]).all()
+
+
+def test_what_takes_minutes_is_computed_once_for_the_same_runs(monkeypatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(claims, "_TOLD", {})
+    monkeypatch.setattr(claims, "similarity_claims", lambda runs: asked.append(1) or [])
+    for effects in ("speed_claims", "gain_claims"):
+        monkeypatch.setattr(claims, effects, lambda runs: [])
+    for kept in (["a", "b"], ["a", "b"], ["a", "c"]):
+        claims.claims_of(pd.DataFrame({"kept": kept}))
+    assert len(asked) == 2
