@@ -3,6 +3,7 @@
 import errno
 import gzip
 import shutil
+import sys
 from collections import namedtuple
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab_utils.data import count_data, hdf5, load_data, plan_data, pool
+from lab_utils.data import count_data, dicom, hdf5, load_data, plan_data, pool
 from lab_utils.data.picture import read_picture
 from lab_utils.text_files import unpacked
 from tests.data import trees
@@ -89,6 +90,28 @@ def test_a_packed_table_that_is_damaged_anywhere_gets_one_paragraph(tmp_path, pa
     (tmp_path / f"{packed}.gz").write_bytes(whole[:-20])
     with pytest.raises(ValueError, match=r"Expected a whole gzip file in .*Copy it again\."):
         load_data(name, root=tmp_path, size=8)
+
+
+@pytest.mark.parametrize(("name", "package"), [("pcam", "h5py"), ("rsna", "pydicom"), ("cbis_ddsm", "pydicom")])
+def test_a_missing_package_is_named_with_its_pip_line_before_anything_is_done(tmp_path, monkeypatch, name, package):
+    getattr(trees, name)(tmp_path / "set")
+    hdf5._opened.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    if name != "cbis_ddsm":  # whose editions only its own tables tell apart
+        monkeypatch.setattr(f"lab_utils.data.public.{name}.find_table", None)
+    monkeypatch.setattr("lab_utils.data.tables.listed.join_copies", None)
+    line = {"h5py": hdf5.PIP, "pydicom": dicom.PIP}[package]
+    for ask in (lambda: load_data(name, root=tmp_path / "set"), lambda: plan_data(name, tmp_path / "set")):
+        with pytest.raises(ImportError, match=f"expected the package {package} for .*set") as caught:
+            ask()
+        assert str(caught.value).endswith(f"Run: {line}")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_edition_that_needs_no_package_is_loaded_without_one(tmp_path, monkeypatch):
+    for package in ("pydicom", "h5py"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert len(load_data("cbis_ddsm", root=trees.cbis_ddsm(tmp_path, jpeg=True), size=8)["train"]) == 28
 
 
 @pytest.mark.parametrize("name", ["nih14", "isic2019"])
