@@ -12,6 +12,7 @@ import torch
 from lab_utils.__main__ import main
 from lab_utils.data import check_disjoint, count_data, hdf5, load_data, plan_data
 from lab_utils.data.public.known import PUBLIC
+from lab_utils.data.public.nih14 import _only
 from lab_utils.data.tables.columns import Columns, read_columns
 from lab_utils.data.tables.dividing import divide_table, say_leak
 from lab_utils.data.tables.labels import read_labels
@@ -71,6 +72,37 @@ def test_the_official_lists_of_chestxray14_are_kept_and_val_is_drawn_by_patient(
     assert splits["test"].labels.sum(dim=0).tolist() == [9, 3, 6]
     divided = load_data("nih14", root=tmp_path, size=16, official=False)
     assert [len(split) for split in divided.values()] == [42, 6, 12]
+
+
+def test_findings_of_chestxray14_are_those_that_are_asked_for_in_their_order(tmp_path):
+    trees.nih14(tmp_path)
+    splits = load_data("nih14", root=tmp_path, size=8, findings=["Mass", "Effusion"])
+    assert splits["train"].class_names == ("Mass", "Effusion")
+    assert splits["test"].labels.sum(dim=0).tolist() == [6, 9]
+    assert sum(map(len, splits.values())) == 60  # images with a hernia alone have none of the two
+    assert load_data("nih14", root=tmp_path, size=8, findings=("Hernia",))["test"].labels.sum().item() == 3
+
+
+@pytest.mark.parametrize("name", ["nih14", "chexpert"])
+@pytest.mark.parametrize(
+    ("findings", "words"),
+    [
+        (("Pneumothorx",), "Expected a finding of .*, got 'Pneumothorx'. Did you mean 'Pneumothorax'"),
+        ("Pneumonia", "Expected findings to be a list of names, such as findings=.*, got 'Pneumonia'"),
+        ((), "Expected findings to be a list of names"),
+        (([],), "list, which is no name"),
+    ],
+)
+def test_findings_that_nobody_knows_are_refused_with_the_nearest(tmp_path, name, findings, words):
+    getattr(trees, name)(tmp_path)
+    with pytest.raises(ValueError, match=words):
+        load_data(name, root=tmp_path, size=8, findings=findings)
+
+
+def test_an_empty_cell_of_chestxray14_stays_without_a_label_whatever_is_asked_for():
+    assert [_only(cell, ["Mass"]) for cell in ("", "Mass|Edema", "Edema", "No Finding", " Mass ")] == [
+        "", "Mass", "No Finding", "No Finding", "Mass"
+    ]  # fmt: skip
 
 
 def test_some_of_the_twelve_folders_of_chestxray14_will_do(tmp_path):
