@@ -230,7 +230,11 @@ def test_the_patients_of_rsna_are_unknown_without_its_map_to_nih(tmp_path):
     assert sum(len(split.groups.unique()) for split in splits.values()) == 15
     assert splits["train"].class_names == ("normal", "not normal, no opacity", "opacity")
     assert "had their patient in train" in notes(splits)
-    (tmp_path / "pneumonia-challenge-dataset-mappings_2018.json").write_text("[]", "utf-8")
+    known = tmp_path / "pneumonia-challenge-dataset-mappings_2018.json"
+    known.with_name(f"{known.name}.gz").write_bytes(gzip.compress(known.read_bytes()))
+    known.unlink()
+    assert sum(len(split.groups.unique()) for split in load_data("rsna", root=tmp_path, size=8).values()) == 15
+    known.write_text("[]", "utf-8")
     with pytest.raises(ValueError, match="30 are not, for example 00000000-14fd"):
         load_data("rsna", root=tmp_path)
 
