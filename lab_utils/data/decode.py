@@ -17,6 +17,7 @@ from lab_utils.data.picture import check_file, count_pages, looks_grey, quietly,
 from lab_utils.data.validation import check_size
 from lab_utils.profile import cache_root
 
+BATCH = 2048  # pictures that are looked at before what was found is kept
 RULES = 2  # raise it with every change of how a picture is read: it is part of the name of each cache file
 T = TypeVar("T")
 
@@ -44,12 +45,16 @@ def decode(paths: Sequence[Path], size: int, channels: int) -> Tensor:
 
 
 def count_channels(paths: Sequence[Path]) -> int:
-    """3 if any of the pictures has colour, else 1. All of them are looked at, the answer is kept as in `decode`.
+    """3 if any of the pictures has colour, else 1. All of them are looked at, the answers are kept as in `decode`.
 
     Raises:
-        ValueError: as `decode`.
+        ValueError: as `decode`; what was found in other pictures is kept.
     """
-    return int(_kept(paths, "channels", partial(_channels_of_all, paths)))
+    batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
+    looked_at = tqdm(batches, desc="looking for colour", delay=2, leave=False, disable=len(batches) < 2)
+    return (
+        3 if any(_kept(batch, "channels", partial(_channels_of_all, batch)).item() == 3 for batch in looked_at) else 1
+    )
 
 
 def later_pages(paths: Sequence[Path]) -> dict[Path, int]:

@@ -10,6 +10,7 @@ References:
     DICOM PS3.3, C.11.1 (rescale), C.11.2 (window), C.7.6.3 (pixels).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,30 @@ def _windowed(file: Any, values: NDArray[np.float64], path: Path) -> NDArray[np.
     return (values - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5
 
 
-def _open(path: Path, **options: Any) -> Any:
+def require(paths: Iterable[Path]) -> None:
+    """Refuse to begin with files that cannot be read here.
+
+    Args:
+        paths: pictures of any kind; those that are called DICOM count.
+
+    Raises:
+        ImportError: if there are such, and pydicom is not there, with the line that installs it.
+    """
+    if (first := next((path for path in paths if path.name.lower().endswith(ENDINGS)), None)) is not None:
+        _package(first)
+
+
+def _package(path: Path) -> Any:
     try:
         import pydicom
+        import pydicom.pixels  # not in versions before 3
     except ImportError as error:
         raise ImportError(f"expected the package pydicom for {path}, got: {error}. Run: {PIP}") from error
-    return pydicom.dcmread(path, **options)
+    return pydicom
+
+
+def _open(path: Path, **options: Any) -> Any:
+    return _package(path).dcmread(path, **options)
 
 
 def _pixels(file: Any, path: Path) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from PIL.ImageFile import ImageFile
 
 from lab_utils.data import dicom, hdf5
 from lab_utils.data.dicom import Refused
+from lab_utils.data.disk import Unwritable
 from lab_utils.data.unreadable import why
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF")
@@ -63,7 +64,7 @@ def read_picture(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     check_file(path)
     try:
         small = _upright(path, size, mode).convert(mode).resize((size, size), Image.Resampling.BILINEAR)
-    except (Refused, ImportError):
+    except (Refused, ImportError, Unwritable):
         raise
     except Exception as error:  # Pillow raises all kinds of errors over damaged files
         raise ValueError(why(path, error)) from error

@@ -1,4 +1,4 @@
-"""Sets of pictures that are too large for memory: decoded once, into one file for each set, size and colour.
+"""Sets of many pictures: decoded once, into one file for each set, size and colour; the large ones stay there.
 
 A pool is a folder below ``cache_root() / "pools"`` with two files: ``pixels``, one row for each picture, and ``table``,
 which says by path, length and date of which picture each row is, and by a checksum that it is there. Pictures get their
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -23,12 +24,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from lab_utils.data.decode import decode
+from lab_utils.data.disk import ADVICE, Unwritable
 from lab_utils.data.on_disk import OnDisk, read_rows
-from lab_utils.data.picture import check_file
+from lab_utils.data.picture import check_file, quietly
 from lab_utils.data.pool_folder import Ints, Pool, pool_of, say_plan
-from lab_utils.data.pool_rows import checksum, write_rows
+from lab_utils.data.pool_rows import checksum, decode_rows, write_rows
 
 LARGE = 2**29  # bytes of decoded pictures; sets up to this size are read into memory
+MANY = 256  # pictures; fewer are decoded at once, without a word: what an error can lose is seconds
 BATCH = 64  # pictures that a worker is given at a time
 SAVE_EVERY = 10.0  # seconds of work that a kill can lose
 LOOKED_AT = 32  # rows that are compared with their checksums each time
@@ -37,19 +40,27 @@ LOOKED_AT = 32  # rows that are compared with their checksums each time
 def decode_parts(parts: Mapping[str, Sequence[Path]], size: int, channels: int, *, root: Path) -> dict[str, Tensor]:
     """Decode the pictures of several parts: into memory, or into the pool of `root` if they are many.
 
-    A few pictures of a set that has a pool come from there, too.
+    The images of a set that fits into memory are there in any case; its pool only keeps what was decoded. A few
+    pictures of a set that has a pool come from there, too.
 
     Returns:
         uint8, shape (pictures, channels, size, size), for each part.
 
     Raises:
         ValueError: naming pictures that are damaged; in a pool the others are kept.
-        OSError: if there is not enough disk; what was decoded is kept.
+        OSError: if there is not enough disk; what was decoded is kept. A set that fits into memory is decoded without
+            a cache if there is too little from the start.
     """
-    small = sum(map(len, parts.values())) * channels * size**2 <= LARGE
-    if small and not pool_of(root, size, channels).pixels.is_file():
-        return {part: decode(paths, size, channels) for part, paths in parts.items()}
-    images = decode_large([path for paths in parts.values() for path in paths], size, channels, root=root)
+    count = sum(map(len, parts.values()))
+    small = count * channels * size**2 <= LARGE
+    if small and count < MANY and not pool_of(root, size, channels).pixels.is_file():
+        return _in_memory(parts, size, channels)
+    try:
+        images = decode_large([path for paths in parts.values() for path in paths], size, channels, root=root)
+    except Unwritable:
+        if not small:
+            raise
+        return _in_memory(parts, size, channels)  # which says that it cannot be kept
     found, start = {}, 0
     for part, paths in parts.items():
         chosen = images[start : start + len(paths)]
@@ -58,12 +69,17 @@ def decode_parts(parts: Mapping[str, Sequence[Path]], size: int, channels: int, 
     return found
 
 
+def _in_memory(parts: Mapping[str, Sequence[Path]], size: int, channels: int) -> dict[str, Tensor]:
+    return {part: decode(paths, size, channels) for part, paths in parts.items()}
+
+
 def decode_large(paths: Sequence[Path], size: int, channels: int, *, root: Path) -> Tensor:
     """Decode pictures into the pool of `root`, as far as they are not there, and return them, still in its file.
 
     Raises:
         ValueError: naming pictures that are damaged, when all others are decoded.
-        OSError: if the cache cannot be written, or there is not enough disk.
+        Unwritable: if the cache cannot be written, or has too little room to begin.
+        OSError: if the disk is full while pictures are decoded; those that are decoded are kept.
     """
     pool = pool_of(root, size, channels)
     wanted = sources_of(paths)
@@ -84,6 +100,23 @@ def decode_large(paths: Sequence[Path], size: int, channels: int, *, root: Path)
     return OnDisk(pool.pixels, pool.shape, chosen, torch.from_numpy(checksums)[chosen])
 
 
+def say_rest(paths: Sequence[Path], size: int, channels: int, *, root: Path) -> str:
+    """What `decode_large` still has to do with the same arguments, in a sentence.
+
+    Raises:
+        Unwritable: if the disk has too little room for it.
+    """
+    pool = pool_of(root, size, channels)
+    todo = list(paths)
+    if pool.pixels.is_file():
+        sources, checksums = pool.load()
+        rows = _rows(sources_of(paths), sources).tolist()
+        todo = [path for path, row in zip(paths, rows, strict=True) if row < 0 or not checksums[row]]
+    if not todo:
+        return f"All {len(paths):,} pictures of {size} px are decoded already, in {pool.folder}"
+    return say_plan(pool, todo) + f"; {len(paths) - len(todo):,} are decoded already" * (len(todo) < len(paths))
+
+
 def sources_of(paths: Sequence[Path]) -> Ints:
     """A number for each file, another one when its length or date has changed."""
     found = np.empty(len(paths), np.int64)
@@ -100,12 +133,12 @@ def _decode(pool: Pool, todo: Mapping[int, Path], sources: Ints, checksums: Ints
         return
     rows, paths = list(todo), list(todo.values())
     print(f"Decoding {say_plan(pool, paths)}. It may be stopped at any time: the same call goes on from there.")
-    with pool.pixels.open("ab") as file:
-        file.truncate(max(len(sources) * pool.row, file.tell()))
-    pool.save(sources, checksums)  # what row belongs to whom: a worker that outlives its parent writes what is right
     faults: list[str] = []
     try:
-        with tqdm(total=len(rows), desc="decoding", unit="picture") as bar:
+        with pool.pixels.open("ab") as file:
+            file.truncate(max(len(sources) * pool.row, file.tell()))
+        pool.save(sources, checksums)  # whose row is whose: a worker that outlives its parent writes what is right
+        with quietly(), tqdm(total=len(rows), desc="decoding", unit="picture") as bar:
             saved = time.monotonic()
             for done, sums, wrong in _in_workers(pool, rows, paths):
                 checksums[done] = sums
@@ -123,7 +156,7 @@ def _decode(pool: Pool, todo: Mapping[int, Path], sources: Ints, checksums: Ints
         raise OSError(
             error.errno,
             f"{pool.pixels} cannot be written further ({error.strerror}). What was decoded is kept: free some space "
-            "and make the same call again, or let the environment variable LAB_CACHE name a folder on another disk.",
+            f"and make the same call again, or {ADVICE}.",
         ) from error
     finally:
         with suppress(OSError):  # of a full disk: the table of a few seconds ago is there
@@ -138,12 +171,15 @@ def _decode(pool: Pool, todo: Mapping[int, Path], sources: Ints, checksums: Ints
 def _in_workers(
     pool: Pool, rows: Sequence[int], paths: Sequence[Path]
 ) -> Iterator[tuple[list[int], list[int], list[str]]]:
+    few = len(rows) * pool.row <= LARGE  # until processes have started, threads are done with hundreds
+    work = decode_rows if few else write_rows
     tasks = (
-        joblib.delayed(write_rows)(pool.pixels, rows[i : i + BATCH], paths[i : i + BATCH], pool.size, pool.channels)
+        joblib.delayed(work)(pool.pixels, rows[i : i + BATCH], paths[i : i + BATCH], pool.size, pool.channels)
         for i in range(0, len(rows), BATCH)
     )
     workers = min(joblib.cpu_count(), len(rows) // BATCH + 1)
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+    options: dict[str, Any] = {"backend": "threading"} if few else {"backend": "loky", "inner_max_num_threads": 1}
+    with joblib.parallel_config(**options):
         results = joblib.Parallel(workers, return_as="generator_unordered", batch_size=1)(tasks)
     try:
         yield from results
@@ -164,7 +200,7 @@ def _locked(pool: Pool) -> Iterator[None]:
         print(f"Another process decodes into {pool.folder}: waiting for it.")
         lock.acquire()
     except OSError as error:
-        raise OSError(
+        raise Unwritable(
             error.errno,
             f"{pool.folder} should be a folder for decoded pictures, but it cannot be written ({error.strerror}). Let "
             "the environment variable LAB_CACHE name a folder that you may write to.",

@@ -1,8 +1,6 @@
 """The folder of a pool (see `pool`): which pictures are in it, and what more of them will take."""
 
-import errno
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,10 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lab_utils.data import hdf5
 from lab_utils.data.cache import Unreadable, read_tensors, write_tensors
 from lab_utils.data.decode import RULES
+from lab_utils.data.disk import check_room, free_at, say_bytes
 from lab_utils.data.folders.tree import numbered
-from lab_utils.data.picture import read_picture
+from lab_utils.data.picture import quietly, read_picture
 from lab_utils.profile import cache_root
 
 TRIED = 12  # pictures that are decoded to say how long it will take
@@ -78,40 +78,36 @@ def pool_of(root: Path, size: int, channels: int) -> Pool:
     return Pool(cache_root() / "pools" / name, size, channels)
 
 
-def plan(pool: Pool, paths: Sequence[Path]) -> tuple[int, float]:
-    """Bytes and seconds that pictures will take; a few of them are decoded to say so."""
-    tried = paths[:: max(1, len(paths) // TRIED)][:TRIED]
-    start = time.perf_counter()
-    for path in tried:
-        with suppress(ValueError):  # it will be named later
-            read_picture(path, pool.size, pool.channels)
-    each = (time.perf_counter() - start) / max(1, len(tried))
-    return len(paths) * pool.row, len(paths) * each / joblib.cpu_count()
-
-
 def say_plan(pool: Pool, paths: Sequence[Path]) -> str:
-    """A sentence on pictures, disk and time.
+    """A sentence on pictures that are still to be decoded, on disk and time. Nothing is written, nor unpacked.
 
     Raises:
-        OSError: if the disk has less room.
+        Unwritable: if the disk has less room.
     """
-    needed, seconds = plan(pool, paths)
-    above = next(folder for folder in (pool.folder, *pool.folder.parents) if folder.is_dir())
-    if (free := shutil.disk_usage(above).free) < needed:
-        raise OSError(
-            errno.ENOSPC,
-            f"{len(paths):,} pictures of {pool.size} px need {_bytes(needed)} of disk in {pool.folder}; {_bytes(free)} "
-            "are free. Free some space, take a smaller size=, or let the environment variable LAB_CACHE name a folder "
-            "on another disk. Nothing was decoded.",
-        )
+    packed = hdf5.still_packed(paths)
+    unpacking = sum(map(hdf5.packed_bytes, packed))
+    needed = len(paths) * pool.row
+    what = f"{len(paths):,} pictures of {pool.size} px need{', with what has to be unpacked,' * bool(packed)}"
+    check_room(needed + unpacking, pool.folder, what, advice="Free some space, take a smaller size=")
+    seconds = _seconds(pool, [path for path in paths if path.parent not in packed])
+    time_of_all = f"about {_minutes(seconds * len(paths))}" if seconds else "in a time that can be said when unpacked,"
+    first = f"; before that {say_bytes(unpacking)} are unpacked from {numbered(len(packed), 'file')} into that cache"
     return (
-        f"{numbered(len(paths), 'picture')} to {pool.size} px: {_bytes(needed)} in {pool.folder} "
-        f"({_bytes(free)} are free), about {_minutes(seconds)} in {joblib.cpu_count()} processes"
+        f"{numbered(len(paths), 'picture')} to {pool.size} px: {say_bytes(needed)} in {pool.folder} "
+        f"({say_bytes(free_at(pool.folder))} are free), {time_of_all} on {numbered(joblib.cpu_count(), 'processor')}"
+        f"{first * bool(packed)}"
     )
 
 
-def _bytes(number: float) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+def _seconds(pool: Pool, paths: Sequence[Path]) -> float:
+    """What a picture will take on all processors; a few are decoded to say so. 0 if there are none."""
+    tried = paths[:: max(1, len(paths) // TRIED)][:TRIED]
+    start = time.perf_counter()
+    with quietly():
+        for path in tried:
+            with suppress(ValueError):  # it will be named later
+                read_picture(path, pool.size, pool.channels)
+    return (time.perf_counter() - start) / len(tried) / joblib.cpu_count() if tried else 0.0
 
 
 def _minutes(seconds: float) -> str:

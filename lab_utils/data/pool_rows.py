@@ -1,4 +1,4 @@
-"""What a worker process does for `pool`: it needs no torch, so it starts at once."""
+"""What a worker process, or a thread, does for `pool`: it needs no torch, so it starts at once."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -25,8 +25,16 @@ def write_rows(
     Raises:
         OSError: if the disk is full.
     """
+    with quietly():
+        return decode_rows(file, rows, paths, size, channels)
+
+
+def decode_rows(
+    file: Path, rows: Sequence[int], paths: Sequence[Path], size: int, channels: int
+) -> tuple[Sequence[int], list[int], list[str]]:
+    """What `write_rows` does, in one of several threads: their caller is quiet for all of them."""
     checksums, faults = [], []
-    with file.open("r+b") as pixels, quietly():
+    with file.open("r+b") as pixels:
         for row, path in zip(rows, paths, strict=True):
             try:
                 picture = read_picture(path, size, channels).tobytes()

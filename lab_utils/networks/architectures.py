@@ -44,6 +44,11 @@ def list_models() -> list[str]:
     stays. `resnet10` and `small_vit` also come in any other width: ``"resnet10_w8"``, ``"small_vit_w64"``.
     ``"efficientnet_lite0"`` is timm's `tf_efficientnet_lite0`, whose ImageNet weights are installed with the
     kit. Where timm is not installed, all of these are left out.
+
+    Some families of timm (`timm.list_modules`) do not fit, and `build_model` or `stages` refuses them with the reason.
+    Several heads: ``crossvit``, ``efficientformer``, ``efficientformer_v2``, ``efficientvim``, ``levit``, ``repvit``,
+    ``swiftformer``, ``volo``. No convolution that sees the image: ``csatv2``, ``gemma4_vit``, ``naflexvit``. No stages
+    that run one after the other: ``cait``, ``coat``. This was tried with one small network of each family.
     """
     return [*OURS, *torchvisions(), *timm_networks.names()]
 

@@ -45,6 +45,23 @@ def test_what_was_found_once_is_not_looked_for_again(paths, monkeypatch):
     assert (count_channels(paths), later_pages(paths)) == first[1:]
 
 
+def test_a_damaged_picture_among_grey_ones_loses_no_look_but_those_of_its_batch(paths, monkeypatch):
+    monkeypatch.setattr(decode_module, "BATCH", 2)
+    seen: list[str] = []
+    look = decode_module.looks_grey
+    monkeypatch.setattr(decode_module, "looks_grey", lambda path: (seen.append(path.name), look(path))[1])
+    whole = paths[5].read_bytes()
+    paths[5].write_bytes(b"junk" * 9)
+    with pytest.raises(ValueError, match=r"5\.png: a picture was expected"):
+        count_channels(paths)
+    paths[5].write_bytes(whole)
+    seen.clear()
+    assert count_channels(paths) == 1
+    assert sorted(seen) == ["4.png", "5.png", "6.png"]
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8)).save(paths[6])
+    assert count_channels(paths) == 3
+
+
 def test_no_files_are_no_pictures():
     assert decode([], 6, 1).shape == (0, 1, 6, 6)
     assert count_channels([]) == 1

@@ -1,9 +1,10 @@
-"""Sets that are too large for memory: decoded once, kept, and read from their file."""
+"""Sets of many pictures: decoded once, kept, and read from their file."""
 
 import copy
 import errno
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
-from lab_utils.data import load_folder, pool, split_by_patient
+from lab_utils.data import load_data, load_folder, pool, pool_rows, split_by_patient
 from lab_utils.data.decode import decode
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.on_disk import OnDisk, read_rows
+from lab_utils.data.picture import read_picture
 from lab_utils.data.pool import decode_large, decode_parts
 from lab_utils.data.pool_folder import pool_of
 from lab_utils.networks import build_model
@@ -61,11 +63,14 @@ def decoded(monkeypatch):
     return names
 
 
-def test_worker_processes_decode_what_one_process_decodes(root, capsys):
+@pytest.mark.parametrize("processes", [True, False])
+def test_worker_processes_and_threads_decode_what_one_thread_decodes(root, capsys, monkeypatch, processes):
+    if processes:
+        monkeypatch.setattr(pool, "LARGE", 1000)
     images = decode_large(files(root), 16, 1, root=root)
     told = capsys.readouterr().out
     assert "Decoding 150 pictures to 16 px: 0.0 MB in" in told
-    assert "are free), about 0 seconds in" in told
+    assert re.search(r"are free\), about \d+ seconds on \d+ processors?\. It may be stopped", told)
     assert torch.equal(images, decode(files(root), 16, 1))
 
 
@@ -95,6 +100,54 @@ def test_a_damaged_picture_is_named_and_only_its_copy_is_decoded_then(root, deco
     bad.unlink()
     assert len(decode_large(files(root), 16, 1, root=root)) == 149
     assert decoded == ["070.png"]
+
+
+def test_a_picture_cut_short_among_hundreds_of_a_folder_that_fits_into_memory_loses_none_of_them(
+    root, monkeypatch, capsys
+):
+    """All by the public loader, with the threads that decode such a set."""
+    rng = np.random.default_rng(1)
+    for i in range(150, 300):
+        Image.fromarray(rng.integers(0, 255, (20, 24), dtype=np.uint8)).save(root / f"{i:03}.png")
+    whole, bad = files(root)[170].read_bytes(), files(root)[170]
+    bad.write_bytes(whole[: len(whole) // 2])
+    table = {"image": [path.name for path in files(root)], "label": [str(i % 2) for i in range(300)]}
+    names: list[str] = []
+    read = pool_rows.read_picture
+    monkeypatch.setattr(pool_rows, "read_picture", lambda path, *rest: (names.append(path.name), read(path, *rest))[1])
+    options = {"root": root, "size": 16, "table": table, "file": "image", "label": "label", "patient": "unknown"}
+    with pytest.raises(ValueError, match=r"^1 of 300 pictures cannot be read, and the others are decoded.*170\.png: a"):
+        load_data("folder", **options)
+    assert "Decoding 300 pictures to 16 px: 0.1 MB in" in capsys.readouterr().out
+    assert sorted(names) == [path.name for path in files(root)]
+    bad.write_bytes(whole)
+    names.clear()
+    splits = load_data("folder", **options)
+    assert names == ["170.png"]
+    assert {type(split.images) for split in splits.values()} == {torch.Tensor}
+    monkeypatch.setattr(pool, "MANY", 1000)
+    shutil.rmtree(root.parent / "cache")
+    capsys.readouterr()
+    for part, split in load_data("folder", **options).items():
+        assert torch.equal(split.images, splits[part].images)
+        assert torch.equal(split.labels, splits[part].labels)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("why", ["full", "not writable"])
+def test_a_set_that_fits_into_memory_is_there_without_a_cache(root, monkeypatch, cache, why, capsys):
+    monkeypatch.setattr(pool, "MANY", 100)
+    if why == "full":
+        usage = namedtuple("usage", "total used free")
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 5000))
+    else:
+        cache.write_text("a file")
+    found = decode_parts({"train": files(root)}, 16, 1, root=root)["train"]
+    assert torch.equal(found[7, 0], torch.from_numpy(read_picture(files(root)[7], 16, 1)[0]))
+    assert ("should be written but could not be" in capsys.readouterr().out) == (why == "not writable")
+    monkeypatch.setattr(pool, "LARGE", 1000)
+    with pytest.raises(OSError, match="LAB_CACHE"):
+        decode_parts({"train": files(root)}, 16, 1, root=root)
 
 
 def test_a_full_disk_stops_with_words_and_loses_nothing(root, decoded, monkeypatch):

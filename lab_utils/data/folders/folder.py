@@ -36,6 +36,7 @@ from typing import Any
 import torch
 
 from lab_utils.arguments import flag
+from lab_utils.data import dicom
 from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.class_order import check_task, doubts_about_order, order_classes
@@ -102,6 +103,7 @@ def load_folder(
         classes = order_classes(names, task, class_names)
         task = check_task(task, classes)
         listed = list_pictures(structure.parts, classes, root)
+        dicom.require(picture.path for picture in listed)
         parts, said = divide(listed, root, patient=patient, redivide=redivide, seed=seed)
     read = say_what_was_read(tree, structure, classes, listed, divided=redivide or "train" not in structure.parts)
     doubts = [*structure.doubts, *read.doubts, *doubts_about_order(classes, task, class_names), *said.doubts]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.arguments import flag
-from lab_utils.data.public.places import find_table
+from lab_utils.data.public.places import check_findings, find_table
 from lab_utils.data.tables.columns import Columns, read_columns
 
 LICENCE = (
@@ -46,6 +46,7 @@ def chexpert(
         part: read_columns(find_table(root, [name], of="CheXpert", access=LICENCE), root)
         for part, name in (("train", "train.csv"), ("test", "valid.csv"))
     }
+    check_findings(findings, list(tables["train"].cells), of="CheXpert's tables")
     cells: dict[str, list[str]] = {name: [] for name in ("Path", "part", *findings)}
     lateral = 0
     for part, columns in tables.items():

@@ -25,7 +25,7 @@ MODULES = {
     "rsna": rsna,
 }
 PUBLIC: dict[str, Callable[..., dict[str, Any]]] = {name: getattr(module, name) for name, module in MODULES.items()}
-PLANNED = PUBLIC | {"aptos": aptos.planned}  # to describe the others takes no look at the pixels
+PLANNED = PUBLIC | {"aptos": aptos.planned, "pcam": pcam.planned}  # the others do not touch the pixels
 OF_TABLES = ("size", "n_train", "n_val", "n_test", "seed")
 
 

@@ -23,11 +23,25 @@ PARTS = {"train": "train", "valid": "val", "test": "test"}
 
 
 def pcam(root: Path) -> dict[str, Any]:
-    """Describe PatchCamelyon in a folder.
+    """Describe PatchCamelyon in a folder; patches that are packed are unpacked into the cache first.
 
     Args:
         root: the folder of the h5 files, or one around it; the parts valid and test may be missing.
+
+    Raises:
+        ImportError: if h5py is not there, with the line that installs it.
+        Unwritable: if the disk has no room for what is packed.
     """
+    return _described(root, unpack=True)
+
+
+def planned(root: Path) -> dict[str, Any]:
+    """Describe it likewise for a plan: nothing is unpacked."""
+    return _described(root, unpack=False)
+
+
+def _described(root: Path, *, unpack: bool) -> dict[str, Any]:
+    hdf5.require(root)
     cells: dict[str, list[str]] = {"file": [], "label": [], "slide": [], "part": []}
     notes = []
     for called, part in PARTS.items():
@@ -36,7 +50,8 @@ def pcam(root: Path) -> dict[str, Any]:
             notes.append(f"The files of {called} are not there.")
             continue
         labels = hdf5.values(y, "y").reshape(-1)
-        shape = hdf5.dataset(x, "x").shape
+        is_open = unpack or not hdf5.still_packed([x / "0"])
+        shape = hdf5.dataset(x, "x").shape if is_open else (len(labels), 96, 96, 3)
         if len(shape) != 4 or shape[3] != 3 or len(labels) != shape[0]:
             raise ValueError(
                 f"{x}: patches in colour were expected, one for each label; their shape is {shape}, and {y.name} has "
@@ -76,5 +91,5 @@ def _slides(root: Path, part: str) -> list[str]:
     path = find_table(root, [name], of="PatchCamelyon", access=LICENCE, required=False)
     if path is None:
         return []
-    (_, names), *rows = read_lines(path, packed=True)  # its first column has no name
+    (_, names), *rows = read_lines(path, packed=True) or [(0, [])]  # its first column has no name
     return [cells[names.index("wsi")] for _, cells in rows] if "wsi" in names else []

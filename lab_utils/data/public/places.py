@@ -1,9 +1,10 @@
-"""Where the tables of a public set lie, and official parts that share patients."""
+"""Where the tables of a public set lie, official parts that share patients, and findings that are asked for."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from lab_utils.data.tables.dividing import owners_in_two
+from lab_utils.names import unexpected, unknown_name
 
 
 def find_table(root: Path, names: Sequence[str], *, of: str, access: str, required: bool = True) -> Path | None:
@@ -28,6 +29,18 @@ def find_table(root: Path, names: Sequence[str], *, of: str, access: str, requir
     if not required:
         return None
     raise absent(root, f"a table {' or '.join(names)}", of=of, access=access)
+
+
+def check_findings(findings: object, known: Sequence[str], *, of: str) -> None:
+    """Refuse findings= that are no list of known names.
+
+    Raises:
+        ValueError: naming the nearest that there is.
+    """
+    if isinstance(findings, str) or not isinstance(findings, Sequence) or not findings:
+        raise unexpected("findings", f"a list of names, such as findings={list(known[:2])}", findings)
+    if unknown := [name for name in findings if name not in known]:
+        raise unknown_name(f"finding of {of}", unknown[0], known)
 
 
 def absent(root: Path, what: str, *, of: str, access: str) -> FileNotFoundError:

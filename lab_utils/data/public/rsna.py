@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from lab_utils.arguments import one_of
+from lab_utils.data import dicom
 from lab_utils.data.public.places import find_table
 from lab_utils.data.tables.columns import Columns, read_columns
+from lab_utils.text_files import decoded, unpacked
 
 LICENCE = "rules of the Kaggle competition: accept them, kaggle.com/c/rsna-pneumonia-detection-challenge."
 MAP = "pneumonia-challenge-dataset-mappings_2018.json"
@@ -41,6 +43,7 @@ def rsna(root: Path, *, task: str = "pneumonia") -> dict[str, Any]:
         task: "pneumonia", whether there is a box; or "classes": normal, not normal, opacity.
     """
     one_of("task", task, tuple(TASKS))
+    dicom.require(root.rglob("*.dcm"))
     name, label, classes = TASKS[task]
     columns = read_columns(find_table(root, [name], of="RSNA pneumonia", access=LICENCE), root)
     names, labels = columns.get("patientId", "the file of RSNA"), columns.get(label, "the label of RSNA")
@@ -67,7 +70,8 @@ def rsna(root: Path, *, task: str = "pneumonia") -> dict[str, Any]:
 def _patients(path: Path, images: list[str]) -> list[str]:
     """NIH's patient of each image: the number before "_" in the name that it has there."""
     try:
-        owners = {row["subset_img_id"]: row["img_id"].partition("_")[0] for row in json.loads(path.read_text("utf-8"))}
+        text = decoded(unpacked(path))
+        owners = {row["subset_img_id"]: row["img_id"].partition("_")[0] for row in json.loads(text)}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path}: RSNA's list of images with 'subset_img_id' and 'img_id' was expected; this file is another one "

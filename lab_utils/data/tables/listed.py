@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab_utils.data import dicom
 from lab_utils.data.duplicates import join_copies
 from lab_utils.data.folders.patient_rule import PatientRule
 from lab_utils.data.folders.patients import Patients, patients_of
@@ -74,6 +75,7 @@ def list_table(
     there = find_pictures(root) if pictures is None else pictures
     places, left_out, doubts = _pictures(columns, names, labels, root, there, others)
     paths, rows = list(places), list(places.values())
+    dicom.require(paths)
     values = labels.values[rows]
     people = _patients(columns.rows(rows), paths, root, patient, unit)
     owners = np.array(people.names if people.scheme else join_copies(paths, people.names))

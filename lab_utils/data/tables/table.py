@@ -20,8 +20,7 @@ from lab_utils.data.decode import count_channels
 from lab_utils.data.duplicates import describe_duplicates
 from lab_utils.data.folders.listing import say_pages
 from lab_utils.data.folders.patient_rule import PatientRule
-from lab_utils.data.pool import decode_parts
-from lab_utils.data.pool_folder import pool_of, say_plan
+from lab_utils.data.pool import decode_parts, say_rest
 from lab_utils.data.positions import choose
 from lab_utils.data.splits import Split, with_notes
 from lab_utils.data.tables.labels import ClassNames
@@ -110,13 +109,17 @@ def load_table(
 
 
 def plan_table(root: Path | str, *, size: int = 64, channels: int | None = None, seed: int = 0, **options: Any) -> str:
-    """Say what `load_table` will do with the same arguments: pictures, patients, disk and time."""
+    """Say what `load_table` will do with the same arguments: pictures, patients, disk and time for what is not there.
+
+    Raises:
+        OSError: if the disk has too little room for that.
+    """
     root = Path(root).expanduser()
     _check(root, size, channels, seed)
     listed = list_table(root, seed=seed, **options)
     sizes = ", ".join(f"{part}: {len(rows):,}" for part, rows in listed.parts.items())
-    pool = pool_of(root, size, channels or count_channels(listed.paths))
-    return "\n".join([*listed.notes, *listed.doubts, f"{sizes}. {say_plan(pool, listed.paths)}."])
+    rest = say_rest(listed.paths, size, channels or count_channels(listed.paths), root=root)
+    return "\n".join([*listed.notes, *listed.doubts, f"{sizes}. {rest}."])
 
 
 def count_table(root: Path | str, *, channels: int | None = None, seed: int = 0, **options: Any) -> dict[str, int]:
