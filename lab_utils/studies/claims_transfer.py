@@ -60,8 +60,8 @@ def transfer_claims(stored: StoredTransfer) -> list[Claim]:
               f"gain from photo patches at n = {_FEW} minus that at n = {_MANY}, phantoms",
               minus(gain(network, _FEW), gain(network, _MANY)), "above") for network in (RESNET, CBR, VIT)),
         *(row(f"The gain grows as the source comes nearer: {target}",
-              f"slope of the gain over the logarithm (base 10) of the Fréchet distance, four sources, n = {MIDDLE}"
-              f"{sign_of_gains(gained, target)}",
+              "slope of the gain over the logarithm (base 10) of the Fréchet distance, four sources"
+              f"{sign_of_gains(gained, target)}, n = {MIDDLE}",
               over_seeds(gained, partial(slope, distances=stored.distances, target=target)), "below")
           for target in ("phantoms", "retinas")),
         *(row("The gain grows as inductive bias falls",
@@ -143,7 +143,7 @@ def gain_by_source(rows: pd.DataFrame, target: str) -> pd.Series:
 
 def sign_of_gains(rows: pd.DataFrame, target: str) -> str:
     """What a slope does not say: whether all sources cost."""
-    return "; all of them cost AUROC" if (gain_by_source(rows, target) < 0).all() else ""
+    return " that all cost AUROC" if (gain_by_source(rows, target) < 0).all() else ""
 
 
 def correlation(rows: pd.DataFrame, one: str, other: str) -> float:

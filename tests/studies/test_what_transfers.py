@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lab_utils.metrics import mean_interval
-from lab_utils.studies import claims_transfer, read_claims, stored_transfer
+from lab_utils.studies import claims_transfer, gains, read_claims, stored_transfer
 from lab_utils.studies import what_transfers as study
 from lab_utils.studies.claims_transfer import correlation_over_seeds, middle, over_seeds, slope, transfer_claims
 
@@ -180,6 +180,49 @@ def test_a_slope_of_losses_says_that_they_are_losses():
 def test_the_stored_claims_are_those_of_the_stored_runs():
     made = [claim._asdict() for claim in transfer_claims(stored_transfer())]
     assert made == read_claims(name="claims_transfer")
+
+
+def test_the_sentences_of_lab_7_hold_in_the_stored_runs():
+    stored = stored_transfer()
+    runs, gained = stored.runs, gains(stored.runs)
+    mean = gained.groupby(["target", "network", "source", "n"])["gain"].mean()
+    start = runs.groupby(["target", "network", "source", "start", "upto", "n"])["auroc"].mean()
+    photos = {net: [mean["phantoms", net, "photos", n] for n in study.SIZES] for net in study.NETWORKS[:3]}
+    assert all(values == sorted(values) for values in photos.values())  # "the lines rise"
+    of = mean["phantoms", study.RESNET].xs(study.MIDDLE, level="n")
+    assert min(of["same_hospital"], of["other_hospital"]) > of["photos"] > of["fractals"]
+    place = stored.distances[stored.distances["features"] == claims_transfer.FEATURES].set_index(["target", "source"])
+    apart = place["distance"]["phantoms"]
+    assert apart["same_hospital"] < apart["other_hospital"] < apart["fractals"] < apart["photos"]
+    assert apart["noise"] < apart["fractals"] / 5  # "near"
+    noise = gained.query("target == 'phantoms' and source == 'noise' and n == @study.MIDDLE")["gain"]
+    assert mean_interval(noise)[1] > 0  # "it gains all the same"
+    grey = mean["retinas", study.RESNET].xs(study.MIDDLE, level="n").drop("noise")
+    assert (grey < 0).all()
+    assert len(grey) == 4
+    for n in study.SIZES:
+        ends = {net: start["phantoms", net, "photos", "WT", "", n] for net in photos}
+        assert min(ends, key=ends.__getitem__) == study.VIT  # "stays the lowest"
+        assert start["phantoms", study.VIT, "none", "RI", "", n] < 0.56  # "hardly leaves chance"
+    assert max(photos, key=lambda net: photos[net][1]) == study.VIT
+    assert min(photos, key=lambda net: photos[net][1]) == study.CBR
+    for network, first in ((study.RESNET, "stem"), (study.VIT, "blocks1")):  # from here on nothing is missing
+        runs_of = runs[(runs["target"] == "phantoms") & (runs["network"] == network) & (runs["n"] == study.MIDDLE)]
+        part = runs_of[runs_of["source"] == "photos"].set_index("seed")
+        missing = part[part["start"] == "WT"]["auroc"] - part[part["upto"] == first]["auroc"]
+        _, low, high = mean_interval(missing)
+        assert low < 0 < high
+        assert missing.mean() < 0.02
+    assert start["phantoms", study.VIT, "photos", "WT-ST", "embed", study.MIDDLE] < ends[study.VIT] - 0.05
+    kept = stored.stages[stored.stages["target"] == "phantoms"].groupby(
+        ["measure", "network", "source", "start", "stage"]
+    )
+    kept = kept["value"].mean()
+    assert kept["cka", study.VIT, "none", "RI", "blocks4"] > kept["cka", study.VIT, "photos", "WT", "blocks4"] + 0.3
+    lost = kept["lost", study.VIT, "photos", "WT"]
+    assert lost.idxmax() == "blocks1"
+    assert lost.drop("blocks1").max() < 0.01 < lost["blocks1"]
+    assert kept["lost", study.RESNET, "photos", "WT"].min() > 0.02  # "every stage matters"
 
 
 def test_the_middle_keeps_the_lower_stages():
