@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lab_utils.arguments import function, share, whole
+from lab_utils.arguments import flag, function, share, whole
 from lab_utils.array_input import Array, as_array, as_numbers, check_joined, check_order
 from lab_utils.metrics.patient_groups import patient_codes
 from lab_utils.metrics.ranking import auroc, macro_auroc
@@ -194,7 +194,7 @@ def interval_text(mean: float, low: float, high: float, *, digits: int = 3, sign
     Returns:
         The text; in the smoke profile, which only tests the machinery, without an interval.
     """
-    form = f"{'+' * sign}.{digits}f"
+    form = f"{'+' * flag('sign', sign)}.{digits}f"
     if profile() == "smoke":
         return f"{mean:{form}}  (smoke mode: no interval)"
     between = f"95 % interval {low:{form}} to {high:{form}}"

@@ -13,7 +13,7 @@ import torch
 
 from lab_utils.data import Augment, load_data, load_phantoms, make_phantoms
 from lab_utils.data.public.known import PUBLIC
-from lab_utils.metrics import compare_steps, restricted_mean, steps_to_reach
+from lab_utils.metrics import compare_steps, interval_text, restricted_mean, steps_to_reach
 from lab_utils.networks import build_model
 from lab_utils.show import plot_curves
 from lab_utils.similarity import (
@@ -183,6 +183,7 @@ FLAGS = {
     ("collect_activations", "pooled"): partial(collect_activations, TinyNet(), tiny_split().images),
     ("fit", "keep_best"): _fit,
     ("fit", "progress"): _fit,
+    ("interval_text", "sign"): partial(interval_text, 0.1, 0.0, 0.2),
     ("linear_cka", "debiased"): partial(linear_cka, ACTS_X, ACTS_Y),
     ("load_folder", "redivide"): partial(load_data, "folder", root="nowhere"),
     ("load_medmnist", "verify"): partial(load_data, "retinamnist"),
