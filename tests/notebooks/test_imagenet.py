@@ -32,5 +32,5 @@ def test_one_changed_line_takes_a_lab_to_imagenet_weights(lab, tmp_path):
 
 
 def without_numbers(names):
-    """Names of results; the profiles have other numbers of images."""
-    return {re.sub(r"[\d,]+", "0", name) for name in names}
+    """Names of results; the profiles have other numbers of images, and smoke has one seed, so no ends of intervals."""
+    return {re.sub(r"[\d,]+", "0", name) for name in names if " end of " not in name}
