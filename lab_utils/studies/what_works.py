@@ -159,10 +159,9 @@ def tables(runs: pd.DataFrame) -> list[Table]:
             name = f"{NETWORKS[network]}, {WORDS[start]}"
             table.append(Cell(name, f"{data}, {metric}", *printed, _values(runs, data, network, start)))
     for network, name in NETWORKS.items():
-        for place, (data, (_, n, fid)) in enumerate(SETS.items()):
-            theirs = 100 * (PRINTED[network, "transfer"][place][0] / PRINTED[network, "random"][place][0] - 1)
+        for data, (_, n, fid) in SETS.items():
             own = tuple(_gain(runs, data, network))
-            gains.append(Cell(name, f"{data}, n = {n:,}, FID {fid}", theirs, None, own))
+            gains.append(Cell(name, f"{data}, n = {n:,}, FID {fid}", _printed_gain(network, data), None, own))
     depths = [
         Cell(NETWORKS[network], f"t = {t - 1}, pretrained up to {cut}", None, None,
              _values(runs, "aptos", network, f"st_upto:{cut}"))
@@ -185,16 +184,17 @@ def by_kind(runs: pd.DataFrame) -> tuple[Cell, ...]:
     cells = []
     for kind, networks in KINDS.items():
         pairs = list(product(networks, there or SETS))
-        printed = [100 * (_printed(network, "transfer", data) / _printed(network, "random", data) - 1)
-                   for network, data in pairs]  # fmt: skip
+        printed = [_printed_gain(*pair) for pair in pairs]
         by_seed = pd.concat([own[pair] for pair in pairs], axis=1).dropna()  # seeds that all of them have
         values = tuple(by_seed.mean(axis=1)) if there else ()
         cells.append(Cell(kind, ", ".join(there or SETS), float(np.mean(printed)), None, values))
     return tuple(cells)
 
 
-def _printed(network: str, start: str, data: str) -> float:
-    return PRINTED[network, start][list(SETS).index(data)][0]
+def _printed_gain(network: str, data: str) -> float:
+    """100 (WT / RI - 1) of the printed table."""
+    place = list(SETS).index(data)
+    return 100 * (PRINTED[network, "transfer"][place][0] / PRINTED[network, "random"][place][0] - 1)
 
 
 def curves(runs: pd.DataFrame) -> list[Picture]:
