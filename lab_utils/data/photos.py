@@ -29,16 +29,18 @@ _HALF = (0.10, 0.24)  # half the side of a patch, as a share of the shorter side
 
 
 @cache
-def photographs() -> tuple[Tensor, ...]:
-    """Return the photographs in grey, each float32 (1, 1, H, W) in [0, 1]."""
+def photographs(colour: bool = False) -> tuple[Tensor, ...]:
+    """Return the photographs, each float32 (1, 1, H, W), or (1, 3, H, W) in colour, in [0, 1]."""
     from matplotlib import get_data_path  # these import much that only this function needs
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
     hopper = np.asarray(Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")).convert("RGB"))
     luminance = np.array([0.299, 0.587, 0.114])
-    colour = [*load_sample_images().images, hopper]
-    return tuple(torch.from_numpy(image @ luminance / 255).float()[None, None] for image in colour)
+    pictures = [*load_sample_images().images, hopper]
+    if colour:
+        return tuple(torch.from_numpy(image / 255).float().permute(2, 0, 1)[None] for image in pictures)
+    return tuple(torch.from_numpy(image @ luminance / 255).float()[None, None] for image in pictures)
 
 
 @cache
@@ -54,8 +56,8 @@ def cells() -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64)
 
 
-def _draw_chunk(chunk: int, size: int, seed: int) -> NDArray[np.uint8]:
-    """Draw images chunk * 100 ... chunk * 100 + 99 as (100, size, size)."""
+def _draw_chunk(chunk: int, size: int, seed: int, colour: bool) -> NDArray[np.uint8]:
+    """Draw images chunk * 100 ... chunk * 100 + 99 as (100, size, size), or (100, 3, size, size) in colour."""
     rng = np.random.default_rng([23, seed, chunk])
     category = np.arange(chunk * _CHUNK, (chunk + 1) * _CHUNK) % len(cells())
     photo, row, column = cells()[category].T
@@ -66,8 +68,8 @@ def _draw_chunk(chunk: int, size: int, seed: int) -> NDArray[np.uint8]:
     axis = (torch.arange(size, dtype=torch.float64) + 0.5) / size * 2 - 1
     x, y = axis[None, None, :] * half, axis[None, :, None] * half
     across, down = x * turn.cos() - y * turn.sin(), x * turn.sin() + y * turn.cos()
-    patches = torch.empty(_CHUNK, size, size)
-    for number, picture in enumerate(photographs()):
+    patches = torch.empty(_CHUNK, 3 if colour else 1, size, size)
+    for number, picture in enumerate(photographs(colour)):
         height, width = picture.shape[-2:]
         shorter, here = min(height, width), torch.from_numpy(np.flatnonzero(photo == number))
         where = torch.stack(
@@ -78,23 +80,25 @@ def _draw_chunk(chunk: int, size: int, seed: int) -> NDArray[np.uint8]:
             dim=-1,
         ).float()
         source = picture.expand(len(here), -1, -1, -1)
-        patches[here] = F.grid_sample(source, where, padding_mode="reflection", align_corners=False)[:, 0]
-    return _expose(patches.numpy(), rng)
+        patches[here] = F.grid_sample(source, where, padding_mode="reflection", align_corners=False)
+    return _expose(patches.numpy() if colour else patches[:, 0].numpy(), rng)
 
 
-def _expose(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Change contrast, brightness and sign at random, and add noise."""
+def _expose(patches: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Change contrast, brightness and sign of each patch at random, of all its channels alike, and add noise."""
 
     def each(low: float, high: float) -> NDArray[np.float64]:
-        return rng.uniform(low, high, (len(grey), 1, 1))
+        return rng.uniform(low, high, (len(patches), *(1,) * (patches.ndim - 1)))
 
-    shown = (grey - 0.5) * each(0.6, 1.3) + 0.5 + each(-0.2, 0.2)
+    shown = (patches - 0.5) * each(0.6, 1.3) + 0.5 + each(-0.2, 0.2)
     shown = np.where(each(0, 1) < 0.3, 1 - shown, shown)
-    shown = shown + each(0.0, 0.04) * rng.standard_normal(grey.shape)
+    shown = shown + each(0.0, 0.04) * rng.standard_normal(patches.shape)
     return (shown.clip(0, 1) * 255).astype(np.uint8)
 
 
-def make_photos(n: int, *, size: int = 64, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def make_photos(
+    n: int, *, size: int = 64, seed: int = 0, colour: bool = False
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Cut `n` patches and name their categories.
 
     Image i shows category i % len(cells()) and depends on seed and i alone: a smaller set is the beginning of a
@@ -104,9 +108,10 @@ def make_photos(n: int, *, size: int = 64, seed: int = 0) -> tuple[NDArray[np.ui
         n: Number of images.
         size: Side in px.
         seed: Which images.
+        colour: The same patches in colour.
 
     Returns:
-        Grey images, uint8 (n, size, size), and categories, int64 (n,).
+        Grey images, uint8 (n, size, size), in colour (n, 3, size, size), and categories, int64 (n,).
 
     Raises:
         ValueError: If n or size is not positive.
@@ -114,5 +119,5 @@ def make_photos(n: int, *, size: int = 64, seed: int = 0) -> tuple[NDArray[np.ui
     if n < 1 or size < 1:
         raise ValueError(f"Expected a positive number of images and pixels, got n={n}, size={size}. Pass at least 1.")
     chunks = range((n + _CHUNK - 1) // _CHUNK)
-    images = np.concatenate([_draw_chunk(chunk, size, seed) for chunk in chunks])[:n]
+    images = np.concatenate([_draw_chunk(chunk, size, seed, colour) for chunk in chunks])[:n]
     return images, np.arange(n, dtype=np.int64) % len(cells())

@@ -42,7 +42,7 @@ class Weights:
 
 
 # Sources of weights that are shipped beside the procedural ones, to compare what was learned where.
-SINGLE_SOURCES = ("photos", "fractals", "same_hospital", "other_hospital", "noise")
+SINGLE_SOURCES = ("photos", "colour_photos", "fractals", "same_hospital", "other_hospital", "noise")
 _PROCEDURAL_IS = {"small_vit": "photos"}  # its procedural weights are of this source alone
 
 

@@ -50,6 +50,7 @@ _SHORT = Recipe(steps=2_400, small_steps=1_600, photos=0)
 _SHORTER = replace(_SHORT, steps=1_200, small_steps=900)
 RECIPES |= {
     "resnet10_w16-photos": replace(_SHORT, images=0, photos=60_000),
+    "resnet10_w16-colour_photos": replace(_SHORT, images=0, photos=60_000, colour=True),
     "resnet10_w16-fractals": _SHORT,
     "resnet10_w16-same_hospital": replace(_SHORTER, images=8_000, source="same_hospital"),
     "resnet10_w16-other_hospital": replace(_SHORTER, images=8_000, source="other_hospital"),
@@ -84,7 +85,8 @@ def ship(
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
     path = folder / f"{name}.safetensors"
-    save_weights(path, tensors, DEFAULT_PREPROCESSING[1], model_name=name.split("-")[0])
+    preprocessing = DEFAULT_PREPROCESSING[3 if recipe.colour else 1]
+    save_weights(path, tensors, preprocessing, model_name=name.split("-")[0])
     entry = {
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -93,7 +95,7 @@ def ship(
         "source_accuracy": accuracy,
         "converged": accuracy >= CONVERGED,
         "parameters": sum(p.numel() for k, p in model.named_parameters() if k[:5] != "head."),
-        "preprocessing": asdict(DEFAULT_PREPROCESSING[1]),
+        "preprocessing": asdict(preprocessing),
         "recipe": {**asdict(recipe), "optimizer": OPTIMIZERS[recipe.optimizer]},
         "std_over_init": [round(value, 3) for value in relative_scale(model)],
         "torch": str(torch.__version__),
@@ -113,7 +115,7 @@ def source_images(recipe: Recipe, fractals: int, photos: int, seed: int) -> tupl
     A recipe with another source draws that in place of fractals.
 
     Returns:
-        Images uint8 (fractals + photos, H, H) and categories int64 (fractals + photos,).
+        Images uint8 (fractals + photos, H, H), in colour (photos, 3, H, H), and categories int64 (fractals + photos,).
     """
     size, parts, first = recipe.size, [], 0
     if recipe.source:  # phantoms of seeds that no lab uses: other patients
@@ -123,7 +125,7 @@ def source_images(recipe: Recipe, fractals: int, photos: int, seed: int) -> tupl
         parts.append(load_fractals(fractals, cache_folder=keep, size=size, seed=seed, categories=categories))
         first = categories
     if photos:
-        patches, kinds = make_photos(photos, size=size, seed=seed)
+        patches, kinds = make_photos(photos, size=size, seed=seed, colour=recipe.colour)
         parts.append((patches, kinds + first))
     images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
     return torch.from_numpy(images), torch.from_numpy(labels)
@@ -137,7 +139,7 @@ def _source(recipe: Recipe) -> str:
     fractals = f"{recipe.categories} categories of IFS fractals"
     photos = f"{len(cells())} of photo patches"
     if not recipe.images:
-        return photos.replace("of", "categories of", 1)
+        return photos.replace("of", "categories of", 1) + " in colour" * recipe.colour
     return f"{fractals} and {photos}" if recipe.photos else fractals
 
 

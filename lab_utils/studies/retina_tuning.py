@@ -22,7 +22,7 @@ from lab_utils.networks import build_model
 from lab_utils.profile import cache_root, data_root
 from lab_utils.studies.grid import combinations, run_grid
 from lab_utils.studies.results import load_results
-from lab_utils.studies.source_weights import SIZES, STARTS, WANTED, depends, load, rows_without_paths, values_of
+from lab_utils.studies.source_weights import MAIN, SIZES, STARTS, WANTED, depends, load, rows_without_paths, values_of
 from lab_utils.training import evaluate, fit
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def table(study: dict[str, Any], probes: list[dict[str, Any]]) -> str:
     """A Markdown table: probes (of `source_weights`) and whole networks, beside the published ResNet-18."""
     lines = ["| retinas | accuracy | AUROC | kappa |", "|---|---|---|---|"]
     largest = SIZES["retinas"][-1]
-    for start in STARTS:
+    for start in MAIN:
         lines.append(_row(f"{start}, probe, {largest} images", probes, data="retinas", start=start, n=largest))
     for start in TUNED:
         chosen = choice(study["runs"], start)

@@ -18,7 +18,7 @@ from lab_utils.device import precision_for
 from lab_utils.networks import DEFAULT_PREPROCESSING, build_model
 from lab_utils.training import Run, Schedule, describe_model, digest_of, tensor_text, tensors
 
-Images = tuple[Tensor, Tensor]  # uint8 (N, H, H), and labels int64 (N,)
+Images = tuple[Tensor, Tensor]  # uint8 (N, H, H), in colour (N, 3, H, H), and labels int64 (N,)
 
 CHECKPOINT_SECONDS = 120.0
 
@@ -41,6 +41,7 @@ class Recipe:
         log_every: Steps between two lines of the log.
         optimizer: "sgd" with Nesterov momentum, which decays everything; or "adamw", which transformers need, and which
             decays only weights, no biases, norms and positions. `momentum` is that of either.
+        colour: Whether the patches are in colour; then there are no fractals, which are grey.
         source: where it is not "", `images` are not fractals, but of this source of `sources_on_the_spot`.
     """
 
@@ -62,6 +63,7 @@ class Recipe:
     seed: int = 0
     optimizer: str = "sgd"
     source: str = ""
+    colour: bool = False
 
 
 def drawn(count: int, step: int, recipe: Recipe) -> tuple[Tensor, torch.Generator]:
@@ -77,13 +79,13 @@ def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tup
     """Draw the batch of one step: shifted, mirrored, normalised.
 
     Args:
-        images: uint8 (N, H, H).
+        images: uint8 (N, H, H), in colour (N, 3, H, H).
         labels: int64 (N,).
         step: Number of the step, from 0.
         recipe: The training it belongs to.
 
     Returns:
-        float32 (B, 1, H, H), or (B, 1, H/2, H/2) in the first `small_steps`, and int64 (B,).
+        float32 (B, C, H, H), or (B, C, H/2, H/2) in the first `small_steps`, and int64 (B,).
     """
     chosen, generator = drawn(len(images), step, recipe)
     size, count = images.shape[-1], recipe.batch_size
@@ -92,9 +94,16 @@ def draw_batch(images: Tensor, labels: Tensor, step: int, recipe: Recipe) -> tup
     rows, columns = torch.arange(size) + shifts  # (B, H) each, reaching over the edge
     columns = torch.where(mirrored, size - 1 - columns, columns)
     rows, columns = _reflect(rows, size), _reflect(columns, size)
-    batch = images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]  # (B, H, H)
-    x = DEFAULT_PREPROCESSING[1](batch[:, None])
+    picture = torch.arange(count)[:, None, None]
+    pixels = with_channel(images[chosen]).movedim(1, -1)  # (B, H, H, C)
+    batch = pixels[picture, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    x = DEFAULT_PREPROCESSING[batch.shape[1]](batch)
     return (F.avg_pool2d(x, 2) if step < recipe.small_steps else x), labels[chosen]
+
+
+def with_channel(images: Tensor) -> Tensor:
+    """Images (N, C, H, H), whether they came so or grey as (N, H, H)."""
+    return images if images.ndim == 4 else images[:, None]
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
@@ -118,12 +127,13 @@ class WarmCosine(Schedule):
 def held_out_accuracy(
     model: nn.Module, images: Tensor, labels: Tensor, *, small: bool, device: torch.device | str = "cpu"
 ) -> float:
-    """Share of images (N, H, H) whose category the model, on `device`, names; `small` halves their side."""
+    """Share of images (N, H, H), in colour (N, 3, H, H), whose category the model names; `small` halves their side."""
     model.eval()
     correct = 0
     with torch.no_grad(), autocast(device):
         for part, answer in zip(images.split(250), labels.split(250), strict=True):
-            x = DEFAULT_PREPROCESSING[1](part[:, None]).to(device)
+            part = with_channel(part)
+            x = DEFAULT_PREPROCESSING[part.shape[1]](part).to(device)
             logits = model(F.avg_pool2d(x, 2) if small else x)
             correct += int((logits.argmax(dim=1) == answer.to(device)).sum())
     model.train()
@@ -171,7 +181,7 @@ def train(
     Args:
         name: Of the network; what follows a "-" is no part of it.
         recipe: How.
-        data: Images uint8 (N, H, H) and labels int64 (N,).
+        data: Images uint8 (N, H, H), in colour (N, 3, H, H), and labels int64 (N,).
         held_out: The same of another seed.
         checkpoint: File written every two minutes and at the end. One of another network, recipe or data, or of other
             weights at the start, is refused.
@@ -182,7 +192,8 @@ def train(
         The model, and the lines of the log.
     """
     device = torch.device(device)
-    model = build_model(name.split("-")[0], num_classes=int(data[1].max()) + 1, seed=recipe.seed)
+    network, classes, channels = name.split("-")[0], int(data[1].max()) + 1, 3 if recipe.colour else 1
+    model = build_model(network, num_classes=classes, in_channels=channels, seed=recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
     settings = _settings(name, recipe, model, data, held_out)
     optimizer = make_optimizer(model, recipe)

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import importlib
 import json
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,23 @@ if TYPE_CHECKING:
 
 COMMAND = "python -m lab_utils.studies.source_weights --data xrays=PNEUMONIAMNIST.npz retinas=RETINAMNIST.npz"
 STUDY = "source_weights"
-STARTS: dict[str, tuple[str, str | None]] = {
+MAIN: dict[str, tuple[str, str | None]] = {
     "random ResNet-10": ("resnet10_w32", None),
     "procedural ResNet-10": ("resnet10_w32", "procedural"),
     "random EfficientNet-Lite0": ("efficientnet_lite0", None),
     "ImageNet EfficientNet-Lite0": ("efficientnet_lite0", "imagenet"),
 }
+COLOUR: dict[str, tuple[str, str | None]] = {  # one network, one recipe
+    "random ResNet-10, 16 wide": ("resnet10_w16", None),
+    "grey patches": ("resnet10_w16", "photos"),
+    "colour patches": ("resnet10_w16", "colour_photos"),
+}
+STARTS = MAIN | COLOUR
+COLOUR_COMPARED = (
+    ("grey patches", "random ResNet-10, 16 wide"),
+    ("colour patches", "random ResNet-10, 16 wide"),
+    ("colour patches", "grey patches"),
+)
 COMPARED = (  # what is asked: first minus second, seed by seed
     ("procedural ResNet-10", "random ResNet-10"),
     ("ImageNet EfficientNet-Lite0", "random EfficientNet-Lite0"),
@@ -152,13 +164,22 @@ def rows_without_paths(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def probe_table(study: dict[str, Any]) -> str:
     """A Markdown table: AUROC of the best stage, and the differences seed by seed with their intervals."""
-    lines = ["| set | n | " + " | ".join(STARTS) + " | " + " | ".join(f"{a} minus {b}" for a, b in COMPARED) + " |"]
-    lines.append("|---" * (2 + len(STARTS) + len(COMPARED)) + "|")
+    return _table(study, MAIN, COMPARED)
+
+
+def colour_table(study: dict[str, Any]) -> str:
+    """The same of one network and one recipe: patches of photographs in grey and in colour."""
+    return _table(study, COLOUR, COLOUR_COMPARED)
+
+
+def _table(study: dict[str, Any], starts: Collection[str], compared: Sequence[tuple[str, str]]) -> str:
+    lines = ["| set | n | " + " | ".join(starts) + " | " + " | ".join(f"{a} minus {b}" for a, b in compared) + " |"]
+    lines.append("|---" * (2 + len(starts) + len(compared)) + "|")
     for data, sizes in SIZES.items():
         for n in sizes:
-            found = {start: values_of(study["probes"], "auroc", data=data, start=start, n=n) for start in STARTS}
+            found = {start: values_of(study["probes"], "auroc", data=data, start=start, n=n) for start in starts}
             cells = [f"{values.mean():.3f}" for values in found.values()]
-            differences = [paired_difference(found[a], found[b]) for a, b in COMPARED]
+            differences = [paired_difference(found[a], found[b]) for a, b in compared]
             cells += [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in differences]
             lines.append(f"| {data} | {n} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -178,7 +199,7 @@ def main() -> None:
     if set(paths) != {"xrays", "retinas"}:
         parser.error(f"Expected xrays=PATH.npz retinas=PATH.npz, got the names {sorted(paths)}.")
     study = run_study(paths, data_root() / "results" / f"{STUDY}.json")
-    print(probe_table(study))
+    print(f"{probe_table(study)}\n\n{colour_table(study)}")
 
 
 if __name__ == "__main__":  # by its name, so that worker processes find the functions with their caches

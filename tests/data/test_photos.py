@@ -39,11 +39,22 @@ def test_a_patch_comes_from_its_own_cell(monkeypatch: pytest.MonkeyPatch) -> Non
     # Photographs in which the grey level tells the cell; no turn of light, so the middle pixel tells it too.
     level = np.kron(np.arange(25).reshape(5, 5) * 10, np.ones((40, 40)))
     picture = photos.torch.from_numpy(level / 255).float()[None, None]
-    monkeypatch.setattr(photos, "photographs", lambda: (picture,))
+    monkeypatch.setattr(photos, "photographs", lambda colour: (picture,))
     monkeypatch.setattr(photos, "cells", lambda: np.array([(0, i, j) for i in range(5) for j in range(5)]))
     monkeypatch.setattr(photos, "_expose", lambda grey, rng: (grey * 255).round().astype(np.uint8))
     images, labels = make_photos(100, size=15)
     assert np.array_equal(images[:, 7, 7], labels * 10)
+
+
+def test_patches_in_colour_are_the_same_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "_expose", lambda patches, rng: (patches * 255).round().astype(np.uint8))
+    grey, labels = make_photos(60, size=16, seed=2)
+    colour, same = make_photos(60, size=16, seed=2, colour=True)
+    assert colour.shape == (60, 3, 16, 16)
+    assert np.array_equal(labels, same)
+    luminance = np.tensordot([0.299, 0.587, 0.114], colour, axes=(0, 1))
+    assert np.abs(luminance - grey).max() < 1.5  # rounded once here, three times there
+    assert colour.astype(int).std(axis=1).mean() > 5  # and it is colour
 
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 5, "size": 0}])

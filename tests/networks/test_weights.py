@@ -105,8 +105,10 @@ def test_every_network_with_a_recipe_is_shipped_and_all_files_together_stay_belo
     assert set(entries) == set(RECIPES)
     for name, recipe in RECIPES.items():  # the command in the manifest makes what is shipped
         shipped = {"photos": 0} | entries[name]["recipe"]
-        keys = ("steps", "small_steps", "photos", "images", "lr", "source")
-        assert {key: shipped.get(key, "") for key in keys} == {key: getattr(recipe, key) for key in keys}
+        keys = ("steps", "small_steps", "photos", "images", "lr", "source", "colour")
+        assert {key: shipped.get(key, getattr(type(recipe), key, 0)) for key in keys} == {
+            k: getattr(recipe, k) for k in keys
+        }
     assert sum((folder / entry["file"]).stat().st_size for entry in entries.values()) < 25e6
 
 
@@ -116,7 +118,9 @@ def test_the_weights_of_each_source_are_others_and_say_which_they_are(source: st
     loaded, mixed = load_weights("resnet10_w16", source), load_weights("resnet10_w16", "procedural")
     assert loaded.source == source
     assert not torch.equal(loaded.state_dict[first], mixed.state_dict[first])
-    model = build_model("resnet10_w16", weights=source, num_classes=2)
+    channels = loaded.preprocessing.channels
+    assert channels == (3 if source == "colour_photos" else 1)
+    model = build_model("resnet10_w16", weights=source, num_classes=2, in_channels=channels)
     assert torch.equal(model.state_dict()[first], loaded.state_dict[first])
 
 

@@ -103,6 +103,17 @@ def test_a_batch_without_shift_or_mirroring_is_the_original(data: Data) -> None:
         assert data[1][match % 60] == label
 
 
+def test_a_batch_in_colour_is_that_of_its_channels(data: Data) -> None:
+    grey, labels = draw_batch(*data, 2, SHORT)
+    colour = torch.stack([data[0], 255 - data[0], data[0] // 2], dim=1)
+    batch, same = draw_batch(colour, data[1], 2, SHORT)
+    assert torch.equal(labels, same)
+    for channel in range(3):
+        alone, _ = draw_batch(colour[:, channel], data[1], 2, SHORT)
+        torch.testing.assert_close(batch[:, channel], alone[:, 0])
+    torch.testing.assert_close(batch[:, 0], grey[:, 0])
+
+
 def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.2)
     schedule = WarmCosine(optimizer, "cosine", total=1000, warmup=200)
@@ -291,6 +302,7 @@ def test_what_follows_the_name_of_the_network_is_only_a_name(tmp_path: Path, dat
             "phantoms of other_hospital, which of Cardiomegaly, Edema, Pleural Effusion they show",
         ),
         ({"photos": 0, "source": "noise"}, "white noise with 50 random categories"),
+        ({"images": 0, "photos": 104, "colour": True}, "52 categories of photo patches in colour"),
     ],
 )
 def test_the_manifest_says_what_the_images_are(

@@ -91,7 +91,7 @@ def test_the_sentences_in_readme_say_what_the_runs_say():
     assert low > published
     before = {
         start: source_weights.values_of(probes, "auroc", data="retinas", start=start, n=1000).mean()
-        for start in source_weights.STARTS
+        for start in source_weights.MAIN
     }
     assert min(before, key=before.__getitem__) == "procedural ResNet-10"
     assert low > max(before.values())

@@ -30,6 +30,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     starts = {name: ("resnet10_w16", weights) for name, (_, weights) in list(study.STARTS.items())[:2]}
     monkeypatch.setattr(study, "STARTS", starts)
+    monkeypatch.setattr(study, "MAIN", starts)
     monkeypatch.setattr(study, "COMPARED", [("procedural ResNet-10", "random ResNet-10")])
     monkeypatch.setattr(study, "SEEDS", range(2))
     monkeypatch.setattr(study, "SIDE", 64)
@@ -96,6 +97,7 @@ def test_the_table_in_readme_is_that_of_the_stored_study():
     stored = json.loads((data_root() / "results" / f"{study.STUDY}.json").read_text())
     readme = (ROOT / "README.md").read_text()
     assert study.probe_table(stored) in readme
+    assert study.colour_table(stored) in readme
     assert study.COMMAND in readme
 
 
