@@ -16,10 +16,10 @@ overwritten in place, with their old names: after that, change the date of a fol
 import json
 import os
 import secrets
-import stat
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -108,20 +108,25 @@ def _file(key: str) -> Path:
 
 
 def _looks(path: str) -> tuple[int, int]:
-    """Date and length of a file, date of a folder."""
+    """Date and length of a file or folder."""
     status = os.stat(path)
-    return status.st_mtime_ns, 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def _unchanged(file: Path, root: Path) -> str:
     """What the present state of a folder is called, "" if it is another than the one that is kept."""
     try:
         kept = read_tensors(file, key=str(root))
-        count, looks = int(kept["watched"]), kept["looks"].numpy().tolist()
+        count, (dates, lengths) = int(kept["watched"]), kept["looks"].T.tolist()
         names = os.fsdecode(kept["names"].numpy().tobytes()).split("\0")
         chosen = np.random.default_rng().choice(len(names) - count, min(LOOKED_AT, len(names) - count), replace=False)
-        for i in (*range(count), *(count + chosen)):
-            if [*_looks(f"{root}{os.sep}{names[i]}")] != looks[i]:
+
+        def changed(places: Iterable[int]) -> bool:
+            return any(_looks(f"{root}{os.sep}{names[i]}") != (dates[i], lengths[i]) for i in places)
+
+        halves = [*range(0, count, 2)], [*range(1, count, 2), *(count + chosen).tolist()]
+        with ThreadPoolExecutor(len(halves)) as threads:  # most of the time is the system's: 250,000 folders of CheXpert
+            if any(threads.map(changed, halves)):
                 return ""
         return str(int(kept["state"]))
     except (Unreadable, OSError):
