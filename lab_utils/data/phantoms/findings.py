@@ -5,7 +5,9 @@ variance) belong to the patient and one fifth to the image. The finding is prese
 and its `extent` (0 barely, 1 fully) is how far above it lies. So a label of 1 always means something visible, and the
 images nearest to the threshold are the hardest to read. Side and place of a finding belong to the patient.
 
-Each finding is drawn by the signs that radiologists read it by, and tests/data/test_phantoms.py measures them.
+Each finding is drawn by the signs that radiologists read it by, and tests/data/test_phantoms.py measures them. Two are
+weaker than in a textbook: with cardiomegaly the heart is wider than without, but often still less than half as wide as
+the chest, and vessels show through a consolidation.
 
 References:
     Goodman, Felson's Principles of Chest Roentgenology (Elsevier): heart size, effusion, edema, loss of volume.
