@@ -84,11 +84,13 @@ def test_every_shipped_file_is_what_the_manifest_says(name: str) -> None:
     assert hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
     network, _, source = name.partition("-")
     weights = load_weights(network, source or "procedural")
-    model = build_model(network, num_classes=7)
+    channels = entry["preprocessing"]["channels"]
+    assert channels == (3 if "colour" in source else 1)
+    model = build_model(network, num_classes=7, in_channels=channels)
     missing, unexpected = model.load_state_dict(weights.state_dict, strict=False)
     assert sorted(missing) == ["head.bias", "head.weight"]
     assert unexpected == []
-    assert weights.preprocessing == DEFAULT_PREPROCESSING[1]
+    assert weights.preprocessing == DEFAULT_PREPROCESSING[channels]
     assert all(v.dtype == torch.float32 for v in weights.state_dict.values() if v.is_floating_point())
     assert sum(p.numel() for k, p in model.named_parameters() if not k.startswith("head.")) == entry["parameters"]
     assert entry["converged"] == (entry["source_accuracy"] >= 0.99)
