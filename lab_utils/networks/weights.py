@@ -54,8 +54,8 @@ def load_weights(
         weights: "procedural": trained on fractals and photo patches, shipped with the kit. "photos",
             "colour_photos" (the same patches in colour), "fractals", "same_hospital", "other_hospital" (phantoms, other
             findings than atelectasis and consolidation), "noise" (random categories): shipped too, each of this source
-            alone, to compare sources. "imagenet": torchvision's own, kept in torch.hub's folder (TORCH_HOME); timm's, in the hub's (HF_HOME); those of
-            "efficientnet_lite0" are installed with the kit. Else the path of a file.
+            alone, to compare sources. "imagenet": torchvision's own, kept in torch.hub's folder (TORCH_HOME); timm's,
+            in the hub's (HF_HOME); those of "efficientnet_lite0" are installed with the kit. Else the path of a file.
         entry: Which part of the file, where more than one could be meant, for example ``"teacher"``,
             ``"state_dict.model"`` (the names in ``state_dict`` that begin with ``model.``).
         preprocessing: What the images of the training went through, for a file that does not record it.
