@@ -125,7 +125,7 @@ def _unchanged(file: Path, root: Path) -> str:
             return any(_looks(f"{root}{os.sep}{names[i]}") != (dates[i], lengths[i]) for i in places)
 
         halves = [*range(0, count, 2)], [*range(1, count, 2), *(count + chosen).tolist()]
-        with ThreadPoolExecutor(len(halves)) as threads:  # most of it waits for the system: CheXpert has 250,000 folders
+        with ThreadPoolExecutor(len(halves)) as threads:  # mostly the system works: CheXpert has 250,000 folders
             if any(threads.map(changed, halves)):
                 return ""
         return str(int(kept["state"]))
