@@ -25,8 +25,8 @@ def _mean(x: Array, y: Array) -> float:
     return float(similarity.cca(x, y, guard=False).mean())
 
 
-# Mean CCA about 0.22, 0.52, 1 and 1, with an sd of 0.01 at most. With rows and columns exchanged the first three are 1, as
-# for two layers that are the same; the last one, of fewer datapoints than neurons, tells these two answers apart.
+# Mean CCA about 0.22, 0.52, 1 and 1, with an sd of 0.01 at most. With rows and columns exchanged the first three are 1,
+# as for two layers that are the same; the last one, of fewer datapoints than neurons, tells these two answers apart.
 POINTS, NEURONS = (400, 90, 31, 12), 30
 
 
