@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab_utils.arguments import flag
+
 CELLS = 5  # cells along each side of a photograph
 
 _CHUNK = 100  # images drawn together; every chunk has its own random stream
@@ -114,8 +116,9 @@ def make_photos(
         Grey images, uint8 (n, size, size), in colour (n, 3, size, size), and categories, int64 (n,).
 
     Raises:
-        ValueError: If n or size is not positive.
+        ValueError: If n or size is not positive, or colour neither True nor False.
     """
+    flag("colour", colour)
     if n < 1 or size < 1:
         raise ValueError(f"Expected a positive number of images and pixels, got n={n}, size={size}. Pass at least 1.")
     chunks = range((n + _CHUNK - 1) // _CHUNK)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lab_utils.data import Augment, load_data, load_phantoms, make_phantoms
+from lab_utils.data import Augment, load_data, load_phantoms, make_phantoms, make_photos
 from lab_utils.data.public.known import PUBLIC
 from lab_utils.metrics import compare_steps, interval_text, restricted_mean, steps_to_reach
 from lab_utils.networks import build_model
@@ -188,6 +188,7 @@ FLAGS = {
     ("load_folder", "redivide"): partial(load_data, "folder", root="nowhere"),
     ("load_medmnist", "verify"): partial(load_data, "retinamnist"),
     ("make_phantoms", "progress"): partial(make_phantoms, 1),
+    ("make_photos", "colour"): partial(make_photos, 1),
     ("mean_cca", "guard"): partial(mean_cca, ACTS_X, ACTS_Y),
     ("nih14", "official"): partial(load_data, "nih14", root="nowhere"),
     ("plot_curves", "log"): partial(plot_curves, [1, 2], [1, 2]),
