@@ -31,7 +31,7 @@ _HALF = (0.10, 0.24)  # half the side of a patch, as a share of the shorter side
 
 
 @cache
-def photographs(colour: bool = False) -> tuple[Tensor, ...]:
+def photographs(colour: bool) -> tuple[Tensor, ...]:
     """Return the photographs, each float32 (1, 1, H, W), or (1, 3, H, W) in colour, in [0, 1]."""
     from matplotlib import get_data_path  # these import much that only this function needs
     from PIL import Image
@@ -49,7 +49,7 @@ def photographs(colour: bool = False) -> tuple[Tensor, ...]:
 def cells() -> NDArray[np.int64]:
     """Return photograph, row and column of every category, (categories, 3)."""
     found = []
-    for number, picture in enumerate(photographs()):
+    for number, picture in enumerate(photographs(False)):
         detail = picture - F.avg_pool2d(picture, 9, stride=1, padding=4, count_include_pad=False)
         rows = detail[0, 0].tensor_split(CELLS, dim=0)
         for i, row in enumerate(rows):
@@ -59,7 +59,7 @@ def cells() -> NDArray[np.int64]:
 
 
 def _draw_chunk(chunk: int, size: int, seed: int, colour: bool) -> NDArray[np.uint8]:
-    """Draw images chunk * 100 ... chunk * 100 + 99 as (100, size, size), or (100, 3, size, size) in colour."""
+    """Draw images chunk * 100 ... chunk * 100 + 99 as (100, 1, size, size), or (100, 3, size, size) in colour."""
     rng = np.random.default_rng([23, seed, chunk])
     category = np.arange(chunk * _CHUNK, (chunk + 1) * _CHUNK) % len(cells())
     photo, row, column = cells()[category].T
@@ -83,14 +83,14 @@ def _draw_chunk(chunk: int, size: int, seed: int, colour: bool) -> NDArray[np.ui
         ).float()
         source = picture.expand(len(here), -1, -1, -1)
         patches[here] = F.grid_sample(source, where, padding_mode="reflection", align_corners=False)
-    return _expose(patches.numpy() if colour else patches[:, 0].numpy(), rng)
+    return _expose(patches.numpy(), rng)
 
 
 def _expose(patches: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Change contrast, brightness and sign of each patch at random, of all its channels alike, and add noise."""
 
     def each(low: float, high: float) -> NDArray[np.float64]:
-        return rng.uniform(low, high, (len(patches), *(1,) * (patches.ndim - 1)))
+        return rng.uniform(low, high, (len(patches), 1, 1, 1))
 
     shown = (patches - 0.5) * each(0.6, 1.3) + 0.5 + each(-0.2, 0.2)
     shown = np.where(each(0, 1) < 0.3, 1 - shown, shown)
@@ -123,4 +123,4 @@ def make_photos(
         raise ValueError(f"Expected a positive number of images and pixels, got n={n}, size={size}. Pass at least 1.")
     chunks = range((n + _CHUNK - 1) // _CHUNK)
     images = np.concatenate([_draw_chunk(chunk, size, seed, colour) for chunk in chunks])[:n]
-    return images, np.arange(n, dtype=np.int64) % len(cells())
+    return images if colour else images[:, 0], np.arange(n, dtype=np.int64) % len(cells())

@@ -85,7 +85,7 @@ def ship(
     model.load_state_dict(tensors, strict=False)  # measure what is shipped, rounding included
     accuracy = held_out_accuracy(model, *held_out, small=False)
     path = folder / f"{name}.safetensors"
-    preprocessing = DEFAULT_PREPROCESSING[3 if recipe.colour else 1]
+    preprocessing = DEFAULT_PREPROCESSING[recipe.channels]
     save_weights(path, tensors, preprocessing, model_name=name.split("-")[0])
     entry = {
         "file": path.name,

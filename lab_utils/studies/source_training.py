@@ -65,6 +65,11 @@ class Recipe:
     source: str = ""
     colour: bool = False
 
+    @property
+    def channels(self) -> int:
+        """Of the images, and of the network that learns them."""
+        return 3 if self.colour else 1
+
 
 def drawn(count: int, step: int, recipe: Recipe) -> tuple[Tensor, torch.Generator]:
     """Positions (B,) of the images of one step, and the generator that goes on with their changes.
@@ -192,8 +197,8 @@ def train(
         The model, and the lines of the log.
     """
     device = torch.device(device)
-    network, classes, channels = name.split("-")[0], int(data[1].max()) + 1, 3 if recipe.colour else 1
-    model = build_model(network, num_classes=classes, in_channels=channels, seed=recipe.seed)
+    classes = int(data[1].max()) + 1
+    model = build_model(name.split("-")[0], num_classes=classes, in_channels=recipe.channels, seed=recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
     settings = _settings(name, recipe, model, data, held_out)
     optimizer = make_optimizer(model, recipe)
